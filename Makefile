@@ -1,0 +1,84 @@
+# The project's commands. `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/$(BIN)/uv)
+SOURCES := celeryconfig.py settings.py web workers tasks ml security observability ops
+COMPILE = "$(UV)" pip compile --quiet --no-header --python-version 3.11
+ROLES := web scoring drains training operations embedded
+
+# uv reads none of pip's configuration; a folder of wheels that pip was told about is handed on.
+UV_FIND_LINKS ?= $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
+ifneq ($(strip $(UV_FIND_LINKS)),)
+export UV_FIND_LINKS
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-unit up down status check lint format types imports lock security clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## make the environment, or bring it up to date
+
+$(BIN)/python:
+	@if [ -x "$(UV)" ]; then "$(UV)" venv --quiet --allow-existing --python $(PYTHON) $(VENV); \
+	else $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; fi
+
+$(STAMP): requirements.txt | $(BIN)/python
+	"$(UV)" pip install --quiet --python $(BIN)/python -r requirements.txt
+	@touch $@
+
+demo: ## catch fraud on this machine, from nothing (DATA=file.parquet uses your transactions)
+	@started=$$(date +%s.%N); $(MAKE) --no-print-directory install && \
+	exec $(BIN)/python -m ops demo --setup-started $$started $(if $(DATA),--data "$(DATA)")
+
+test: $(STAMP) ## run all tests: unit, integration, end to end
+	$(BIN)/pytest tests/unit tests/integration tests/e2e
+
+test-unit: $(STAMP) ## run the unit tests only
+	$(BIN)/pytest tests/unit
+
+up: $(STAMP) ## start the whole stack and keep it running (Ctrl-C stops it)
+	@$(BIN)/python -m ops prepare && exec $(BIN)/python -m ops up
+
+down: $(STAMP) ## stop the stack
+	@$(BIN)/python -m ops down
+
+status: $(STAMP) ## show what runs
+	@$(BIN)/python -m ops status
+
+check: lint types imports ## lint, types and imports
+
+lint: $(STAMP) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP) ## put everything into ruff's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+imports: $(STAMP) ## hold the layers
+	$(BIN)/lint-imports
+
+# One resolution for everything; each role's set is a part of it, with the same versions.
+lock: | $(BIN)/python ## resolve requirements/*.in into pinned files
+	# Without its old pin, torch resolves to a wheel for CPUs only, if UV_FIND_LINKS holds one: lock where it does.
+	sed -i '/^torch==/d' requirements.txt requirements/*.txt
+	cd requirements && $(COMPILE) all.in -o ../requirements.txt
+	cd requirements && for role in $(ROLES); do $(COMPILE) -c ../requirements.txt $$role.in -o $$role.txt || exit 1; done
+	cd requirements && $(COMPILE) mlflow-server.in -o mlflow-server.txt
+	# A wheel for CPUs only is a local build of the same version: the pin is the public one.
+	sed -i 's/^\(torch==[^+]*\)+cpu/\1/' requirements.txt requirements/*.txt
+
+security: $(STAMP) ## look up known vulnerabilities of what is pinned
+	$(BIN)/pip-audit --strict --disable-pip --no-deps -r requirements.txt
+
+clean: down ## stop the stack and delete what it and the tools wrote; keys and the environment stay
+	rm -rf var/data var/demo var/log var/run var/metrics var/models var/mlflow.db var/demo-report.json
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

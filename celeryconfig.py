@@ -1,0 +1,93 @@
+"""Celery's own settings: queues, routes, serializers, delivery, beat schedule. Loaded by name from `tasks.app`."""
+
+from celery.schedules import crontab
+from kombu.entity import Exchange, Queue
+
+from settings import load_settings
+
+_settings = load_settings()
+
+# Broker. Every wait is bounded: a frozen Redis without `socket_timeout` blocks for ever.
+broker_url = _settings.celery_broker_url
+broker_connection_retry_on_startup = True
+broker_transport_options = {
+    "socket_timeout": _settings.redis_socket_timeout_seconds,
+    "socket_connect_timeout": _settings.redis_socket_timeout_seconds,
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+    # A publish to a dead broker fails at once, not after six seconds; a worker reconnects by other means.
+    "max_retries": 0,
+    "priority_steps": [0],
+    "body_encoding": "utf-8",
+    # What Redis hands out is gone from it. Noting and clearing every message as unacknowledged costs more than the
+    # scoring task's own work, and still loses one whose worker dies at the wrong moment: a lost scoring message ends at
+    # its sender's deadline, a lost doorbell is rung again, a lost scheduled run has its next slot.
+    "ack_emulation": False,
+}
+
+# Queues and routes: a task name's queue is fixed here and nowhere else.
+task_default_queue = "retrain"
+task_create_missing_queues = False
+_exchange = Exchange("shrike", type="direct")
+task_queues = [
+    Queue(name, _exchange, routing_key=name) for name in ("score", "explain", "publish", "labels", "retrain")
+]
+task_routes = {
+    "scoring.score": {"queue": "score"},
+    "explanations.drain": {"queue": "explain"},
+    "publishing.drain": {"queue": "publish"},
+    "labels.apply": {"queue": "labels"},
+    "retraining.run": {"queue": "retrain"},
+    "drift.check": {"queue": "retrain"},
+    "reconcile.run": {"queue": "retrain"},
+}
+
+# Messages: text only, never pickle.
+accept_content = ["json"]
+task_serializer = "json"
+result_serializer = "json"
+event_serializer = "json"
+
+# Delivery. Answers travel on reply lists and streams, so Celery keeps no results.
+task_ignore_result = True
+result_expires = None  # or Celery schedules a clean-up of results that nobody stores
+task_store_errors_even_if_ignored = False
+task_acks_late = False
+task_publish_retry = False
+worker_prefetch_multiplier = 1
+worker_disable_rate_limits = True
+worker_hijack_root_logger = False
+worker_redirect_stdouts = False
+worker_send_task_events = True
+worker_soft_shutdown_timeout = 10.0
+worker_enable_soft_shutdown_on_idle = False
+worker_cancel_long_running_tasks_on_connection_loss = False
+enable_utc = True
+timezone = "UTC"
+
+# Beat. RedBeat keeps the schedule and a lock in Redis: of two beats one is idle.
+redbeat_redis_url = _settings.celery_broker_url
+redbeat_key_prefix = "shrike:redbeat:"
+redbeat_lock_timeout = 30
+redbeat_redis_options = {
+    "socket_timeout": _settings.redis_socket_timeout_seconds,
+    "socket_connect_timeout": _settings.redis_socket_timeout_seconds,
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+}
+beat_scheduler = "redbeat.RedBeatScheduler"
+beat_max_loop_interval = 1
+_fallback = _settings.drain_fallback_seconds
+beat_schedule = {
+    # The scoring worker rings the drains; these rings only cover a lost one, so they expire instead of piling up.
+    "ring explanations": {
+        "task": "explanations.drain",
+        "schedule": _fallback,
+        "options": {"expires": _fallback},
+    },
+    "ring publishing": {"task": "publishing.drain", "schedule": _fallback, "options": {"expires": _fallback}},
+    "ring labels": {"task": "labels.apply", "schedule": _fallback, "options": {"expires": _fallback}},
+    "retrain": {"task": "retraining.run", "schedule": crontab.from_string(_settings.retrain_cron)},
+    "check drift": {"task": "drift.check", "schedule": crontab.from_string(_settings.drift_cron)},
+    "reconcile": {"task": "reconcile.run", "schedule": crontab.from_string(_settings.reconcile_cron)},
+}

@@ -1,0 +1,1 @@
+"""Features: one definition, computed online from bounded histories and offline from a table."""

@@ -1,0 +1,1 @@
+"""The components of the hybrid model, their fusion, and the one ONNX graph they become."""

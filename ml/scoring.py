@@ -1,0 +1,249 @@
+"""The scoring path: features, model, decision, record; one call per batch, whatever its size."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from ml.decision import Breakdown, Decision
+from ml.explanation import top_reasons
+from ml.scoring_batch import ResultStatus, ScoringBatch, ScoringRequest, Settled
+from ml.stores.decisions import CommitReport, DecisionRecord, DecisionStore, NewDecision, Reply
+from ml.stores.features import FeatureStore
+
+if TYPE_CHECKING:
+    # A web process imports the scoring task to address it, and has no onnxruntime.
+    from ml.runtime import ModelScores, ScoringModel
+
+
+class ModelSlot:
+    """The place a scoring process keeps its model in; a swap is one assignment, seen by the next batch."""
+
+    def __init__(self, model: "ScoringModel | None" = None) -> None:
+        self.current = model
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What scoring one batch did, for metrics and logs.
+
+    Attributes:
+        decisions: the new decisions, in the order of the batch.
+        channels, correlation_ids: the channel and the request's id of each new decision.
+        settled: how many requests ended without a new decision, by status.
+        commit: what the commit recorded; None if the batch expired as a whole.
+        queue_ms, features_ms, model_ms: the batch's timings.
+    """
+
+    decisions: tuple[Decision, ...] = ()
+    channels: tuple[str, ...] = ()
+    correlation_ids: tuple[str, ...] = ()
+    settled: Counter[ResultStatus] = field(default_factory=Counter)
+    commit: CommitReport | None = None
+    queue_ms: float = 0.0
+    features_ms: float = 0.0
+    model_ms: float = 0.0
+
+    def outcomes(self) -> Counter[str]:
+        """Returns how many requests ended how; a repeated answer counts as `replayed`, not as `scored`."""
+        counts = Counter({status.value: count for status, count in self.settled.items()})
+        replayed = counts.pop(ResultStatus.SCORED.value, 0)
+        if self.commit is not None:
+            counts += Counter(
+                scored=self.commit.recorded,
+                replayed=self.commit.replayed + replayed,
+                conflict=self.commit.conflicts,
+                overloaded=self.commit.overloaded,
+            )
+        return +counts
+
+
+class ScoringPipeline:
+    """Scores batches: one per scoring process.
+
+    Args:
+        features: the online feature store.
+        decisions: where decisions are recorded and answered.
+        slot: holds the model; an empty slot answers `safe_mode`.
+        safe_mode: returns the reason for SAFE MODE, or None when scoring is allowed.
+        now_ms: the clock, epoch milliseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        features: FeatureStore,
+        decisions: DecisionStore,
+        slot: ModelSlot,
+        safe_mode: Callable[[], str | None],
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._features = features
+        self._decisions = decisions
+        self._slot = slot
+        self._safe_mode = safe_mode
+        self._now_ms = now_ms
+
+    def score(self, batch: ScoringBatch) -> BatchReport:
+        """Decides every request of a batch and answers the waiting process.
+
+        A batch whose deadline has passed is dropped without any work: nobody waits for it, and its retry is safe.
+
+        Raises:
+            StoreUnavailableError: Redis cannot be reached; nothing was answered.
+        """
+        now_ms = self._now_ms()
+        queue_ms = float(max(0, now_ms - batch.sent_ms))
+        if now_ms >= batch.deadline_ms:
+            return BatchReport(settled=Counter({ResultStatus.EXPIRED: len(batch.requests)}), queue_ms=queue_ms)
+        model, blocked = self._slot.current, self._safe_mode()
+        if model is None or blocked is not None:
+            return self._refuse(batch, blocked or "no model is loaded", queue_ms)
+        entries = self._settle_known(batch.requests)
+        fresh = [index for index, entry in enumerate(entries) if entry is None]
+        decided = self._decide([batch.requests[index] for index in fresh], model)
+        for index, answer in zip(fresh, decided.answers, strict=True):
+            entries[index] = answer.entry
+        settled = Counter(entry.status for entry in entries if isinstance(entry, Settled))
+        timings = {"queue_ms": queue_ms, "features_ms": decided.features_ms, "model_ms": decided.model_ms}
+        commit = self._decisions.commit(
+            [entry for entry in entries if entry is not None], Reply(batch.reply_to, batch.batch_id, timings)
+        )
+        made = [
+            (answer.decision, batch.requests[index])
+            for index, answer in zip(fresh, decided.answers, strict=True)
+            if answer.decision is not None
+        ]
+        return BatchReport(
+            decisions=tuple(decision for decision, _ in made),
+            channels=tuple(request.transaction.channel for _, request in made),
+            correlation_ids=tuple(request.correlation_id for _, request in made),
+            settled=settled,
+            commit=commit,
+            **timings,
+        )
+
+    def _refuse(self, batch: ScoringBatch, reason: str, queue_ms: float) -> BatchReport:
+        refusals = [Settled(ResultStatus.SAFE_MODE, reason) for _ in batch.requests]
+        commit = self._decisions.commit(refusals, Reply(batch.reply_to, batch.batch_id, {"queue_ms": queue_ms}))
+        return BatchReport(settled=Counter({ResultStatus.SAFE_MODE: len(refusals)}), commit=commit, queue_ms=queue_ms)
+
+    def _settle_known(self, requests: Sequence[ScoringRequest]) -> list[NewDecision | Settled | None]:
+        """Settles retries and conflicts before anything is counted; None marks what is to be scored."""
+        records = self._decisions.find_many([request.transaction.transaction_id for request in requests])
+        return [_settle(request, record) for request, record in zip(requests, records, strict=True)]
+
+    def _decide(self, requests: Sequence[ScoringRequest], model: "ScoringModel") -> "_Decided":
+        if not requests:
+            return _Decided()
+        started = time.perf_counter()
+        matrix = self._features.observe([request.transaction for request in requests])
+        observed = time.perf_counter()
+        scores = model.predict(matrix.vectors, matrix.sequences)
+        scored_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        answers = [
+            _answer(request, model, scored_at, _Row.of(matrix.vectors, scores, row))
+            for row, request in enumerate(requests)
+        ]
+        finished = time.perf_counter()
+        return _Decided(
+            tuple(answers),
+            features_ms=round((observed - started) * 1000, 3),
+            model_ms=round((finished - observed) * 1000, 3),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What one request gets: an entry to commit and, unless scoring it failed, the decision in it."""
+
+    entry: NewDecision | Settled
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    answers: tuple[_Answer, ...] = ()
+    features_ms: float = 0.0
+    model_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One transaction's features and scores."""
+
+    vector: NDArray[np.float64]
+    contributions: NDArray[np.float32]
+    score: float
+    breakdown: Breakdown
+    bias: float
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.float64], scores: "ModelScores", row: int) -> "_Row":
+        """Takes one row out of a batch."""
+        return cls(
+            vector=vectors[row],
+            contributions=scores.contributions[row],
+            score=round(float(scores.score[row]), 9),
+            breakdown=Breakdown(
+                tabular=round(float(scores.tabular[row]), 9),
+                anomaly=round(float(scores.anomaly[row]), 9),
+                autoencoder=round(float(scores.autoencoder[row]), 9),
+                sequence=round(float(scores.sequence[row]), 9),
+            ),
+            bias=scores.bias,
+        )
+
+
+def _answer(request: ScoringRequest, model: "ScoringModel", scored_at: str, row: _Row) -> _Answer:
+    if not 0.0 <= row.score <= 1.0:  # NaN included: what is no probability is never turned into a decision
+        return _Answer(Settled(ResultStatus.FAILED, "the model's score is no probability"))
+    decision = Decision(
+        transaction_id=request.transaction.transaction_id,
+        decision=model.thresholds.decide(row.score),
+        score=row.score,
+        threshold=model.thresholds,
+        breakdown=row.breakdown,
+        reasons=top_reasons(row.vector, row.contributions),
+        model_version=model.version,
+        scored_at=scored_at,
+    )
+    facts = {
+        "vector": row.vector,
+        "contributions": row.contributions,
+        "bias": row.bias,
+        "model": {"version": model.version, "hash": model.manifest_hash},
+    }
+    return _Answer(_record(request, decision, facts), decision)
+
+
+def _settle(request: ScoringRequest, record: DecisionRecord | None) -> Settled | None:
+    if record is None:
+        return None
+    if record.fingerprint != request.fingerprint:
+        return Settled(ResultStatus.CONFLICT)
+    return Settled(ResultStatus.SCORED, decision=record.decision)
+
+
+def _record(request: ScoringRequest, decision: Decision, facts: dict[str, object]) -> NewDecision:
+    transaction, answer = request.transaction.wire(), decision.wire()
+    event = {
+        "transaction": transaction,
+        "decision": answer,
+        "fingerprint": request.fingerprint,
+        "correlation_id": request.correlation_id,
+        **facts,
+    }
+    return NewDecision(
+        transaction_id=decision.transaction_id,
+        fingerprint=request.fingerprint,
+        decision=orjson.dumps(answer),
+        transaction=orjson.dumps(transaction),
+        event=orjson.dumps(event, option=orjson.OPT_SERIALIZE_NUMPY),
+    )

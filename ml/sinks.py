@@ -1,0 +1,160 @@
+"""What each consumer of a stream does with an entry: store the explanation, publish the events, apply the label."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import orjson
+
+from ml.delivery import Refusal
+from ml.full_explanation import stored_explanation
+from ml.label import Label
+from ml.stores.decisions import DecisionStore
+from ml.stores.explanations import ExplanationStore
+from ml.stores.features import AppliedLabel, FeatureStore
+from ml.stores.labels import LabelStore
+from ml.stores.outbox import OutboxEntry, wire_event
+from ml.stores.publications import Publication, PublicationLog
+from ml.transaction import Transaction
+from security.errors import SecurityError
+from security.messages import MessageSigner
+
+
+class ExplanationSink:
+    """Stores the full explanation of every decision."""
+
+    def __init__(self, store: ExplanationStore) -> None:
+        self._store = store
+
+    def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
+        """See `Sink.write`."""
+        records, refusals = _decode(entries, explanation_record)
+        refused = self._store.save([record for _, record in records]) if records else {}
+        return refusals + [
+            Refusal(entry, refused[record["transaction_id"]])
+            for entry, record in records
+            if record["transaction_id"] in refused
+        ]
+
+
+class PublicationSink:
+    """Publishes every decision, and the transaction as it was received."""
+
+    def __init__(self, log: PublicationLog, *, topic_scored: str, topic_raw: str) -> None:
+        self._log = log
+        self._topic_scored = topic_scored
+        self._topic_raw = topic_raw
+
+    def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
+        """See `Sink.write`."""
+        pairs, refusals = _decode(entries, self._publications)
+        flat = [publication for _, publications in pairs for publication in publications]
+        refused = self._log.publish(flat) if flat else {}
+        # Two publications an entry, in order: position // 2 is the entry's place.
+        reasons = {position // 2: reason for position, reason in refused.items()}
+        return refusals + [Refusal(pairs[place][0], reason) for place, reason in reasons.items()]
+
+    def _publications(self, event: dict[str, Any]) -> tuple[Publication, Publication]:
+        transaction, decision = event["transaction"], event["decision"]
+        key, correlation_id = transaction["customer_id"], event["correlation_id"]
+        transaction_id = transaction["transaction_id"]
+        scored = {"customer_id": key, "channel": transaction["channel"], **decision, "correlation_id": correlation_id}
+        return (
+            Publication(self._topic_scored, key, orjson.dumps(scored), f"{transaction_id}:scored", correlation_id),
+            Publication(self._topic_raw, key, orjson.dumps(transaction), f"{transaction_id}:raw", correlation_id),
+        )
+
+
+class LabelSink:
+    """Stores labels and applies them to the features of the transactions they confirm.
+
+    A label of a transaction that is not known here is stored for retraining and counted in `unmatched`.
+    """
+
+    def __init__(
+        self,
+        *,
+        signer: MessageSigner,
+        labels: LabelStore,
+        features: FeatureStore,
+        decisions: DecisionStore,
+        explanations: ExplanationStore,
+    ) -> None:
+        self._signer = signer
+        self._labels = labels
+        self._features = features
+        self._decisions = decisions
+        self._explanations = explanations
+        self.unmatched = 0
+
+    def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
+        """See `Sink.write`."""
+        labels, refusals = _decode(entries, self._verified_label)
+        if labels:
+            self._labels.save([label for _, label in labels])
+            applied = [self._applied(label) for _, label in labels]
+            self.unmatched += applied.count(None)
+            self._features.apply_labels([label for label in applied if label is not None])
+        return refusals
+
+    def _verified_label(self, event: dict[str, Any]) -> Label:
+        payload = event["payload"]
+        label = Label.model_validate(orjson.loads(payload)["label"])
+        self._signer.verify("labels.apply", label.transaction_id, 0, payload, signature=event["signature"])
+        return label
+
+    def _applied(self, label: Label) -> AppliedLabel | None:
+        transaction = self._transaction(label.transaction_id)
+        if transaction is None:
+            return None
+        return AppliedLabel(
+            transaction_id=transaction.transaction_id,
+            customer_id=transaction.customer_id,
+            terminal_id=transaction.terminal_id,
+            epoch_seconds=transaction.epoch_seconds,
+            is_fraud=label.is_fraud,
+            known_at=label.known_at,
+        )
+
+    def _transaction(self, transaction_id: str) -> Transaction | None:
+        record = self._decisions.find(transaction_id)
+        if record is not None:
+            return Transaction.model_validate(record.transaction)
+        explanation = self._explanations.find(transaction_id)
+        return None if explanation is None else Transaction.model_validate(explanation["transaction"])
+
+
+def explanation_record(event: dict[str, Any]) -> dict[str, Any]:
+    """Returns the stored form of an outbox event: the decision, its transaction and everything behind it.
+
+    Raises:
+        KeyError, ValueError: the event is malformed.
+    """
+    transaction, decision = event["transaction"], event["decision"]
+    return {
+        **decision,
+        "customer_id": transaction["customer_id"],
+        "correlation_id": event["correlation_id"],
+        "fingerprint": event["fingerprint"],
+        "transaction": transaction,
+        "model": event["model"],
+        # A repaired event has lost its vector; its decision stands without the explanation.
+        "explanation": stored_explanation(event["vector"], event["contributions"], bias=event["bias"])
+        if "vector" in event
+        else None,
+    }
+
+
+_Decoded = TypeVar("_Decoded")
+
+
+def _decode(
+    entries: Sequence[OutboxEntry], decode: Callable[[dict[str, Any]], _Decoded]
+) -> tuple[list[tuple[OutboxEntry, _Decoded]], list[Refusal]]:
+    """Decodes what can be decoded; the rest is refused, so that one bad entry never stops the others."""
+    decoded, refusals = [], []
+    for entry in entries:
+        try:
+            decoded.append((entry, decode(wire_event(entry.body))))
+        except (KeyError, TypeError, ValueError, SecurityError) as error:
+            refusals.append(Refusal(entry, f"{type(error).__name__}: {error}"[:500]))
+    return decoded, refusals

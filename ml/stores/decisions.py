@@ -1,0 +1,82 @@
+"""Decision records: every transaction is decided once, whatever is retried."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ml.scoring_batch import Settled
+
+
+@dataclass(frozen=True, slots=True)
+class NewDecision:
+    """A decision to record, in the JSON that its readers get.
+
+    Attributes:
+        transaction_id: the idempotency key.
+        fingerprint: 32 hex digits of the transaction's content; another value for the same id is a conflict.
+        decision: `Decision.wire()` as JSON.
+        transaction: `Transaction.wire()` as JSON.
+        event: the outbox entry as JSON.
+    """
+
+    transaction_id: str
+    fingerprint: str
+    decision: bytes
+    transaction: bytes
+    event: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Where and how a batch is answered.
+
+    Attributes:
+        address: the waiting process's reply list.
+        batch_id: the id that lets it tell a late reply from its own.
+        timings: `{queue_ms, features_ms, model_ms}` of the batch.
+    """
+
+    address: str
+    batch_id: str
+    timings: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitReport:
+    """What one commit did; `rings` names the sinks whose doorbell was not yet ringing."""
+
+    recorded: int
+    replayed: int
+    conflicts: int
+    overloaded: int
+    rings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """A recorded decision with the transaction it answers, both in wire form."""
+
+    fingerprint: str
+    decision: dict[str, Any]
+    transaction: dict[str, Any]
+
+
+class DecisionStore(Protocol):
+    """Records decisions, feeds the outbox and wakes the waiting request, in one atomic step."""
+
+    def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
+        """Answers a batch in the order of its entries and records each new decision once.
+
+        Raises:
+            StoreUnavailableError: the store cannot be reached; whether the batch was recorded is unknown,
+                and a retry is safe.
+        """
+        ...
+
+    def find(self, transaction_id: str) -> DecisionRecord | None:
+        """Returns the record of a transaction, or None if it was never answered or has expired."""
+        ...
+
+    def find_many(self, transaction_ids: Sequence[str]) -> list[DecisionRecord | None]:
+        """Returns the records of several transactions in one round trip, in their order."""
+        ...

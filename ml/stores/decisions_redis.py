@@ -1,0 +1,90 @@
+"""Decision records in Redis. Keys: see `ml.stores.keys_redis`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import redis
+
+from ml.scoring_batch import Settled
+from ml.stores.decisions import CommitReport, DecisionRecord, NewDecision, Reply
+from ml.stores.failures_redis import redis_failures_as_unavailable
+from ml.stores.keys_redis import (
+    DOORBELL_TTL_MS,
+    OUTBOX,
+    REPLY_TTL_MS,
+    SINKS,
+    awaiting_key,
+    decision_key,
+    doorbell_key,
+)
+from ml.stores.scripts_redis import script_source
+
+_FINGERPRINT_LENGTH = 32
+_HEADER_LENGTH = _FINGERPRINT_LENGTH + 8
+
+
+class RedisDecisionStore:
+    """Writes decision record, outbox entry and reply in one Lua script; one round trip per batch.
+
+    Fails closed: without Redis nothing is answered.
+    """
+
+    def __init__(self, client: "redis.Redis", *, record_ttl_seconds: int, outbox_limit: int) -> None:
+        self._client: Any = client  # redis-py types each reply as a union over decoding modes
+        self._record_ttl_seconds = record_ttl_seconds
+        self._outbox_limit = outbox_limit
+        self._commit = client.register_script(script_source("decisions_commit"))
+
+    def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
+        """See `DecisionStore.commit`."""
+        keys = [reply.address, OUTBOX, *map(awaiting_key, SINKS), *map(doorbell_key, SINKS)]
+        args: list[bytes | str | int] = [
+            reply.batch_id,
+            orjson.dumps(reply.timings),
+            self._record_ttl_seconds,
+            self._outbox_limit,
+            REPLY_TTL_MS,
+            DOORBELL_TTL_MS,
+        ]
+        for entry in entries:
+            if isinstance(entry, Settled):
+                keys.append(reply.address)
+                args += ["", "", entry.json(), "", ""]
+            else:
+                keys.append(decision_key(entry.transaction_id))
+                args += [
+                    entry.transaction_id,
+                    entry.fingerprint,
+                    entry.decision,
+                    entry.transaction,
+                    entry.event,
+                ]
+        with redis_failures_as_unavailable():
+            recorded, replayed, conflicts, overloaded, *rings = self._commit(keys=keys, args=args)
+        return CommitReport(
+            recorded=recorded,
+            replayed=replayed,
+            conflicts=conflicts,
+            overloaded=overloaded,
+            rings=tuple(sink for sink, ring in zip(SINKS, rings, strict=True) if ring),
+        )
+
+    def find(self, transaction_id: str) -> DecisionRecord | None:
+        """See `DecisionStore.find`."""
+        return self.find_many([transaction_id])[0]
+
+    def find_many(self, transaction_ids: Sequence[str]) -> list[DecisionRecord | None]:
+        """See `DecisionStore.find_many`."""
+        with redis_failures_as_unavailable():
+            values = self._client.mget([decision_key(transaction_id) for transaction_id in transaction_ids])
+        return [None if value is None else _parse(value) for value in values]
+
+
+def _parse(value: bytes) -> DecisionRecord:
+    end = _HEADER_LENGTH + int(value[_FINGERPRINT_LENGTH:_HEADER_LENGTH])
+    return DecisionRecord(
+        fingerprint=value[:_FINGERPRINT_LENGTH].decode(),
+        decision=orjson.loads(value[_HEADER_LENGTH:end]),
+        transaction=orjson.loads(value[end:]),
+    )

@@ -1,0 +1,68 @@
+"""The online feature store: what is remembered of each customer and terminal, and read at scoring time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ml.features.kernel import FeatureMatrix
+from ml.transaction import Transaction
+
+EntityKind = Literal["customer", "terminal"]
+
+ENTITY_TTL_SECONDS = 60 * 86_400
+"""Life of an entity's state after its last transaction; every feature looks back less far than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedLabel:
+    """The confirmed outcome of a transaction, as the features need it; `known_at` in epoch seconds."""
+
+    transaction_id: str
+    customer_id: str
+    terminal_id: str
+    epoch_seconds: int
+    is_fraud: bool
+    known_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntityState:
+    """One entity's whole state: its ring, packed as `ml.features.history` describes."""
+
+    kind: EntityKind
+    entity_id: str
+    ring: bytes
+
+
+class FeatureStore(Protocol):
+    """State per entity is bounded, and changed atomically per entity."""
+
+    def observe(self, transactions: Sequence[Transaction]) -> FeatureMatrix:
+        """Returns each transaction's features as of its arrival, and remembers it.
+
+        Rows are taken in order: a later row of the batch sees the earlier ones. A transaction id that is already
+        remembered changes nothing and gets the features it got the first time, unless labels or late events have
+        changed its past since. Takes at least one transaction.
+
+        Raises:
+            StoreUnavailableError: the state could not be read or written; a repetition is safe.
+        """
+        ...
+
+    def apply_labels(self, labels: Sequence[AppliedLabel]) -> int:
+        """Sets the outcome of remembered transactions and returns how many of them were still remembered.
+
+        The same label once more changes nothing; another outcome for the transaction replaces the earlier one.
+
+        Raises:
+            StoreUnavailableError: some labels may not have been set; a repetition is safe.
+        """
+        ...
+
+    def load(self, states: Iterable[EntityState]) -> int:
+        """Replaces the state of entities and returns their number.
+
+        Raises:
+            StoreUnavailableError: some states may not have been written; a repetition is safe.
+        """
+        ...

@@ -1,0 +1,34 @@
+"""The label stream in Redis. Keys: see `ml.stores.keys_redis`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import redis
+
+from ml.label import Label
+from ml.stores.failures_redis import redis_failures_as_unavailable
+from ml.stores.keys_redis import DOORBELL_TTL_MS, LABELS, doorbell_key
+from security.messages import MessageSigner
+
+LABEL_MESSAGE = "labels.apply"
+
+
+class RedisLabelInbox:
+    """Appends signed labels: write access to Redis alone cannot teach the features a lie."""
+
+    def __init__(self, client: "redis.Redis", signer: MessageSigner) -> None:
+        self._client: Any = client  # redis-py types each reply as a union over decoding modes
+        self._signer = signer
+
+    def accept(self, labels: Sequence[tuple[Label, str]]) -> bool:
+        """See `LabelInbox.accept`."""
+        with redis_failures_as_unavailable(), self._client.pipeline(transaction=True) as pipeline:
+            for label, correlation_id in labels:
+                payload = orjson.dumps({"label": label.wire(), "correlation_id": correlation_id}).decode()
+                signature = self._signer.sign(LABEL_MESSAGE, label.transaction_id, 0, payload)
+                event = orjson.dumps({"payload": payload, "signature": signature})
+                pipeline.xadd(LABELS, {"id": label.transaction_id, "event": event})
+            pipeline.set(doorbell_key("labels"), "1", nx=True, px=DOORBELL_TTL_MS)
+            *_, rings = pipeline.execute()
+        return bool(rings)

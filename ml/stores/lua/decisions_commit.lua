@@ -1,0 +1,71 @@
+-- Records a batch of decisions once per transaction and wakes the request that waits for them.
+--
+-- KEYS
+--   1  reply list of the waiting web process          LPUSH, PEXPIRE
+--   2  outbox stream                                  XLEN, XADD
+--   3  awaiting set of the explain sink               ZADD
+--   4  awaiting set of the publish sink               ZADD
+--   5  doorbell of the explain sink                   SET NX PX
+--   6  doorbell of the publish sink                   SET NX PX
+--   7… decision record, one per item                  GET, SET EX
+-- ARGV
+--   1  batch id            2  timings, JSON           3  record TTL, s
+--   4  outbox limit, entries                          5  reply TTL, ms
+--   6  doorbell TTL, ms
+--   7… per item: transaction id, fingerprint (32 characters), decision JSON, transaction JSON, outbox event;
+--      an empty fingerprint marks an item that was settled before: its decision JSON is the whole result.
+--
+-- A record is `fingerprint .. length of the decision JSON (8 digits) .. decision JSON .. transaction JSON`.
+-- Returns {recorded, replayed, conflicts, overloaded, ring explain (0|1), ring publish (0|1)}.
+
+local FIRST_KEY, FIRST_ARG, ARGS_PER_ITEM = 7, 7, 5
+local timings = ARGV[2]
+local room = tonumber(ARGV[4]) - redis.call('XLEN', KEYS[2])
+local recorded, replayed, conflicts, overloaded = 0, 0, 0, 0
+local results = {}
+
+local function scored(decision)
+  return '{"status":"scored","decision":' .. decision .. ',"timings":' .. timings .. '}'
+end
+
+for item = 1, #KEYS - FIRST_KEY + 1 do
+  local base = FIRST_ARG + (item - 1) * ARGS_PER_ITEM
+  local transaction_id, fingerprint, decision = ARGV[base], ARGV[base + 1], ARGV[base + 2]
+  if fingerprint == '' then
+    results[item] = decision
+  else
+    local key = KEYS[FIRST_KEY + item - 1]
+    local record = redis.call('GET', key)
+    if record then
+      if string.sub(record, 1, 32) == fingerprint then
+        results[item] = scored(string.sub(record, 41, 40 + tonumber(string.sub(record, 33, 40))))
+        replayed = replayed + 1
+      else
+        results[item] = '{"status":"conflict"}'
+        conflicts = conflicts + 1
+      end
+    elseif room < 1 then
+      results[item] = '{"status":"overloaded"}'
+      overloaded = overloaded + 1
+    else
+      redis.call('SET', key, fingerprint .. string.format('%08d', #decision) .. decision .. ARGV[base + 3], 'EX', ARGV[3])
+      local entry_id = redis.call('XADD', KEYS[2], '*', 'id', transaction_id, 'event', ARGV[base + 4])
+      local entry_ms = string.match(entry_id, '^%d+')
+      redis.call('ZADD', KEYS[3], entry_ms, transaction_id)
+      redis.call('ZADD', KEYS[4], entry_ms, transaction_id)
+      room = room - 1
+      recorded = recorded + 1
+      results[item] = scored(decision)
+    end
+  end
+end
+
+redis.call('LPUSH', KEYS[1], '{"batch_id":"' .. ARGV[1] .. '","results":[' .. table.concat(results, ',') .. ']}')
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+
+local ring_explain, ring_publish = 0, 0
+if recorded > 0 then
+  if redis.call('SET', KEYS[5], '1', 'NX', 'PX', ARGV[6]) then ring_explain = 1 end
+  if redis.call('SET', KEYS[6], '1', 'NX', 'PX', ARGV[6]) then ring_publish = 1 end
+end
+return {recorded, replayed, conflicts, overloaded, ring_explain, ring_publish}

@@ -1,0 +1,106 @@
+"""The outbox as one consumer sees it: entries to deliver, acknowledged only after the sink has them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """One entry of a stream.
+
+    Attributes:
+        entry_id: the stream's own id, ordered by time of writing.
+        transaction_id: the transaction it belongs to.
+        body: the raw JSON.
+        deliveries: how often it was handed out, this time included.
+        only: the one group it is meant for (a re-driven or repaired entry); None for all.
+    """
+
+    entry_id: str
+    transaction_id: str
+    body: bytes
+    deliveries: int
+    only: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What a consumer has not acknowledged: entries, and the age of the oldest in seconds (0 if none)."""
+
+    entries: int
+    oldest_seconds: float
+    dead_letters: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An entry that was given up, and why."""
+
+    letter_id: str
+    entry_id: str
+    transaction_id: str
+    body: bytes
+    reason: str
+
+
+class Outbox(Protocol):
+    """A consumer group's view of a stream; every method may raise StoreUnavailableError."""
+
+    def read_pending(self, count: int) -> list[OutboxEntry]:
+        """Hands out again what this consumer left unacknowledged, and claims what a dead consumer left."""
+        ...
+
+    def read_new(self, count: int) -> list[OutboxEntry]:
+        """Hands out the next entries that no consumer of the group has seen, oldest first."""
+        ...
+
+    def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
+        """Marks entries as delivered; the sink has them."""
+        ...
+
+    def release(self, entries: Sequence[OutboxEntry]) -> None:
+        """Takes back a delivery that failed through no fault of the entries: it does not count against them."""
+        ...
+
+    def charge(self, entry: OutboxEntry) -> None:
+        """Counts a released entry's delivery again, just before it is tried alone."""
+        ...
+
+    def bury(self, entry: OutboxEntry, reason: str) -> None:
+        """Moves an entry to the dead letters and acknowledges it, atomically."""
+        ...
+
+    def lag(self) -> Lag:
+        """Returns what is not acknowledged yet."""
+        ...
+
+    def silence(self) -> None:
+        """Marks the doorbell as answered: the next commit rings again."""
+        ...
+
+    def trim(self) -> int:
+        """Removes what every group of the stream has acknowledged; returns how many entries went."""
+        ...
+
+    def dead_letters(self, count: int) -> list[DeadLetter]:
+        """Returns the oldest dead letters."""
+        ...
+
+    def redrive(self, letters: Sequence[DeadLetter]) -> int:
+        """Puts dead letters back into the stream for this group; returns how many."""
+        ...
+
+
+def wire_event(body: bytes) -> dict[str, Any]:
+    """Parses an outbox body.
+
+    Raises:
+        ValueError: it is not a JSON object.
+    """
+    event = orjson.loads(body)
+    if not isinstance(event, dict):
+        raise ValueError("the entry is not a JSON object")  # noqa: TRY004 - the caller handles one kind of bad entry
+    return event

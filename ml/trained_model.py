@@ -1,0 +1,132 @@
+"""A trained model and everything a version directory says about it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from ml.decision import Thresholds
+from ml.drift import Reference
+from ml.evaluation import Quality
+from ml.features.schema import FEATURES, SEQUENCE_CHANNELS, SEQUENCE_LENGTH, schema_hash
+from ml.runtime import PROBABILITIES
+from ml.thresholds import OperatingPoint, ThresholdPolicy
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Input rows and what the graph made of them when it was trained."""
+
+    vectors: NDArray[np.float32]
+    sequences: NDArray[np.float32]
+    outputs: Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How good the model is on rows it was not fitted on.
+
+    Attributes:
+        slice: `evaluation`, or `calibration` if there was no later slice: then the figures flatter the fusion.
+        quality: by component, and of the fused `score`.
+        review, decline: what acting at each threshold would have done on that slice.
+    """
+
+    slice: str
+    quality: Mapping[str, Quality]
+    review: OperatingPoint
+    decline: OperatingPoint
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The result of a training.
+
+    Attributes:
+        graph: the ONNX model.
+        thresholds: where decisions change.
+        policy: why they are there.
+        measurement: how good it is.
+        reference: distributions for the drift check.
+        golden: rows with known outputs.
+        record: window, rows, parameters and seed, JSON-ready.
+    """
+
+    graph: bytes
+    thresholds: Thresholds
+    policy: ThresholdPolicy
+    measurement: Measurement
+    reference: Reference
+    golden: Golden
+    record: Mapping[str, Any]
+
+    def summary(self) -> dict[str, float]:
+        """Returns the fused score's figures by name; one that is undefined on its slice is left out."""
+        quality, review, decline = self.measurement.quality["score"], self.measurement.review, self.measurement.decline
+        figures = {
+            "auc": quality.auc,
+            "average_precision": quality.average_precision,
+            "card_precision_100": quality.card_precision.value,
+            "card_precision_100_ceiling": quality.card_precision.ceiling,
+            "brier": quality.brier,
+            "base_rate": quality.base_rate,
+            "review_threshold": review.threshold,
+            "review_precision": review.precision,
+            "review_recall": review.recall,
+            "decline_threshold": decline.threshold,
+            "decline_precision": decline.precision,
+            "decline_recall": decline.recall,
+        }
+        return {name: value for name, value in figures.items() if math.isfinite(value)}
+
+    def files(self) -> dict[str, bytes]:
+        """Returns the content of the version directory by file name."""
+        return {
+            "model.onnx": self.graph,
+            "features.json": _json(_features()),
+            "thresholds.json": _json(
+                {
+                    "review": self.thresholds.review,
+                    "decline": self.thresholds.decline,
+                    "policy": asdict(self.policy),
+                    "expected": {
+                        "review": asdict(self.measurement.review),
+                        "decline": asdict(self.measurement.decline),
+                    },
+                }
+            ),
+            "reference.json": self.reference.to_json(),
+            "metrics.json": _json(
+                {
+                    "measured_on": self.measurement.slice,
+                    "summary": self.summary(),
+                    "components": {name: asdict(quality) for name, quality in self.measurement.quality.items()},
+                }
+            ),
+            "training.json": _json(dict(self.record)),
+            "golden.json": _json(
+                {
+                    "vectors": self.golden.vectors.tolist(),
+                    "sequences": self.golden.sequences.tolist(),
+                    "expected": {name: self.golden.outputs[name].tolist() for name in PROBABILITIES},
+                }
+            ),
+        }
+
+
+def _features() -> dict[str, Any]:
+    return {
+        "schema_hash": schema_hash(),
+        "features": [{"name": f.name, "family": f.family, "reason_code": f.reason_code} for f in FEATURES],
+        "sequence_length": SEQUENCE_LENGTH,
+        "sequence_channels": list(SEQUENCE_CHANNELS),
+    }
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    # Undefined figures (NaN) become null.
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)

@@ -1,0 +1,272 @@
+"""Trains the hybrid model: four components, their fusion, thresholds, and the record of how it was done.
+
+Three slices in time order. The components are fitted on the first; on the second, which they have not seen, boosting
+stops, the fusion learns how far to trust each component, and the result is calibrated; the third, after the labels'
+delay, is only measured on.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from ml.code_version import code_version
+from ml.decision import Thresholds
+from ml.drift import Reference
+from ml.errors import ArtifactError
+from ml.evaluation import known_compromised, measure
+from ml.features.schema import FEATURE_NAMES, SEQUENCE_CHANNELS, SEQUENCE_LENGTH, schema_hash
+from ml.model.autoencoder import fit_autoencoder
+from ml.model.export import Components, export_components, export_model
+from ml.model.fusion import COMPONENTS, fit_fusion
+from ml.model.gradient_boosting import BoostingSettings, GradientBoosting, fit_gradient_boosting
+from ml.model.isolation_forest import fit_isolation_forest
+from ml.model.sequence import SequenceModel, fit_sequence_model
+from ml.model.unusualness import fit_unusualness
+from ml.runtime import PROBABILITIES
+from ml.table import FRAUD, TransactionTable
+from ml.thresholds import ThresholdPolicy, choose_thresholds, operating_point
+from ml.trained_model import Golden, Measurement, TrainedModel
+from ml.training_rows import LabelledRows, TrainingRows, load_rows
+from ml.training_window import DAY_SECONDS, TrainingWindow
+from ml.transaction import UNITS_PER_CURRENCY_UNIT
+
+GOLDEN_ROWS = 16
+COMPROMISED_MEMORY_SECONDS = 7 * DAY_SECONDS
+"""Cards whose fraud became known this long before an evaluation, or during it, are left out of it."""
+
+EXPORT_TOLERANCE = 1e-5
+"""Largest difference, as a probability, between a trained component and its place in the graph."""
+
+_COMPARED_ROWS = 2_000
+_SEQUENCE_SHAPE = (SEQUENCE_LENGTH, len(SEQUENCE_CHANNELS))
+_CHUNK_ROWS = 4096  # bounds the memory of one run of the graph
+_MAP_ROWS = 50_000  # legitimate rows behind the quantiles of an unsupervised component
+
+Progress = Callable[[str, float], None]
+"""Called with a stage's name and the finished share of that stage, in [0, 1]."""
+
+Outputs = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to train; the same data, settings and machine give the same bytes of model.onnx.
+
+    Attributes:
+        seed: of every random choice.
+        threads: of the gradient boosting.
+        boosting: hyper-parameters of the tabular component; `trees` is the most it may grow.
+        autoencoder_epochs, sequence_epochs: passes over the training rows.
+        policy: how thresholds are chosen.
+    """
+
+    seed: int = 0
+    threads: int = 2
+    boosting: BoostingSettings = field(default_factory=lambda: BoostingSettings(trees=300))
+    autoencoder_epochs: int = 6
+    sequence_epochs: int = 10
+    policy: ThresholdPolicy = field(default_factory=ThresholdPolicy)
+
+
+def train(
+    table: TransactionTable,
+    *,
+    window: TrainingWindow,
+    settings: TrainingSettings | None = None,
+    progress: Progress = lambda _stage, _share: None,
+) -> TrainedModel:
+    """Trains on the window's rows of a table that also holds the history before them.
+
+    Raises:
+        DataError: too few days, no labels, no frauds or one class only, or a feature that is not finite.
+        ArtifactError: the exported graph does not score as the trained components do.
+    """
+    settings = settings or TrainingSettings()
+    table = table.between(0, window.evaluation_end)
+    progress("features", 0.0)
+    rows = load_rows(table, window)
+    progress("features", 1.0)
+    components = _fit_components(rows, settings, progress)
+    progress("fusion", 0.0)
+    graph = _fuse(components, rows.calibration)
+    progress("fusion", 1.0)
+    calibrated = _run(graph, rows.calibration)
+    thresholds = choose_thresholds(
+        settings.policy,
+        mean_fraud_amount=_mean_fraud_amount(table, rows),
+        scores=calibrated["score"],
+        days=rows.calibration.days,
+    )
+    progress("evaluation", 0.0)
+    measurement = _measure(graph, table, rows=rows, window=window, thresholds=thresholds)
+    progress("evaluation", 1.0)
+    return TrainedModel(
+        graph=graph,
+        thresholds=thresholds,
+        policy=settings.policy,
+        measurement=measurement,
+        reference=Reference.of(FEATURE_NAMES, rows.calibration.vectors, calibrated["score"]),
+        golden=_golden(rows.calibration, calibrated),
+        record=_record(rows, window, settings) | {"trees": components.tabular.tree_count},
+    )
+
+
+def _fit_components(rows: TrainingRows, settings: TrainingSettings, progress: Progress) -> Components:
+    fit = rows.fit
+    tabular = _fit_tabular(rows, settings, progress)
+    progress("isolation forest", 0.0)
+    anomaly = fit_isolation_forest(fit.vectors, seed=settings.seed)
+    progress("isolation forest", 1.0)
+    legitimate = fit.vectors[fit.labels != FRAUD]
+    progress("autoencoder", 0.0)
+    autoencoder = fit_autoencoder(
+        legitimate,
+        epochs=settings.autoencoder_epochs,
+        seed=settings.seed,
+        after_epoch=lambda epoch: progress("autoencoder", epoch / settings.autoencoder_epochs),
+    )
+    sequence = _fit_sequence(fit, settings, progress)
+    sample = legitimate[-_MAP_ROWS:]
+    return Components(
+        tabular=tabular,
+        anomaly=anomaly,
+        anomaly_map=fit_unusualness(anomaly.scores(sample)),
+        autoencoder=autoencoder,
+        autoencoder_map=fit_unusualness(autoencoder.log_errors(sample)),
+        sequence=sequence,
+    )
+
+
+def _fit_tabular(rows: TrainingRows, settings: TrainingSettings, progress: Progress) -> GradientBoosting:
+    progress("gradient boosting", 0.0)
+    booster = fit_gradient_boosting(
+        rows.fit.vectors,
+        rows.fit.labels,
+        validation=(rows.calibration.vectors, rows.calibration.labels),
+        settings=settings.boosting,
+        seed=settings.seed,
+        threads=settings.threads,
+        after_tree=lambda tree: progress("gradient boosting", tree / settings.boosting.trees),
+    )
+    progress("gradient boosting", 1.0)
+    return booster
+
+
+def _fit_sequence(fit: LabelledRows, settings: TrainingSettings, progress: Progress) -> SequenceModel:
+    progress("sequence", 0.0)
+    return fit_sequence_model(
+        fit.sequences,
+        fit.labels,
+        epochs=settings.sequence_epochs,
+        seed=settings.seed,
+        after_epoch=lambda epoch: progress("sequence", epoch / settings.sequence_epochs),
+    )
+
+
+def _fuse(components: Components, calibration: LabelledRows) -> bytes:
+    """Fits the fusion on what the served graph says, not on the native models, and returns the whole graph."""
+    parts = export_components(components, sequence_shape=_SEQUENCE_SHAPE)
+    log_odds = _run(parts, calibration)["log_odds"]
+    _check_export(components, calibration, log_odds)
+    fusion = fit_fusion(log_odds, calibration.labels)
+    metadata = {"feature_schema": schema_hash()}
+    return export_model(components, fusion, sequence_shape=_SEQUENCE_SHAPE, metadata=metadata)
+
+
+def _check_export(components: Components, calibration: LabelledRows, served: NDArray[np.float32]) -> None:
+    """Compares the graph with the libraries that trained it: a new release of one may change what its trees mean."""
+    native = components.log_odds(calibration.vectors[:_COMPARED_ROWS], calibration.sequences[:_COMPARED_ROWS])
+    # As probabilities: where those are near 0 or 1, log-odds are free to differ.
+    differences = np.abs(_probabilities(native) - _probabilities(served[:_COMPARED_ROWS])).max(axis=0)
+    for name, difference in zip(COMPONENTS, differences, strict=True):
+        if not difference <= EXPORT_TOLERANCE:
+            message = f"the exported {name} component differs from the trained one by {difference:.2g}"
+            raise ArtifactError("format", message)
+
+
+def _probabilities(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * log_odds.astype(np.float64))))
+
+
+def _run(graph: bytes, rows: LabelledRows) -> Outputs:
+    """Returns every output of a graph over all rows."""
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    names = [item.name for item in session.get_outputs()]
+    chunks = [
+        session.run(
+            names,
+            {
+                "vectors": rows.vectors[start : start + _CHUNK_ROWS],
+                "sequences": rows.sequences[start : start + _CHUNK_ROWS],
+            },
+        )
+        for start in range(0, len(rows), _CHUNK_ROWS)
+    ]
+    return {name: np.concatenate(parts) for name, parts in zip(names, zip(*chunks, strict=True), strict=True)}
+
+
+def _mean_fraud_amount(table: TransactionTable, rows: TrainingRows) -> float:
+    """Returns the mean amount of the training frauds in currency units."""
+    training = np.concatenate([rows.fit.rows, rows.calibration.rows])
+    frauds = training[table.is_fraud[training] == FRAUD]
+    return float(table.amount_units[frauds].mean() / UNITS_PER_CURRENCY_UNIT)
+
+
+def _measure(
+    graph: bytes, table: TransactionTable, *, rows: TrainingRows, window: TrainingWindow, thresholds: Thresholds
+) -> Measurement:
+    later = len(rows.evaluation) > 0
+    measured, start = (rows.evaluation, window.as_of) if later else (rows.calibration, window.calibration_start)
+    outputs = _run(graph, measured)
+    days = (table.epoch_seconds[measured.rows] - start) // DAY_SECONDS
+    chosen = ~_blocked(table, measured.rows, start + days * DAY_SECONDS, start - COMPROMISED_MEMORY_SECONDS)
+    quality = {
+        name: measure(
+            measured.labels[chosen],
+            outputs[name][chosen].astype(np.float64),
+            customers=table.customer_id.codes[measured.rows[chosen]],
+            days=days[chosen],
+        )
+        for name in PROBABILITIES
+    }
+    review, decline = (
+        operating_point(threshold, labels=measured.labels, scores=outputs["score"], days=measured.days)
+        for threshold in (thresholds.review, thresholds.decline)
+    )
+    return Measurement("evaluation" if later else "calibration", quality, review, decline)
+
+
+def _blocked(
+    table: TransactionTable, rows: NDArray[np.intp], moments: NDArray[np.int64], since: int
+) -> NDArray[np.bool_]:
+    frauds = np.flatnonzero(table.is_fraud == FRAUD)
+    return known_compromised(
+        customers=table.customer_id.codes[rows],
+        moments=moments,
+        frauds=(table.customer_id.codes[frauds], table.label_known_at[frauds]),
+        since=since,
+    )
+
+
+def _golden(rows: LabelledRows, outputs: Outputs) -> Golden:
+    """Returns rows spread over the slice's range of scores, with their outputs."""
+    order = np.argsort(outputs["score"], kind="stable")
+    chosen = order[np.linspace(0, len(order) - 1, min(GOLDEN_ROWS, len(order))).astype(np.intp)]
+    return Golden(rows.vectors[chosen], rows.sequences[chosen], {name: outputs[name][chosen] for name in PROBABILITIES})
+
+
+def _record(rows: TrainingRows, window: TrainingWindow, settings: TrainingSettings) -> dict[str, Any]:
+    return {
+        "window": window.wire(),
+        "rows": {name: len(getattr(rows, name)) for name in ("fit", "calibration", "evaluation")},
+        "frauds": {name: getattr(rows, name).frauds for name in ("fit", "calibration", "evaluation")},
+        "code_version": code_version(),
+        "feature_schema": schema_hash(),
+        "settings": asdict(settings),
+        "libraries": {name: version(name) for name in ("numpy", "onnxruntime", "scikit-learn", "torch", "xgboost-cpu")},
+    }

@@ -1,0 +1,1 @@
+"""Metric definitions, structured logs, and the hooks that feed both from Flask and Celery."""

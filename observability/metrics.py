@@ -1,0 +1,133 @@
+"""Every metric of the platform, defined once.
+
+A web process group shares its numbers through files: the launcher sets `PROMETHEUS_MULTIPROC_DIR` before Python
+starts, and `observability.exposition` adds the processes up. Workers run alone and expose their own registry.
+Labels hold only bounded sets: route templates, never paths; reasons, never messages.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# Dense where the targets lie: p50 a few milliseconds, the alert at 60, the deadline at 250.
+_LATENCY_MS = (1, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 40, 60, 80, 100, 150, 250, 500, 1000, 2500, 10_000)
+_LATENCY_SECONDS = tuple(milliseconds / 1000 for milliseconds in _LATENCY_MS)
+# A model call takes tens of microseconds to some milliseconds; waits in the queue take longer.
+_INFERENCE_MS = (0.05, 0.1, 0.2, 0.5, 1, 2, 3, 5, 7.5, 10, 20, 40, 60, 100, 250, 1000)
+_INFERENCE_SECONDS = tuple(milliseconds / 1000 for milliseconds in _INFERENCE_MS)
+_WAIT_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+_RUNTIME_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600, 3600)
+
+# Requests
+requests_total = Counter("fraud_backend_requests_total", "HTTP requests answered.", ["method", "path", "status"])
+request_latency_seconds = Histogram(
+    "fraud_backend_request_latency_seconds",
+    "Time from the first byte of a request to its answer.",
+    ["method", "path"],
+    buckets=_LATENCY_SECONDS,
+)
+request_latency_ms = Histogram(
+    "request_latency_ms", "The same in milliseconds.", ["method", "path"], buckets=_LATENCY_MS
+)
+
+# Scoring
+inference_requests_total = Counter(
+    "fraud_inference_requests_total",
+    "Transactions taken to the model, by outcome: scored, conflict, overloaded, safe_mode, expired or failed.",
+    ["outcome"],
+)
+inference_latency_seconds = Histogram(
+    "fraud_inference_request_latency_seconds",
+    "Time of one scoring step: queue, features, model, commit or total.",
+    ["component"],
+    buckets=_INFERENCE_SECONDS,
+)
+inference_latency_ms = Histogram(
+    "infer_request_latency_ms", "The same in milliseconds.", ["component"], buckets=_INFERENCE_MS
+)
+decisions_total = Counter(
+    "model_decisions_total", "Decisions, each transaction once.", ["decision", "channel", "model_version"]
+)
+
+# Security
+auth_failures_total = Counter("auth_failures_total", "Requests or messages refused by a security check.", ["reason"])
+jwt_validations_total = Counter("jwt_validations_total", "Tokens checked, by result: accepted or rejected.", ["result"])
+jwt_failures_total = Counter("jwt_failures_total", "Tokens refused.", ["reason"])
+hmac_verifications_total = Counter(
+    "hmac_verifications_total", "Signatures checked, by result: accepted, accepted_legacy or rejected.", ["result"]
+)
+rate_limit_block_total = Counter(
+    "rate_limit_block_total", "Requests refused by a rate limit, by bucket: subject or device.", ["bucket"]
+)
+safe_mode_state = Gauge(
+    "safe_mode_state", "1 while the service is in SAFE MODE.", ["service"], multiprocess_mode="livemax"
+)
+
+# Stores
+mongo_write_ms = Histogram(
+    "mongo_write_ms",
+    "Time of one bulk write to MongoDB.",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 250, 500, 1000, 2500, 10_000),
+)
+redis_ops_total = Counter("redis_ops_total", "Redis round trips of the platform's own stores.", ["operation"])
+
+# Drift
+psi_feature = Gauge(
+    "psi_feature", "Population stability index of a feature.", ["feature"], multiprocess_mode="mostrecent"
+)
+psi_score = Gauge("psi_score", "Population stability index of the score.", multiprocess_mode="mostrecent")
+drift_alerts_total = Counter("drift_alerts_total", "Drift found, by kind: feature or score.", ["kind"])
+
+# Celery
+celery_queue_length = Gauge(
+    "celery_queue_length", "Messages waiting in a queue.", ["queue"], multiprocess_mode="mostrecent"
+)
+celery_queue_wait_seconds = Histogram(
+    "celery_queue_wait_seconds",
+    "Time from sending a message to the start of its task.",
+    ["queue"],
+    buckets=_WAIT_SECONDS,
+)
+celery_task_runtime_seconds = Histogram(
+    "celery_task_runtime_seconds", "Run time of a task.", ["task"], buckets=_RUNTIME_SECONDS
+)
+celery_task_total = Counter(
+    "celery_task_total",
+    "Tasks ended, by state: success, failure, retry, ignored, revoked, rejected or unknown.",
+    ["task", "state"],
+)
+celery_worker_up = Gauge(
+    "celery_worker_up", "1 while this worker consumes from the queue.", ["queue"], multiprocess_mode="livemax"
+)
+
+# Outbox; `sink` is mongo or kafka
+outbox_lag = Gauge("outbox_lag", "Entries a sink has not acknowledged.", ["sink"], multiprocess_mode="mostrecent")
+outbox_oldest_seconds = Gauge(
+    "outbox_oldest_seconds",
+    "Age of the oldest entry a sink has not acknowledged.",
+    ["sink"],
+    multiprocess_mode="mostrecent",
+)
+outbox_dead_letters_total = Counter(
+    "outbox_dead_letters_total", "Entries given up on and moved to the dead letters.", ["sink"]
+)
+explanations_stored_total = Counter("explanations_stored_total", "Explanations stored.", ["sink"])
+predictions_published_total = Counter("predictions_published_total", "Decisions published.", ["sink"])
+kafka_delivery_failures_total = Counter(
+    "kafka_delivery_failures_total", "Kafka messages without a delivery report.", ["topic"]
+)
+
+# Health
+circuit_breaker_state = Gauge(
+    "circuit_breaker_state",
+    "0 closed, 1 half open, 2 open; the worst of the processes.",
+    ["dependency"],
+    multiprocess_mode="livemax",
+)
+model_info = Gauge(
+    "model_info",
+    "1 for the model version that serves.",
+    ["model_version", "manifest_hash"],
+    multiprocess_mode="livemax",
+)
+model_load_failures_total = Counter(
+    "model_load_failures_total", "Model versions refused at load, by the check that failed.", ["check"]
+)

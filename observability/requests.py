@@ -1,0 +1,63 @@
+"""What is measured and logged about every answered HTTP request, whichever way it came in."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from observability import metrics
+
+UNMATCHED_ROUTE = "(unmatched)"
+"""Route of requests that no route matches: their paths are the client's to choose, and no label."""
+
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+_MAX_USER_AGENT_CHARACTERS = 256
+
+_access_log = logging.getLogger("access")
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRequest:
+    """One request and its answer.
+
+    Attributes:
+        method: as sent.
+        route: the route's template, None if none matched.
+        status: HTTP status.
+        seconds: from the request's arrival to its answer.
+        user_agent: as sent.
+        remote: the peer's address; the log's mask shortens it.
+        facts: further log fields: decision, score, model_version, reason, ….
+    """
+
+    method: str
+    route: str | None
+    status: int
+    seconds: float
+    user_agent: str | None = None
+    remote: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def record(answered: AnsweredRequest) -> None:
+    """Counts and times the request and writes its one line to the access log."""
+    method = answered.method if answered.method in _METHODS else "OTHER"
+    route = answered.route or UNMATCHED_ROUTE
+    metrics.requests_total.labels(method, route, str(answered.status)).inc()
+    metrics.request_latency_seconds.labels(method, route).observe(answered.seconds)
+    metrics.request_latency_ms.labels(method, route).observe(answered.seconds * 1000)
+    _access_log.info(
+        "%s %s %d",
+        method,
+        route,
+        answered.status,
+        extra={
+            **answered.facts,
+            "method": method,
+            "route": route,
+            "status": answered.status,
+            "duration_ms": round(answered.seconds * 1000, 3),
+            "user_agent": (answered.user_agent or "")[:_MAX_USER_AGENT_CHARACTERS],
+            "remote": answered.remote,
+        },
+    )

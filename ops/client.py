@@ -1,0 +1,138 @@
+"""A client of the API: one kept-alive connection, a bearer token, and a signature on every request.
+
+It uses the standard library's HTTP client, so that every image can run it.
+"""
+
+import http.client
+import json
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from ops.errors import OpsError
+from security.signing import sign
+
+_REMEMBERED_SIGNATURES = 1024
+
+
+class NoAnswerError(OpsError):
+    """The API could not be reached, or closed the connection without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API said; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the status is 200."""
+        return self.status == HTTPStatus.OK
+
+    def json(self) -> Any:
+        """Returns the parsed body.
+
+        Raises:
+            ValueError: it is not JSON.
+        """
+        return json.loads(self.body)
+
+
+class Client:
+    """One connection to the API for one thread.
+
+    A request whose kept-alive connection turns out to be closed is signed and sent once more, which scoring
+    allows: it is idempotent by transaction id.
+    """
+
+    def __init__(self, base_url: str, *, hmac_key: bytes, token: str, timeout_seconds: float = 10.0) -> None:
+        parts = urlsplit(base_url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(parts.hostname or "", parts.port, timeout=timeout_seconds)
+        self._hmac_key = hmac_key
+        self._token = token
+        # A signature is accepted once: two equal requests in one second need different timestamps.
+        self._used: deque[tuple[str, str, bytes, int]] = deque(maxlen=_REMEMBERED_SIGNATURES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def get(self, path: str) -> Answer:
+        """Sends a signed GET of a path with query."""
+        return self.send("GET", path)
+
+    def post(self, path: str, content: Any) -> Answer:
+        """Sends a signed POST of a JSON-ready value."""
+        return self.send("POST", path, json.dumps(content).encode())
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        is_signed: bool = True,
+        timestamp: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Sends one request.
+
+        Args:
+            method: upper case.
+            path: path with query.
+            body: the raw body; it is declared as JSON unless `headers` say otherwise.
+            is_signed: whether it carries timestamp and signature.
+            timestamp: the signed time instead of now; equal requests with equal times are a replay.
+            headers: headers that replace the client's own.
+
+        Raises:
+            NoAnswerError: no answer came.
+        """
+        for is_last_try in (False, True):
+            is_fresh = self._connection.sock is None
+            complete = self._headers(method, path, body, is_signed=is_signed, timestamp=timestamp)
+            complete |= headers or {}
+            try:
+                self._connection.request(method, path, body or None, complete)
+                response = self._connection.getresponse()
+                content = response.read()
+            except (OSError, http.client.HTTPException) as error:
+                self._connection.close()
+                was_idle = isinstance(error, http.client.RemoteDisconnected | BrokenPipeError | ConnectionResetError)
+                if is_last_try or is_fresh or not was_idle:
+                    raise NoAnswerError(f"{method} {path}: no answer ({error!r})") from error
+                continue
+            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+        raise AssertionError("unreachable")
+
+    def _headers(
+        self, method: str, path: str, body: bytes, *, is_signed: bool, timestamp: int | None
+    ) -> dict[str, str]:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        if body:
+            headers["Content-Type"] = "application/json"
+        if is_signed:
+            signed_at = self._unused_time(method, path, body) if timestamp is None else timestamp
+            headers["X-Request-Timestamp"] = str(signed_at)
+            headers["X-Request-Signature"] = sign(
+                self._hmac_key, method=method, path=path, timestamp=signed_at, body=body
+            )
+        return headers
+
+    def _unused_time(self, method: str, path: str, body: bytes) -> int:
+        """Returns the latest second up to now that this request was not signed with."""
+        candidate = int(time.time())
+        while (method, path, body, candidate) in self._used:
+            candidate -= 1
+        self._used.append((method, path, body, candidate))
+        return candidate

@@ -1,0 +1,56 @@
+"""`python -m ops backfill`: computes the online feature state from history and loads it into Redis."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from ml.backfill import count_entities, entity_states
+from ml.datasets import load_transactions
+from ml.stores.features import EntityState
+from settings import load_settings
+from tasks.wiring import feature_store
+
+_STEP = 2_000
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="History: a .parquet or .csv file.")
+@click.option(
+    "--until", default=None, help="Moment of the state (UTC), as 2026-03-01 or 2026-03-01T12:00:00; default: all."
+)
+def command(data: Path, until: str | None) -> None:
+    """Fill the feature store from history, so that a new installation does not start blind.
+
+    The state of every customer and terminal in the history is replaced.
+    """
+    moment = None if until is None else _moment(until)
+    settings = load_settings()
+    store = feature_store(settings)
+    dataset = load_transactions(data, label_delay_days=settings.label_delay_days)
+    if dataset.duplicates:
+        click.echo(f"{dataset.duplicates:,} rows repeat a transaction id and are left out.")
+    started = time.perf_counter()
+    total = count_entities(dataset.table, moment)
+    states = entity_states(dataset.table, moment)
+    with click.progressbar(length=total, label=f"{len(dataset.table):,} transactions") as progress:
+        for part in _parts(states):
+            progress.update(store.load(part))
+    seconds = time.perf_counter() - started
+    click.echo(f"Loaded {total:,} customers and terminals in {seconds:.1f} s ({total / seconds:,.0f}/s).")
+
+
+def _parts(states: Iterator[EntityState]) -> Iterator[list[EntityState]]:
+    while part := list(islice(states, _STEP)):
+        yield part
+
+
+def _moment(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.ClickException(f"--until {text!r} is not a time such as 2026-03-01.") from error
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

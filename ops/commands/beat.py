@@ -1,0 +1,18 @@
+"""`python -m ops beat`: becomes the scheduler that rings the drains and starts retraining."""
+
+import os
+import sys
+
+import click
+
+from settings import load_settings
+
+_ARGUMENTS = ("-m", "celery", "-q", "-A", "workers.beat", "beat", "--scheduler", "redbeat.RedBeatScheduler")
+
+
+@click.command()
+def command() -> None:
+    """Run beat; of two, one is idle, as RedBeat keeps a lock in Redis."""
+    load_settings()  # refuses in a sentence what would be a traceback in the scheduler
+    # The process id file would stop a second beat on the machine, and outlive a killed one; the lock does neither.
+    os.execv(sys.executable, [sys.executable, *_ARGUMENTS, "--pidfile="])  # noqa: S606 - no shell

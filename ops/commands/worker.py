@@ -1,0 +1,32 @@
+"""`python -m ops worker`: becomes one Celery worker of one queue."""
+
+import os
+import sys
+
+import click
+
+from ops.preflight import check_worker
+
+QUEUES = ("score", "explain", "publish", "labels", "retrain")
+
+
+@click.command()
+@click.argument("queue", type=click.Choice(QUEUES))
+@click.option("--number", type=click.IntRange(1), default=1, show_default=True, help="Tells workers of one host apart.")
+def command(queue: str, number: int) -> None:
+    """Run a worker that consumes QUEUE and nothing else."""
+    check_worker(queue)
+    os.execv(sys.executable, [sys.executable, *worker_arguments(queue, number)])  # noqa: S606 - no shell
+
+
+def worker_arguments(queue: str, number: int) -> list[str]:
+    """Returns the interpreter's arguments for a worker.
+
+    The solo pool runs tasks in the worker itself: no second process between the queue and the model. Gossip and
+    mingle are chatter between workers that nobody here listens to; task events and heartbeats stay on for Flower.
+    """
+    return [
+        *("-m", "celery", "-A", f"workers.{queue}", "worker"),
+        *("-Q", queue, "-n", f"{queue}-{number}@%h", "-P", "solo", "-E"),
+        *("--without-gossip", "--without-mingle", "--heartbeat-interval", "5"),
+    ]

@@ -1,0 +1,1 @@
+"""The demo: the whole platform from nothing, real transactions through it, and what became of them."""

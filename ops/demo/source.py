@@ -1,0 +1,144 @@
+"""What the demo works with: a transaction file, the days it scores, and the folder that is its own."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ml.datasets import load_transactions
+from ml.errors import DataError
+from ml.features.definition import DAY_SECONDS
+from ml.features.schema import schema_hash
+from ml.registry import ModelRegistry
+from ml.table import NEVER, TransactionTable
+from settings import Settings
+
+SIMULATION = ("--customers", "800", "--terminals", "1600", "--days", "80", "--seed", "7")
+LIVE_DAYS = 7
+"""The last days of the data: training only measures itself on them, the demo scores from their start."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The demo's data and where it keeps things.
+
+    Attributes:
+        name: `simulated`, or the file's name up to its first dot.
+        file: the transactions.
+        folder: data, logs and state that belong to this demo alone.
+    """
+
+    name: str
+    file: Path
+    folder: Path
+
+    @classmethod
+    def of(cls, settings: Settings, file: Path | None) -> "Source":
+        """Returns the source of a file, or of the simulator without one."""
+        name = "simulated" if file is None else file.name.split(".")[0]
+        folder = settings.var_dir / "demo" / name
+        return cls(name, file or folder / "transactions.parquet", folder)
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the simulator writes the file."""
+        return self.file.parent == self.folder
+
+    def fingerprint(self) -> dict[str, str]:
+        """Returns what must be equal for a model trained earlier to be the model of this data."""
+        what = " ".join(SIMULATION)
+        if not self.is_simulated:
+            stat = self.file.stat()
+            what = f"{self.file.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+        return {"data": what, "features": schema_hash()}
+
+
+@dataclass(frozen=True)
+class Days:
+    """The borders of the demo's time, epoch seconds: training knows nothing after `live_start`."""
+
+    data_start: int
+    live_start: int
+    data_end: int
+
+    @classmethod
+    def of(cls, table: TransactionTable) -> "Days":
+        """Returns the borders of a table: whole days, the last ones live.
+
+        Raises:
+            ml.errors.DataError: the table is shorter than the live days.
+        """
+        end = (int(table.epoch_seconds[-1]) // DAY_SECONDS + 1) * DAY_SECONDS
+        start, live_start = int(table.epoch_seconds[0]), end - LIVE_DAYS * DAY_SECONDS
+        if start >= live_start:
+            raise DataError(f"The demo needs more than {LIVE_DAYS} days of transactions.")
+        return cls(start, live_start, end)
+
+    def live_rows(self, table: TransactionTable, count: int) -> TransactionTable:
+        """Returns the first transactions of the live days."""
+        return table.between(self.live_start, NEVER).select(slice(0, count))
+
+    def wire(self) -> dict[str, str]:
+        """Returns the borders as UTC times."""
+        return {name: moment(seconds) for name, seconds in asdict(self).items()}
+
+
+def moment(seconds: int) -> str:
+    """Returns a UTC time as the commands take it.
+
+    >>> moment(0)
+    '1970-01-01T00:00:00'
+    """
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def load(source: Source, settings: Settings) -> TransactionTable:
+    """Returns the source's transactions.
+
+    Raises:
+        ml.errors.DataError: the file is unusable.
+    """
+    return load_transactions(source.file, label_delay_days=settings.label_delay_days).table
+
+
+@dataclass(frozen=True)
+class TrainedFor:
+    """Remembers which model was trained for which data: `trained.json` in the demo's folder."""
+
+    models: Path
+    version: str
+    key_id: str
+    fingerprint: dict[str, str]
+
+    @classmethod
+    def read(cls, source: Source) -> "TrainedFor | None":
+        """Returns what was remembered; None if nothing, or nothing readable, was."""
+        try:
+            content = json.loads((source.folder / "trained.json").read_text())
+            return cls(**content | {"models": Path(content["models"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def write(self, source: Source) -> None:
+        """Remembers."""
+        (source.folder / "trained.json").write_text(json.dumps(asdict(self) | {"models": str(self.models)}, indent=2))
+
+    def still_serves(self, source: Source, settings: Settings) -> bool:
+        """Whether the model is there, still champion, openable with today's keys, and of this data."""
+        return (
+            self.fingerprint == source.fingerprint()
+            and self.key_id == settings.artifact_key_id
+            and ModelRegistry(self.models).champion() == self.version
+        )
+
+
+def models_folder(source: Source, settings: Settings) -> Path:
+    """Returns where the demo's model belongs.
+
+    The simulated demo trains the model that `make up` serves afterwards, unless the user has trained one. Any
+    other data gets a registry of its own, so that a demo never replaces a model in use.
+    """
+    trained = TrainedFor.read(source)
+    champion = ModelRegistry(settings.models_path).champion()
+    is_ours = champion is None or (trained is not None and trained.version == champion)
+    return settings.models_path if source.is_simulated and is_ours else source.folder / "models"

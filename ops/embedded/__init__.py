@@ -1,0 +1,1 @@
+"""Servers that run from Python wheels, without Docker or root, behind the clients' real sockets."""

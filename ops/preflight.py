@@ -1,0 +1,35 @@
+"""Looks at settings and keys before a command becomes another program, where a refusal would be a traceback."""
+
+from settings import Settings, load_settings
+
+
+def check_web() -> Settings:
+    """Returns the settings of a web process.
+
+    Raises:
+        pydantic.ValidationError: a setting is malformed, or production refuses it.
+        security.errors.KeyUnusableError: a key is missing or weak.
+    """
+    from security.messages import MessageSigner
+    from security.signing import SignatureVerifier
+    from security.tokens import TokenVerifier
+
+    settings = load_settings()
+    for needed in (TokenVerifier, SignatureVerifier, MessageSigner):
+        needed.from_settings(settings)
+    return settings
+
+
+def check_worker(queue: str) -> Settings:
+    """Returns the settings of a queue's worker; raises like `check_web`."""
+    from security.artifact_keys import ArtifactSigner, ArtifactVerifier
+    from security.messages import MessageSigner
+
+    settings = load_settings()
+    if queue in {"score", "labels"}:
+        MessageSigner.from_settings(settings)
+    if queue in {"score", "retrain"}:
+        ArtifactVerifier.from_settings(settings)
+    if queue == "retrain":
+        ArtifactSigner.from_settings(settings)
+    return settings

@@ -1,0 +1,1 @@
+"""Starting processes that cannot outlive whoever started them."""

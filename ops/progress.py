@@ -1,0 +1,38 @@
+"""A line that shows how far something is: rewritten in place on a terminal, a plain line now and then elsewhere."""
+
+import sys
+import time
+
+import click
+
+_TERMINAL_SECONDS = 0.1
+_PLAIN_SECONDS = 2.0
+
+
+class ProgressLine:
+    """Prints at most ten times a second on a terminal, every two seconds into a file or pipe."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stdout.isatty()
+        self._interval_seconds = _TERMINAL_SECONDS if self._is_terminal else _PLAIN_SECONDS
+        self._printed_at = 0.0
+        self._last = ""
+
+    def show(self, text: str) -> None:
+        """Shows the text unless one was shown just now."""
+        self._last = text
+        if time.monotonic() - self._printed_at >= self._interval_seconds:
+            self._print(text)
+
+    def finish(self, text: str | None = None) -> None:
+        """Shows the final text, the last one by default, and ends the line."""
+        self._print(self._last if text is None else text)
+        if self._is_terminal:
+            click.echo()
+
+    def _print(self, text: str) -> None:
+        self._printed_at = time.monotonic()
+        if self._is_terminal:
+            click.echo(f"\r\x1b[2K  {text}", nl=False)
+        else:
+            click.echo(f"  {text}")

@@ -1,0 +1,63 @@
+"""The one list of the platform's own processes: what each is called, its command, how many there are.
+
+The embedded stack starts these; `docker-compose.yml` starts the same commands in containers, which a test compares.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Stage(IntEnum):
+    """Start order: each stage is healthy before the next one starts."""
+
+    SERVERS = 0
+    WORKERS = 1
+    WEB = 2
+    OPERATIONS = 3
+
+
+STOP_ORDER = (Stage.WEB, Stage.OPERATIONS, Stage.WORKERS, Stage.SERVERS)
+"""The API goes first, so that every accepted request is still answered by a living worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One kind of process.
+
+    Attributes:
+        name: its name in logs, status and compose.
+        command: what follows `python -m ops`.
+        requirements: the requirements set of its image, under `requirements/`.
+        count: how many of it the stack starts.
+        niceness: how far it steps back when the CPU is busy, so that answers never wait for background work.
+        health_path: where it answers 200 when it is ready to work; None if it serves no HTTP.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    stage: Stage
+    requirements: str
+    count: int = 1
+    niceness: int = 0
+    health_path: str | None = None
+
+
+ROLES: tuple[Role, ...] = (
+    # Two, so that scoring goes on while one of them is replaced.
+    Role("score", ("worker", "score"), Stage.WORKERS, "scoring", count=2, health_path="/health/ready"),
+    Role("explain", ("worker", "explain"), Stage.WORKERS, "drains", niceness=5, health_path="/health/ready"),
+    Role("publish", ("worker", "publish"), Stage.WORKERS, "drains", niceness=5, health_path="/health/ready"),
+    Role("labels", ("worker", "labels"), Stage.WORKERS, "drains", niceness=5, health_path="/health/ready"),
+    Role("retrain", ("worker", "retrain"), Stage.WORKERS, "training", niceness=15, health_path="/health/ready"),
+    Role("web", ("web",), Stage.WEB, "web", health_path="/health/live"),
+    Role("beat", ("beat",), Stage.OPERATIONS, "operations", niceness=5),
+    Role("flower", ("flower",), Stage.OPERATIONS, "operations", niceness=10, health_path="/healthcheck"),
+)
+
+SET_UP: tuple[str, ...] = ("prepare",)
+"""The command that makes keys and a first model, before anything above can start."""
+
+
+def role(name: str) -> Role:
+    """Returns the role of a name."""
+    return next(role for role in ROLES if role.name == name)

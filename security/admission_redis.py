@@ -1,0 +1,76 @@
+"""Admission in Redis: one script call, one round trip, for any number of waiting requests.
+
+| key | type | TTL |
+| --- | --- | --- |
+| `admission:replay:<signature digest>` | string | replay window (2 x skew + leeway) |
+| `admission:subject:<sub>` | string `<tokens> <epoch ms>` | until the bucket is full |
+| `admission:device:<device_id>` | string `<tokens> <epoch ms>` | until the bucket is full |
+
+Fails closed: without Redis a replay cannot be told from a first request, so nothing is admitted.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from secrets import token_hex
+
+import redis
+from redis.exceptions import RedisError
+
+from security.admission import Admission, AdmissionOutcome, AdmissionPolicy, AdmissionRequest
+from security.errors import AdmissionUnavailableError
+
+_SCRIPT = (Path(__file__).parent / "lua" / "admission.lua").read_text(encoding="utf-8")
+_NO_KEY = "admission:none"
+_OUTCOMES = tuple(AdmissionOutcome)  # the script's numbers 0 to 3 are positions in this order
+
+
+def replay_key(digest: str | None) -> str:
+    """Returns the key that remembers an admitted signature; a placeholder if there is none to remember."""
+    return _NO_KEY if digest is None else f"admission:replay:{digest}"
+
+
+def subject_key(subject: str) -> str:
+    """Returns the key of a subject's bucket."""
+    return f"admission:subject:{subject}"
+
+
+def device_key(device_id: str) -> str:
+    """Returns the key of a device's bucket."""
+    return f"admission:device:{device_id}"
+
+
+class RedisAdmissionControl:
+    """Admission shared by all processes, decided by Redis's clock."""
+
+    def __init__(self, client: redis.Redis, policy: AdmissionPolicy) -> None:
+        self._policy = policy
+        self._script = client.register_script(_SCRIPT)
+
+    def admit(self, requests: Sequence[AdmissionRequest]) -> list[Admission]:
+        """Returns one answer per request; see `AdmissionControl`."""
+        if not requests:
+            return []
+        keys: list[str] = []
+        arguments: list[str | int | float] = [self._policy.replay_seconds * 1000, token_hex(8)]
+        for request in requests:
+            subject, device = self._policy.subject_bucket(request), self._policy.device_bucket(request)
+            keys += (
+                replay_key(request.replay_key),
+                subject_key(request.subject) if subject.capacity else _NO_KEY,
+                device_key(request.device_id) if device.capacity and request.device_id is not None else _NO_KEY,
+            )
+            arguments += (request.cost, subject.capacity, subject.tokens_per_millisecond)
+            arguments += (device.capacity, device.tokens_per_millisecond)
+        try:
+            flat = self._script(keys=keys, args=arguments)
+        except RedisError as error:
+            raise AdmissionUnavailableError("replay and rate limits cannot be checked") from error
+        return [
+            self._policy.describe(
+                request,
+                _OUTCOMES[flat[at]],
+                subject_tokens=flat[at + 1] / 1000,
+                device_tokens=flat[at + 2] / 1000,
+            )
+            for request, at in zip(requests, range(0, len(flat), 3), strict=True)
+        ]

@@ -1,0 +1,249 @@
+"""The one settings object: every setting of every process, read once from the environment.
+
+Values come from, in rising priority: the defaults below, the development key file that `python -m ops keys`
+writes (`var/keys/dev.env`), a `.env` file in the working directory, the process environment.
+Nothing else in the project reads the environment.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEVELOPMENT_MARK = "dev_"
+"""Every secret and key id that `ops keys` makes starts with this; production refuses it."""
+
+DEVELOPMENT_ENV_FILE = Path("var/keys/dev.env")
+
+
+class Environment(StrEnum):
+    """Where the process runs; production refuses every insecure choice."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """All settings. The environment variable of a field is its name in upper case."""
+
+    model_config = SettingsConfigDict(
+        env_file=(DEVELOPMENT_ENV_FILE, ".env"),
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        # A refusal shows what was set, and that may be a key.
+        hide_input_in_errors=True,
+    )
+
+    # Where and what
+    environment: Environment = Field(Environment.DEVELOPMENT, description="development or production.")
+    var_dir: Path = Field(Path("var"), description="Folder for everything the platform writes on local disk.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
+
+    # Servers
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        description="Redis or Valkey that holds decisions, outbox, security state and, by default, all else.",
+    )
+    broker_url: str | None = Field(None, description="Celery's broker; default: REDIS_URL.")
+    feature_redis_url: str | None = Field(None, description="The online feature store; default: REDIS_URL.")
+    redis_socket_timeout_seconds: float = Field(
+        5.0, gt=0, description="Longest wait for one Redis reply before the connection counts as dead."
+    )
+    mongo_url: str = Field("mongodb://127.0.0.1:27017/", description="MongoDB for explanations, labels and audit.")
+    mongo_database: str = Field("shrike", description="Database name in MongoDB.")
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, comma separated.")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL"] = Field(
+        "PLAINTEXT", description="How the Kafka connection is protected."
+    )
+    kafka_ca_file: Path | None = Field(None, description="PEM certificates that Kafka's brokers are checked against.")
+    kafka_topic_scored: str = Field("transactions.scored", description="Topic of decisions.")
+    kafka_topic_raw: str = Field("transactions.raw", description="Topic of the transactions as received.")
+    mlflow_tracking_uri: str | None = Field(
+        None, description="MLflow tracking and registry; default: SQLite at VAR_DIR/mlflow.db."
+    )
+    mlflow_experiment: str = Field("shrike", description="MLflow experiment and registered model name.")
+
+    # Web
+    web_host: str = Field("127.0.0.1", description="Address the API listens on.")
+    web_port: int = Field(8080, ge=0, le=65535, description="Port of the API.")
+    web_processes: int = Field(1, ge=1, le=64, description="gunicorn worker processes.")
+    web_connections: int = Field(1000, ge=1, description="Open connections per web process.")
+    body_limit_bytes: int = Field(64 * 1024, ge=1024, description="Largest body of a single request, bytes.")
+    batch_body_limit_bytes: int = Field(1024 * 1024, ge=1024, description="Largest body of a batch request, bytes.")
+    batch_limit: int = Field(1000, ge=1, le=1000, description="Most transactions in one batch request.")
+    transaction_max_future_seconds: int = Field(
+        86_400, ge=0, description="How far in the future a transaction's event time may lie."
+    )
+
+    # Tokens and request signatures
+    jwt_algorithm: Literal["HS256", "RS256", "ES256", "EdDSA"] = Field(
+        "HS256", description="The one accepted algorithm."
+    )
+    jwt_secret: SecretStr | None = Field(None, description="HS256 secret, at least 32 bytes.")
+    jwt_public_key_file: Path | None = Field(None, description="PEM public key for RS256, ES256 and EdDSA.")
+    jwt_key_id: str | None = Field(None, description="Key id (`kid`) of the current JWT key.")
+    jwt_previous_secret: SecretStr | None = Field(None, description="HS256 secret still accepted during a rotation.")
+    jwt_previous_public_key_file: Path | None = Field(None, description="PEM key still accepted during a rotation.")
+    jwt_previous_key_id: str | None = Field(None, description="Key id of the previous JWT key.")
+    jwt_issuer: str = Field("shrike", description="Required `iss`.")
+    jwt_audience: str = Field("shrike-api", description="Required `aud`.")
+    jwt_leeway_seconds: int = Field(30, ge=0, le=300, description="Clock leeway for `exp` and `iat`.")
+    hmac_key: SecretStr | None = Field(None, description="Key of X-Request-Signature, at least 32 bytes.")
+    hmac_max_skew_seconds: int = Field(
+        120, ge=1, le=3600, description="Largest distance of X-Request-Timestamp from now."
+    )
+    hmac_accept_legacy_hex: bool = Field(
+        default=False, description="Also accept the lower-case hex form of the signature."
+    )
+    message_key: SecretStr | None = Field(None, description="Key that signs Celery messages, at least 32 bytes.")
+
+    # Limits
+    rate_limit_capacity: int = Field(100, ge=0, description="Token bucket size per JWT subject; 0 switches it off.")
+    rate_limit_refill_per_minute: float = Field(50.0, ge=0, description="Tokens a subject regains per minute.")
+    rate_limit_overrides: dict[str, tuple[int, float]] = Field(
+        default_factory=dict, description='Per subject (capacity, refill per minute), JSON: {"demo": [0, 0]}.'
+    )
+    device_rate_limit_capacity: int = Field(
+        100, ge=0, description="Token bucket size per device_id; 0 switches it off."
+    )
+    device_rate_limit_refill_per_minute: float = Field(50.0, ge=0, description="Tokens a device regains per minute.")
+
+    # Scoring path
+    score_timeout_ms: int = Field(250, ge=1, le=60_000, description="Longest wait of a request for its decision.")
+    score_batch_rows: int = Field(32, ge=1, le=256, description="Most transactions in one scoring message.")
+    cb_max_failures: int = Field(5, ge=1, description="Failures within CB_WINDOW_SEC that open the circuit breaker.")
+    cb_window_sec: float = Field(30.0, gt=0, description="Window in which failures are counted.")
+    cb_open_sec: float = Field(15.0, gt=0, description="How long an open breaker refuses.")
+    decision_ttl_seconds: int = Field(
+        86_400, ge=60, description="How long a decision answers retries of its transaction."
+    )
+
+    # Outbox and drains
+    outbox_limit: int = Field(100_000, ge=100, description="Entries in the outbox beyond which scoring answers 503.")
+    drain_batch_rows: int = Field(500, ge=1, le=10_000, description="Most outbox entries per write to a sink.")
+    drain_linger_ms: int = Field(
+        200, ge=0, le=5_000, description="How long a drain waits for more entries before it writes."
+    )
+    drain_claim_idle_ms: int = Field(
+        30_000, ge=100, description="Idle time after which another worker claims an unacknowledged entry."
+    )
+    drain_max_deliveries: int = Field(5, ge=1, description="Deliveries after which an entry becomes a dead letter.")
+    drain_fallback_seconds: float = Field(2.0, gt=0, description="How often beat rings the drains.")
+    kafka_linger_ms: int = Field(5, ge=0, le=1000, description="Kafka producer linger.")
+    kafka_timeout_seconds: float = Field(10.0, gt=0, description="Longest wait for Kafka's delivery reports.")
+
+    # Model
+    model_dir: Path | None = Field(None, description="Model registry folder; default: VAR_DIR/models.")
+    model_poll_seconds: float = Field(1.0, gt=0, description="How often a scoring worker looks for a new champion.")
+    artifact_signing_key_file: Path | None = Field(None, description="Ed25519 private key (PEM); trainer only.")
+    artifact_verify_key_file: Path | None = Field(None, description="Ed25519 public key (PEM) of the artifacts.")
+    artifact_key_id: str | None = Field(None, description="Key id that manifests name.")
+    artifact_encryption_key: SecretStr | None = Field(
+        None, description="Base64 of the 32-byte AES key that wraps data keys."
+    )
+
+    # Schedule
+    retrain_cron: str = Field("0 3 * * *", description="When beat starts a retraining: five cron fields, UTC.")
+    drift_cron: str = Field("*/15 * * * *", description="When beat checks drift.")
+    reconcile_cron: str = Field("*/5 * * * *", description="When beat compares answered, stored and published.")
+    training_history: Path | None = Field(
+        None, description="History file that retraining adds the stored transactions to."
+    )
+    training_window_days: int = Field(28, ge=1, description="Days of transactions a training uses.")
+    label_delay_days: float = Field(7.0, ge=0, description="Days until an unlabelled history counts as labelled.")
+
+    # Operations
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port of a worker's /metrics and /health; 0 takes a free one."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address of a worker's /metrics and /health.")
+    flower_user: str = Field("operator", description="User name of Flower.")
+    flower_password: SecretStr | None = Field(None, description="Password of Flower.")
+    flower_port: int = Field(5555, ge=0, le=65535, description="Port of Flower.")
+    flower_host: str = Field("127.0.0.1", description="Address Flower listens on.")
+    prometheus_multiproc_dir: Path | None = Field(
+        None, description="Folder in which the web processes share their metrics; default: VAR_DIR/metrics."
+    )
+    tls_certificate_file: Path | None = Field(None, description="PEM certificate chain of the API.")
+    tls_key_file: Path | None = Field(None, description="PEM private key of the API.")
+    tls_terminated_by_proxy: bool = Field(default=False, description="A proxy in front of the API speaks TLS.")
+
+    @property
+    def celery_broker_url(self) -> str:
+        """Celery's broker."""
+        return self.broker_url or self.redis_url
+
+    @property
+    def feature_store_url(self) -> str:
+        """The online feature store."""
+        return self.feature_redis_url or self.redis_url
+
+    @property
+    def models_path(self) -> Path:
+        """The model registry folder."""
+        return self.model_dir or self.var_dir / "models"
+
+    @property
+    def mlflow_uri(self) -> str:
+        """MLflow's tracking and registry store."""
+        return self.mlflow_tracking_uri or f"sqlite:///{(self.var_dir / 'mlflow.db').absolute()}"
+
+    @property
+    def metrics_path(self) -> Path:
+        """Folder of the web processes' shared metrics."""
+        return self.prometheus_multiproc_dir or self.var_dir / "metrics"
+
+    @model_validator(mode="after")
+    def _refuse_insecure_production(self) -> Self:
+        if self.environment is Environment.PRODUCTION:
+            problems = list(self._production_problems())
+            if problems:
+                raise ValueError("production refuses to start: " + " ".join(problems))
+        return self
+
+    def _production_problems(self) -> list[str]:
+        problems = [
+            f"{name.upper()} is a development key; generate one for production."
+            for name in (
+                "jwt_secret",
+                "jwt_previous_secret",
+                "hmac_key",
+                "message_key",
+                "artifact_encryption_key",
+                "flower_password",
+            )
+            if (secret := getattr(self, name)) is not None and secret.get_secret_value().startswith(DEVELOPMENT_MARK)
+        ]
+        problems.extend(
+            f"{name.upper()} names a development key; generate one for production."
+            for name in ("jwt_key_id", "jwt_previous_key_id", "artifact_key_id")
+            if (getattr(self, name) or "").startswith(DEVELOPMENT_MARK)
+        )
+        if self.tls_certificate_file is None and not self.tls_terminated_by_proxy:
+            problems.append("TLS is missing; set TLS_CERTIFICATE_FILE and TLS_KEY_FILE, or TLS_TERMINATED_BY_PROXY.")
+        problems.extend(
+            f"{name.upper()} is not encrypted; use rediss://."
+            for name in ("redis_url", "broker_url", "feature_redis_url")
+            if (url := getattr(self, name)) is not None and not url.startswith("rediss://")
+        )
+        if "tls=true" not in self.mongo_url and not self.mongo_url.startswith("mongodb+srv://"):
+            problems.append("MONGO_URL is not encrypted; add tls=true.")
+        if self.kafka_security_protocol == "PLAINTEXT":
+            problems.append("KAFKA_SECURITY_PROTOCOL is PLAINTEXT; set SSL, and KAFKA_CA_FILE for a private CA.")
+        if self.rate_limit_capacity == 0:
+            problems.append("RATE_LIMIT_CAPACITY is 0; the rate limit cannot be switched off for everyone.")
+        if self.hmac_accept_legacy_hex:
+            problems.append("HMAC_ACCEPT_LEGACY_HEX accepts the legacy signature form; switch it off.")
+        return problems
+
+
+def load_settings() -> Settings:
+    """Reads the settings from the environment and the env files.
+
+    Raises:
+        pydantic.ValidationError: a value is malformed, or production refuses it.
+    """
+    return Settings()  # type: ignore[call-arg,unused-ignore]

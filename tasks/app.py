@@ -1,0 +1,6 @@
+"""The Celery app. Importing it connects to nothing; settings are read at first use."""
+
+from celery import Celery
+
+app = Celery("shrike", set_as_current=True)
+app.config_from_object("celeryconfig")

@@ -1,0 +1,76 @@
+"""The three drains: each a doorbell that empties its consumer group's stream into a sink."""
+
+import logging
+
+from ml.delivery import DeliveryReport, DeliveryRules, drain
+from ml.errors import StoreUnavailableError
+from ml.sinks import ExplanationSink, LabelSink, PublicationSink
+from ml.stores.outbox_redis import RedisOutbox
+from observability import metrics
+from tasks.app import app
+from tasks.doorbells import ring
+from tasks.services import require
+
+_SINKS = {"explain": "mongo", "publish": "kafka", "labels": "labels"}
+"""What a consumer group delivers to, as the metrics call it."""
+
+_log = logging.getLogger(__name__)
+
+
+@app.task(name="explanations.drain")
+def drain_explanations() -> None:
+    """Stores the explanations of what was answered."""
+    report = _drain("explain", require(ExplanationSink))
+    metrics.explanations_stored_total.labels(sink="mongo").inc(report.delivered)
+    for seconds in report.write_seconds:
+        metrics.mongo_write_ms.observe(seconds * 1000)
+
+
+@app.task(name="publishing.drain")
+def drain_publications() -> None:
+    """Publishes what was answered."""
+    report = _drain("publish", require(PublicationSink))
+    metrics.predictions_published_total.labels(sink="kafka").inc(report.delivered)
+    if report.unavailable is not None or report.refused:
+        metrics.kafka_delivery_failures_total.labels(topic="all").inc(max(1, report.refused))
+
+
+@app.task(name="labels.apply")
+def apply_labels() -> None:
+    """Stores accepted labels and lets the features know them."""
+    sink = require(LabelSink)
+    before = sink.unmatched
+    _drain("labels", sink)
+    if sink.unmatched > before:
+        _log.warning(
+            "labels were stored but reach no features: their transactions are unknown here",
+            extra={"labels": sink.unmatched - before},
+        )
+
+
+def _drain(group: str, sink: ExplanationSink | PublicationSink | LabelSink) -> DeliveryReport:
+    outbox = require(RedisOutbox)
+    report = drain(outbox, sink, group, rules=require(DeliveryRules))
+    if report.delivered or report.refused or report.buried:
+        _log.info(
+            "drained",
+            extra={"sink": group, "delivered": report.delivered, "refused": report.refused, "buried": report.buried},
+        )
+    if report.buried:
+        metrics.outbox_dead_letters_total.labels(sink=_SINKS[group]).inc(report.buried)
+        _log.error("entries went to the dead letters", extra={"sink": group, "buried": report.buried})
+    if report.unavailable is not None:
+        _log.warning("the sink is unavailable", extra={"sink": group, "reason": report.unavailable})
+    elif report.has_more:
+        ring(group)
+    _measure_lag(outbox, group)
+    return report
+
+
+def _measure_lag(outbox: RedisOutbox, group: str) -> None:
+    try:
+        lag = outbox.lag()
+    except StoreUnavailableError:
+        return
+    metrics.outbox_lag.labels(sink=_SINKS[group]).set(lag.entries)
+    metrics.outbox_oldest_seconds.labels(sink=_SINKS[group]).set(lag.oldest_seconds)

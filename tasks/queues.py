@@ -1,0 +1,130 @@
+"""What the queues, the outbox and the workers look like now, for operators and health checks."""
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+from redis import Redis
+
+from ml.stores.failures_redis import redis_failures_as_unavailable
+from ml.stores.keys_redis import WORKERS
+from ml.stores.outbox import Lag
+from ml.stores.outbox_redis import RedisOutbox
+
+QUEUES = ("score", "explain", "publish", "labels", "retrain")
+CONSUMER_GROUPS = ("explain", "publish", "labels")
+ALIVE_SECONDS = 5.0
+_FORGET_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """One Celery queue: waiting messages, age of the oldest in seconds (None if empty or unknown), live workers."""
+
+    queue: str
+    depth: int
+    oldest_seconds: float | None
+    consumers: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A worker's last sign of life.
+
+    Attributes:
+        name: its node name.
+        queue: what it consumes.
+        model_version: the loaded model; None for a worker without one, or before it is loaded.
+        started_at: epoch seconds of its start.
+    """
+
+    name: str
+    queue: str
+    model_version: str | None
+    started_at: float
+
+
+def queue_states(broker: Redis, workers: list[WorkerState]) -> list[QueueState]:
+    """Returns the state of every queue, in the order of `QUEUES`, from the broker's lists.
+
+    Raises:
+        StoreUnavailableError: the broker cannot be reached.
+    """
+    with redis_failures_as_unavailable(), broker.pipeline(transaction=False) as pipeline:
+        for queue in QUEUES:
+            pipeline.llen(queue)
+            pipeline.lindex(queue, -1)
+        replies: list[Any] = pipeline.execute()
+    return [
+        QueueState(
+            queue=queue,
+            depth=replies[2 * place],
+            oldest_seconds=_age(replies[2 * place + 1]),
+            consumers=sum(1 for worker in workers if worker.queue == queue),
+        )
+        for place, queue in enumerate(QUEUES)
+    ]
+
+
+def _age(message: bytes | None) -> float | None:
+    """Returns the age of a queued message from the time its sender wrote into it."""
+    if message is None:
+        return None
+    try:
+        return max(0.0, time.time() - float(orjson.loads(message)["headers"]["sent_at"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def outbox_lags(outboxes: dict[str, RedisOutbox]) -> dict[str, Lag]:
+    """Returns what each consumer group has not acknowledged.
+
+    Raises:
+        StoreUnavailableError: Redis cannot be reached.
+    """
+    return {group: outbox.lag() for group, outbox in outboxes.items()}
+
+
+def show_worker(client: Redis, worker: WorkerState) -> None:
+    """Writes a worker's sign of life; it counts for `ALIVE_SECONDS`.
+
+    Raises:
+        StoreUnavailableError: Redis cannot be reached.
+    """
+    with redis_failures_as_unavailable():
+        client.hset(WORKERS, worker.name, orjson.dumps(asdict(worker) | {"seen_at": time.time()}))
+
+
+def forget_worker(client: Redis, name: str) -> None:
+    """Removes a worker that stops, so that it is gone at once.
+
+    Raises:
+        StoreUnavailableError: Redis cannot be reached; the sign of life goes stale by itself.
+    """
+    with redis_failures_as_unavailable():
+        client.hdel(WORKERS, name)
+
+
+def live_workers(client: Redis) -> list[WorkerState]:
+    """Returns the workers that gave a sign of life within `ALIVE_SECONDS`, in one round trip, sorted by name.
+
+    What a killed worker left behind is removed once it is old.
+
+    Raises:
+        StoreUnavailableError: Redis cannot be reached.
+    """
+    with redis_failures_as_unavailable():
+        fields: Any = client.hgetall(WORKERS)
+    now, live, old = time.time(), [], []
+    for name, value in sorted(fields.items()):
+        state = orjson.loads(value)
+        age = now - state.pop("seen_at")
+        if age < ALIVE_SECONDS:
+            live.append(WorkerState(**state))
+        elif age > _FORGET_SECONDS:
+            old.append(name)
+    if old:
+        with redis_failures_as_unavailable():
+            client.hdel(WORKERS, *old)
+    return live

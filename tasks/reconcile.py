@@ -1,0 +1,52 @@
+"""`reconcile.run`: compares answered, stored and published, and repairs what is missing."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from ml.reconciliation import ReconciliationReport
+from tasks.app import app
+from tasks.doorbells import ring
+from tasks.services import require
+
+_log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Reconciles every sink; wired by the retrain worker.
+
+    Args:
+        sinks: one function per sink, from the moment before which answers are compared (epoch ms) to its report.
+        grace_seconds: how old an unacknowledged answer must be to count as late: doorbell and fallback ring
+            together within seconds.
+    """
+
+    def __init__(self, sinks: Sequence[Callable[[int], ReconciliationReport]], *, grace_seconds: float = 60.0) -> None:
+        self._sinks = sinks
+        self._grace_seconds = grace_seconds
+
+    def run(self) -> list[ReconciliationReport]:
+        """Returns a report per sink."""
+        before_ms = int((time.time() - self._grace_seconds) * 1000)
+        return [reconcile_sink(before_ms) for reconcile_sink in self._sinks]
+
+
+@app.task(name="reconcile.run")
+def run_reconciliation() -> None:
+    """Compares and repairs; rings the drains whose stream got entries back."""
+    for report in require(Reconciler).run():
+        level = logging.ERROR if report.lost else logging.WARNING if report.overdue else logging.INFO
+        _log.log(
+            level,
+            "reconciled",
+            extra={
+                "sink": report.sink,
+                "overdue": report.overdue,
+                "held": report.held,
+                "settled": report.settled,
+                "repaired": report.repaired,
+                "lost": report.lost,
+            },
+        )
+        if report.repaired:
+            ring(report.sink)

@@ -1,0 +1,163 @@
+"""Builds clients and stores from the settings: the one place where the delivery path connects to servers."""
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from ml.stores.decisions_redis import RedisDecisionStore
+from ml.stores.keys_redis import LABELS, OUTBOX, SINKS
+from ml.stores.label_inbox_redis import RedisLabelInbox
+from ml.stores.outbox_redis import RedisOutbox
+from ml.stores.replies_redis import RedisReplyBox
+from observability.operations_redis import CountingRedis
+from security.messages import MessageSigner
+from security.safe_mode_redis import RedisSafeMode
+from settings import Settings
+
+if TYPE_CHECKING:
+    from pymongo.database import Database
+
+    from ml.stores.explanations_mongo import MongoExplanationStore
+    from ml.stores.features_redis import RedisFeatureStore
+    from ml.stores.labels_mongo import MongoLabelStore
+    from ml.stores.publications_kafka import KafkaPublicationLog
+    from ml.stores.training_source_mongo import MongoTrainingSource
+
+_MONGO_TIMEOUT_MS = 5_000
+
+
+def connect_redis(
+    settings: Settings, *, url: str | None = None, timeout_seconds: float | None = None, retries: int = 1
+) -> "Redis":
+    """Returns a Redis client with raw replies; it connects at its first command.
+
+    One retry at once mends a connection that the server closed meanwhile; every write here may be repeated safely.
+    """
+    timeout = timeout_seconds or settings.redis_socket_timeout_seconds
+    return CountingRedis.from_url(
+        url or settings.redis_url,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        socket_keepalive=True,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), retries),
+    )
+
+
+def connect_mongo(settings: Settings) -> "Database[dict[str, Any]]":
+    """Returns the MongoDB database, with acknowledged and journaled writes; it connects at its first use."""
+    from pymongo import MongoClient
+
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        settings.mongo_url,
+        w="majority",
+        journal=True,
+        tz_aware=True,
+        connect=False,
+        appname="shrike",
+        serverSelectionTimeoutMS=_MONGO_TIMEOUT_MS,
+        connectTimeoutMS=_MONGO_TIMEOUT_MS,
+        socketTimeoutMS=4 * _MONGO_TIMEOUT_MS,
+    )
+    return client[settings.mongo_database]
+
+
+def message_signer(settings: Settings) -> MessageSigner:
+    """Returns the signer of Celery messages and labels.
+
+    Raises:
+        security.errors.KeyUnusableError: MESSAGE_KEY is missing or weak.
+    """
+    return MessageSigner.from_settings(settings)
+
+
+def decision_store(settings: Settings, client: "Redis | None" = None) -> RedisDecisionStore:
+    """Returns the decision records."""
+    return RedisDecisionStore(
+        client or connect_redis(settings),
+        record_ttl_seconds=settings.decision_ttl_seconds,
+        outbox_limit=settings.outbox_limit,
+    )
+
+
+def feature_store(settings: Settings) -> "RedisFeatureStore":
+    """Returns the online feature store."""
+    from ml.stores.features_redis import RedisFeatureStore
+
+    return RedisFeatureStore(connect_redis(settings, url=settings.feature_store_url))
+
+
+def explanation_store(settings: Settings) -> "MongoExplanationStore":
+    """Returns the stored explanations."""
+    from ml.stores.explanations_mongo import MongoExplanationStore
+
+    return MongoExplanationStore(connect_mongo(settings)["explanations"])
+
+
+def label_store(settings: Settings) -> "MongoLabelStore":
+    """Returns the labels of record."""
+    from ml.stores.labels_mongo import MongoLabelStore
+
+    return MongoLabelStore(connect_mongo(settings)["labels"])
+
+
+def label_inbox(settings: Settings, client: "Redis | None" = None) -> RedisLabelInbox:
+    """Returns the stream that labels are accepted into."""
+    return RedisLabelInbox(client or connect_redis(settings), message_signer(settings))
+
+
+def training_source(settings: Settings) -> "MongoTrainingSource":
+    """Returns the stored transactions and labels, as retraining and the drift check read them."""
+    from ml.stores.training_source_mongo import MongoTrainingSource
+
+    database = connect_mongo(settings)
+    return MongoTrainingSource(database["explanations"], database["labels"])
+
+
+def publication_log(settings: Settings) -> "KafkaPublicationLog":
+    """Returns the Kafka producer."""
+    from ml.stores.publications_kafka import KafkaPublicationLog
+
+    return KafkaPublicationLog(
+        settings.kafka_bootstrap,
+        client_id=f"shrike-publish-{socket.gethostname()}",
+        linger_ms=settings.kafka_linger_ms,
+        timeout_seconds=settings.kafka_timeout_seconds,
+        transport=_kafka_transport(settings),
+    )
+
+
+def _kafka_transport(settings: Settings) -> dict[str, str]:
+    options: dict[str, str] = {"security.protocol": settings.kafka_security_protocol}
+    if settings.kafka_ca_file is not None:
+        options["ssl.ca.location"] = str(settings.kafka_ca_file)
+    return options
+
+
+def outbox(settings: Settings, group: str, *, consumer: str, client: "Redis | None" = None) -> RedisOutbox:
+    """Returns a consumer group's view of its stream: `explain` and `publish` share one, `labels` has its own."""
+    stream, groups = (LABELS, ("labels",)) if group == "labels" else (OUTBOX, SINKS)
+    return RedisOutbox(
+        client or connect_redis(settings),
+        stream=stream,
+        group=group,
+        groups=groups,
+        consumer=consumer,
+        claim_idle_ms=settings.drain_claim_idle_ms,
+    )
+
+
+def safe_mode_store(settings: Settings, client: "Redis | None" = None) -> RedisSafeMode:
+    """Returns the SAFE MODE state that all processes share."""
+    return RedisSafeMode(client or connect_redis(settings))
+
+
+def reply_box(settings: Settings) -> RedisReplyBox:
+    """Returns a reply list of its own with a connection of its own, for one web process.
+
+    Its socket outlives the longest wait by a margin, so that a frozen server cannot hold a request for ever.
+    """
+    return RedisReplyBox(connect_redis(settings, timeout_seconds=settings.score_timeout_ms / 1000 + 1.0, retries=0))

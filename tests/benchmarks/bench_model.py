@@ -1,0 +1,89 @@
+"""Measures the model on the request path: the graph by batch size, reasons, golden check.
+
+Run: `python tests/benchmarks/bench_model.py [--data PATH]`. One thread; the best of several rounds, because on a
+shared machine only the best is about the code.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ml.datasets import load_transactions
+from ml.explanation import top_reasons
+from ml.features.offline import compute_features
+from ml.full_explanation import full_explanation, stored_explanation
+from ml.runtime import ScoringModel
+from ml.simulator import simulate
+from ml.training import train
+from ml.training_window import TrainingWindow
+
+ROUNDS = 9
+CALLS = 300
+BATCHES = (1, 8, 16, 32, 64)
+
+
+def best_microseconds(action: Callable[[], object], calls: int) -> float:
+    """Returns the time of one of `calls` calls made by `action`, in the fastest round."""
+    seconds = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds) / calls * 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="history file; default: simulated")
+    arguments = parser.parse_args()
+    if arguments.data:
+        table = load_transactions(arguments.data).table
+    else:
+        table = simulate(customers=1500, terminals=3000, days=60, seed=1)
+    window = TrainingWindow.before(int(table.epoch_seconds[-1]) + 1)
+    started = time.perf_counter()
+    trained = train(table, window=window)
+    print(f"trained on {trained.record['rows']['fit']:,} rows in {time.perf_counter() - started:.1f} s")
+    for name, quality in trained.measurement.quality.items():
+        cards = quality.card_precision
+        print(
+            f"  {name:<12} AUC {quality.auc:.3f}  average precision {quality.average_precision:.3f}  "
+            f"card precision@100 {cards.value:.3f} of {cards.ceiling:.3f}"
+        )
+    model = ScoringModel.from_files(trained.files(), version="v20260101T000000-000000", manifest_hash="")
+    model.warm_up()
+    rows = np.arange(len(table) - CALLS * 8, len(table))
+    matrix = compute_features(table, rows)
+    for size in BATCHES:
+        starts = range(0, min(len(rows), CALLS * size) - size + 1, size)
+
+        def score(starts: range = starts, size: int = size) -> None:
+            for start in starts:
+                model.predict(matrix.vectors[start : start + size], matrix.sequences[start : start + size])
+
+        each = best_microseconds(score, len(starts))
+        print(f"predict {size:>3} rows: {each:7.1f} µs, {each / size:6.1f} µs a row")
+    scores = model.predict(matrix.vectors, matrix.sequences)
+
+    def reasons() -> None:
+        for vector, contributions in zip(matrix.vectors, scores.contributions, strict=True):
+            top_reasons(vector, contributions)
+
+    print(f"top_reasons: {best_microseconds(reasons, len(rows)):.1f} µs")
+    lists = [
+        (vector.tolist(), parts.astype(float).tolist())
+        for vector, parts in zip(matrix.vectors[:CALLS], scores.contributions[:CALLS], strict=True)
+    ]
+
+    def explanations() -> None:
+        for vector, parts in lists:
+            full_explanation(stored_explanation(vector, parts, bias=scores.bias))
+
+    print(f"full_explanation: {best_microseconds(explanations, CALLS):.1f} µs")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Fixtures every test may use: real servers and one small trained model, made once per test process when asked for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite("tests.contracts")  # before anything imports them
+
+from ml.model.gradient_boosting import BoostingSettings
+from ml.runtime import ScoringModel
+from ml.simulator import simulate
+from ml.table import TransactionTable
+from ml.trained_model import TrainedModel
+from ml.training import TrainingSettings, train
+from ml.training_window import TrainingWindow
+from ops.embedded.kafka import kafka
+from ops.embedded.mongo import mongo
+from ops.embedded.valkey import valkey
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a Valkey of this test process alone; each test uses keys of its own."""
+    with valkey(_folder(tmp_path_factory, "valkey")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a MongoDB wire server of this test process alone; each test uses a database of its own."""
+    with mongo(_folder(tmp_path_factory, "mongo")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap address of a mock Kafka of this test process alone; each test uses topics of its own."""
+    with kafka(_folder(tmp_path_factory, "kafka")) as bootstrap:
+        yield bootstrap
+
+
+def _folder(factory: pytest.TempPathFactory, name: str) -> Path:
+    return factory.mktemp(name, numbered=True)
+
+
+@pytest.fixture(scope="session")
+def history() -> TransactionTable:
+    """40 days of 200 customers."""
+    return simulate(customers=200, terminals=300, days=40, seed=5)
+
+
+@pytest.fixture(scope="session")
+def quick_settings() -> TrainingSettings:
+    """Settings that train in a few seconds, badly."""
+    return TrainingSettings(
+        seed=1,
+        threads=1,
+        boosting=BoostingSettings(trees=30, depth=4),
+        autoencoder_epochs=1,
+        sequence_epochs=1,
+    )
+
+
+@pytest.fixture(scope="session")
+def window(history: TransactionTable) -> TrainingWindow:
+    """20 days of training, 7 of waiting, 7 of evaluation."""
+    return TrainingWindow.before(int(history.epoch_seconds[-1]) + 1, days=20)
+
+
+@pytest.fixture(scope="session")
+def trained(history: TransactionTable, window: TrainingWindow, quick_settings: TrainingSettings) -> TrainedModel:
+    """A really trained, small model."""
+    return train(history, window=window, settings=quick_settings)
+
+
+@pytest.fixture
+def model(trained: TrainedModel) -> ScoringModel:
+    """The small model as a worker holds it."""
+    return ScoringModel.from_files(trained.files(), version="v20260101T000000-abcdef", manifest_hash="0" * 64)

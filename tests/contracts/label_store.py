@@ -1,0 +1,30 @@
+"""What every label store must do."""
+
+from ml.label import Label
+from ml.stores.labels import LabelStore
+
+
+def label(transaction_id: str, outcome: str = "fraud", *, at: float = 1_000.0) -> Label:
+    return Label(transaction_id=transaction_id, label=outcome, source="chargeback", labelled_at=at)
+
+
+class LabelStoreContract:
+    """Subclasses give an empty `store`."""
+
+    store: LabelStore
+
+    def test_returns_what_was_stored(self) -> None:
+        self.store.save([label("t-1"), label("t-2", "legitimate")])
+        assert self.store.find("t-1") == label("t-1")
+        assert self.store.find("t-2") == label("t-2", "legitimate")
+        assert self.store.find("t-3") is None
+
+    def test_a_later_label_replaces_an_earlier_one_and_never_the_other_way(self) -> None:
+        self.store.save([label("t-1", "fraud", at=10.0)])
+        self.store.save([label("t-1", "legitimate", at=20.0)])
+        self.store.save([label("t-1", "fraud", at=15.0)])
+        assert self.store.find("t-1") == label("t-1", "legitimate", at=20.0)
+
+    def test_the_latest_of_one_call_wins_in_any_order(self) -> None:
+        self.store.save([label("t-1", "legitimate", at=20.0), label("t-1", "fraud", at=10.0)])
+        assert self.store.find("t-1") == label("t-1", "legitimate", at=20.0)

@@ -1,0 +1,23 @@
+"""The whole platform, started from nothing once for all end-to-end tests: keys, model, servers, every process."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ml.trained_model import TrainedModel
+from ops.processes.spawn import stop
+from tests.e2e.installation import Home, Stack, make_home, start
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory, trained: TrainedModel) -> Home:
+    """A user's folder with keys and a small trained model."""
+    return make_home(tmp_path_factory.mktemp("home"), trained)
+
+
+@pytest.fixture(scope="session")
+def stack(home: Home) -> Iterator[Stack]:
+    """The whole platform, running."""
+    stack = start(home)
+    yield stack
+    stop(stack.supervisor, grace_seconds=60)

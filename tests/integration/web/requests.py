@@ -1,0 +1,53 @@
+"""Requests that the tests write by hand."""
+
+import socket
+import time
+from typing import Any
+from uuid import uuid4
+
+from security.roles import Role
+from security.signing import sign
+from tests.integration.web.conftest import RunningApi
+
+SCORE = "/predictions/score"
+
+
+def transaction(**members: Any) -> dict[str, Any]:
+    return {
+        "transaction_id": uuid4().hex,
+        "timestamp": int(time.time()),
+        "customer_id": "c-1",
+        "terminal_id": "p-1",
+        "amount": "12.50",
+        "currency": "EUR",
+        "channel": "ecom",
+    } | members
+
+
+def raw(api: RunningApi, *parts: bytes) -> bytes:
+    """Sends bytes as they are and returns all that comes back until the connection closes."""
+    with socket.create_connection(("127.0.0.1", api.port), timeout=15) as connection:
+        for part in parts:
+            connection.sendall(part)
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+    return received
+
+
+def post_head(api: RunningApi, body: bytes, **headers: str) -> bytes:
+    """Returns the head of a signed POST whose body framing the test writes itself."""
+    client, timestamp = api.client(Role.SERVICE), str(int(time.time()))
+    key = api.settings.hmac_key
+    assert key is not None
+    signature = sign(key.get_secret_value().encode(), method="POST", path=SCORE, timestamp=timestamp, body=body)
+    lines = {
+        "Host": "test",
+        "Connection": "close",
+        "Authorization": f"Bearer {client._token}",
+        "X-Request-Timestamp": timestamp,
+        "X-Request-Signature": signature,
+        "Content-Type": "application/json",
+    } | {name.replace("_", "-"): value for name, value in headers.items()}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"POST {SCORE} HTTP/1.1\r\n{head}\r\n".encode()

@@ -1,0 +1,166 @@
+"""Real workers of every kind, as processes, on the shared servers."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from uuid import uuid4
+
+import orjson
+import pytest
+import redis
+from celery import Celery
+from dotenv import dotenv_values
+
+from ml.registry import ModelRegistry
+from ml.release import release
+from ml.scoring_batch import ScoringRequest
+from ml.stores.replies_redis import RedisReplyBox
+from ml.trained_model import TrainedModel
+from ml.transaction import Transaction
+from ops.development_keys import make_development_keys
+from ops.processes.ports import free_port
+from ops.processes.spawn import spawn, stop
+from security.artifact_keys import ArtifactSigner
+from settings import Settings
+from tasks.messages import MessagePublisher
+from tasks.scoring import publish_batch
+from tasks.wiring import connect_redis, message_signer
+
+_DATABASE = 7
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 30.0, what: str = "the condition") -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            pytest.fail(f"{what} did not come true within {seconds} s")
+        time.sleep(0.05)
+
+
+@dataclass
+class RunningWorker:
+    """A worker process and where its endpoint listens."""
+
+    pid: int
+    port: int
+    log: Path
+
+    def get(self, path: str) -> tuple[int, str]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        except OSError:
+            return 0, ""
+        finally:
+            connection.close()
+
+    def metric(self, line_start: str) -> float:
+        lines = [line for line in self.get("/metrics")[1].splitlines() if line.startswith(line_start)]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+@dataclass
+class Works:
+    """Everything a test needs to run workers and talk to them."""
+
+    folder: Path
+    env: dict[str, str]
+    settings: Settings
+    client: redis.Redis = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = connect_redis(self.settings)
+        self.app = Celery("test")
+        self.app.config_from_object("celeryconfig")
+        self.app.conf.broker_url = self.settings.redis_url
+        self.publisher = MessagePublisher(self.app, message_signer(self.settings))
+        self.box = RedisReplyBox(connect_redis(self.settings, timeout_seconds=20, retries=0))
+
+    @contextmanager
+    def worker(self, queue: str) -> Iterator[RunningWorker]:
+        port = free_port()
+        log = self.folder / f"{queue}-{port}.log"
+        command = [sys.executable, "-m", "ops", "worker", queue]
+        with log.open("wb") as output:
+            process = spawn(command, env=os.environ | self.env | {"METRICS_PORT": str(port)}, output=output)
+        running = RunningWorker(process.pid, port, log)
+        try:
+            wait_until(lambda: running.get("/health/ready")[0] == 200, seconds=60, what=f"the {queue} worker")
+            yield running
+        finally:
+            stop(process)
+
+    def score(self, *transactions: Transaction, seconds: float = 15.0) -> list[dict]:
+        batch_id = uuid4().hex
+        deadline_ms = int((time.time() + seconds) * 1000)
+        requests = [ScoringRequest(item, item.fingerprint(), f"corr-{item.transaction_id}") for item in transactions]
+        publish_batch(self.publisher, requests, batch_id=batch_id, reply_to=self.box.address, deadline_ms=deadline_ms)
+        reply = self.box.wait(seconds)
+        assert reply is not None
+        content = orjson.loads(reply)
+        assert content["batch_id"] == batch_id
+        return content["results"]
+
+
+@pytest.fixture(scope="session")
+def works(
+    tmp_path_factory: pytest.TempPathFactory,
+    trained: TrainedModel,
+    valkey_url: str,
+    mongo_url: str,
+    kafka_bootstrap: str,
+) -> Works:
+    """A place with keys, a promoted model and servers, for workers started by `Works.worker`."""
+    folder = tmp_path_factory.mktemp("works")
+    keys = dotenv_values(make_development_keys(folder / "keys", replace=False))
+    run = uuid4().hex[:8]
+    env = {name: value for name, value in keys.items() if value is not None} | {
+        "VAR_DIR": str(folder / "var"),
+        "REDIS_URL": f"{valkey_url.rsplit('/', 1)[0]}/{_DATABASE}",
+        "MONGO_URL": mongo_url,
+        "MONGO_DATABASE": f"works_{run}",
+        "KAFKA_BOOTSTRAP": kafka_bootstrap,
+        "KAFKA_TOPIC_SCORED": f"scored-{run}",
+        "KAFKA_TOPIC_RAW": f"raw-{run}",
+    }
+    settings = Settings(_env_file=None, **{name.lower(): value for name, value in env.items()})
+    registry = ModelRegistry(settings.models_path)
+    version = release(trained.files(), registry=registry, signer=ArtifactSigner.from_settings(settings), metrics={})
+    registry.promote(version.model.version)
+    works = Works(folder, env, settings)
+    works.client.flushdb()
+    return works
+
+
+@pytest.fixture(scope="module")
+def score_worker(works: Works) -> Iterator[RunningWorker]:
+    """One scoring worker."""
+    with works.worker("score") as worker:
+        yield worker
+
+
+def transaction(transaction_id: str | None = None, **fields: object) -> Transaction:
+    """A plain transaction with an id of its own."""
+    defaults = {
+        "transaction_id": transaction_id or uuid4().hex,
+        "timestamp": time.time(),
+        "customer_id": "c-1",
+        "terminal_id": "terminal-1",
+        "amount": "12.50",
+        "currency": "EUR",
+        "channel": "pos",
+    }
+    return Transaction(**(defaults | fields))
+
+
+@pytest.fixture
+def make_transaction() -> Callable[..., Transaction]:
+    """Makes plain transactions."""
+    return transaction

@@ -1,0 +1,89 @@
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from ml.features.schema import FEATURE_NAMES
+from ml.full_explanation import full_explanation
+from ml.label import Label
+from ml.stores.explanations_mongo import MongoExplanationStore
+from ml.stores.labels_mongo import MongoLabelStore
+from ml.transaction import Transaction
+from tasks.wiring import feature_store, label_inbox, outbox
+from tests.integration.ml.stores.test_publications_kafka import consume
+from tests.integration.workers.conftest import Works, wait_until
+
+MakeTransaction = Callable[..., Transaction]
+
+
+def expit(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-log_odds))
+
+
+pytestmark = pytest.mark.usefixtures("score_worker")
+
+
+@pytest.fixture
+def database(works: Works) -> Iterator[Database]:
+    """The workers' own database."""
+    client: MongoClient = MongoClient(works.settings.mongo_url, tz_aware=True)
+    yield client[works.settings.mongo_database]
+    client.close()
+
+
+def test_what_was_answered_is_stored_and_published_without_beat(
+    works: Works, database: Database, make_transaction: MakeTransaction
+) -> None:
+    store = MongoExplanationStore(database["explanations"])
+    with works.worker("explain"), works.worker("publish"):
+        answered = [works.score(make_transaction())[0]["decision"] for _ in range(20)]
+        ids = {decision["transaction_id"] for decision in answered}
+        wait_until(lambda: store.existing(sorted(ids)) == ids, what="every explanation")
+        published = consume(works.settings.kafka_bootstrap, works.settings.kafka_topic_scored, 20)
+    assert {message.key() for message in published} == {b"c-1"}
+    record = store.find(answered[0]["transaction_id"])
+    assert record is not None
+    assert {key: record[key] for key in answered[0]} == answered[0]
+    assert record["correlation_id"] == f"corr-{record['transaction_id']}"
+    explanation = full_explanation(record["explanation"])
+    assert expit(explanation["tabular_log_odds"]) == pytest.approx(record["breakdown"]["tabular"], abs=1e-5)
+
+
+def test_a_drain_that_starts_late_finds_everything(
+    works: Works, database: Database, make_transaction: MakeTransaction
+) -> None:
+    answered = [works.score(make_transaction())[0]["decision"]["transaction_id"] for _ in range(5)]
+    view = outbox(works.settings, "explain", consumer="test")
+    assert view.lag().entries >= 5
+    store = MongoExplanationStore(database["explanations"])
+    with works.worker("explain"):
+        # The bell of these commits may have been rung for a worker that was not there; the next ring wakes this one.
+        works.client.delete("shrike:doorbell:explain")
+        works.score(make_transaction())
+        wait_until(lambda: store.existing(answered) == set(answered), what="every explanation")
+        wait_until(lambda: view.lag().entries == 0, what="an empty outbox")
+
+
+def test_labels_reach_the_store_and_the_features(
+    works: Works, database: Database, make_transaction: MakeTransaction
+) -> None:
+    paid = make_transaction(customer_id="c-label", terminal_id="t-label", timestamp=time.time() - 3600)
+    works.score(paid)
+    label = Label(
+        transaction_id=paid.transaction_id, label="fraud", source="chargeback", labelled_at=time.time() - 1800
+    )
+    inbox = label_inbox(works.settings)
+    unknown = label.model_copy(update={"transaction_id": "never-seen"})
+    assert inbox.accept([(label, "corr-label"), (unknown, "corr-unknown")])
+    works.app.send_task("labels.apply")
+    store = MongoLabelStore(database["labels"])
+    with works.worker("labels"):
+        wait_until(lambda: store.find("never-seen") == unknown, what="the stored labels")
+        wait_until(lambda: outbox(works.settings, "labels", consumer="test").lag().entries == 0, what="applied labels")
+    assert store.find(paid.transaction_id) == label
+    risk = FEATURE_NAMES.index("terminal_frauds_7d")
+    after = make_transaction(customer_id="c-label", terminal_id="t-label")
+    assert feature_store(works.settings).observe([after]).vectors[0, risk] == 1.0

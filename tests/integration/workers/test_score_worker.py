@@ -1,0 +1,115 @@
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import orjson
+import pytest
+
+from ml.scoring_batch import ScoringRequest
+from ml.stores.keys_redis import decision_key
+from ml.transaction import Transaction
+from security.messages import MessageSigner
+from tasks.queues import live_workers
+from tasks.scoring import SCORE_TASK, publish_batch
+from tests.integration.workers.conftest import RunningWorker, Works, wait_until
+
+MakeTransaction = Callable[..., Transaction]
+
+pytestmark = pytest.mark.usefixtures("score_worker")
+
+
+def test_answers_a_batch_in_order(works: Works, make_transaction: MakeTransaction) -> None:
+    batch = [make_transaction() for _ in range(5)]
+    results = works.score(*batch)
+    assert [result["decision"]["transaction_id"] for result in results] == [item.transaction_id for item in batch]
+    for result in results:
+        assert 0.0 <= result["decision"]["score"] <= 1.0
+        assert result["decision"]["decision"] in {"approve", "review", "decline"}
+        assert set(result["timings"]) == {"queue_ms", "features_ms", "model_ms"}
+
+
+def test_a_retry_gets_the_same_decision(works: Works, make_transaction: MakeTransaction) -> None:
+    item = make_transaction()
+    first, again = works.score(item)[0], works.score(item)[0]
+    assert again["decision"] == first["decision"]
+    assert works.score(item.model_copy(update={"customer_id": "c-2"}))[0] == {"status": "conflict"}
+
+
+def test_the_worker_gives_a_sign_of_life_with_its_model(works: Works) -> None:
+    (worker,) = [worker for worker in live_workers(works.client) if worker.queue == "score"]
+    assert worker.model_version is not None
+
+
+def test_the_worker_has_loaded_no_training_library(score_worker: RunningWorker) -> None:
+    mapped = Path(f"/proc/{score_worker.pid}/maps").read_text()
+    assert "onnxruntime" in mapped
+    for library in ("torch", "sklearn", "xgboost", "pyarrow", "mlflow"):
+        assert library not in mapped
+
+
+def publish_raw(works: Works, transaction: Transaction, *, signature: str | None, payload: str | None = None) -> str:
+    """Puts a message on the queue as somebody with write access to Redis would."""
+    message_id = uuid4().hex
+    request = ScoringRequest(transaction, transaction.fingerprint(), "corr-attacker")
+    content = payload or orjson.dumps({"reply_to": works.box.address, "items": [request.wire()]}).decode()
+    headers = {"sent_at": time.time(), "deadline_ms": int(time.time() * 1000) + 10_000}
+    if signature is not None:
+        headers["signature"] = signature
+    works.app.send_task(SCORE_TASK, args=(content,), task_id=message_id, headers=headers, retry=False)
+    return message_id
+
+
+def test_unsigned_and_forged_messages_are_dropped_and_counted(
+    works: Works, score_worker: RunningWorker, make_transaction: MakeTransaction
+) -> None:
+    def refused() -> float:
+        return score_worker.metric("auth_failures_total{")
+
+    before = refused()
+    unsigned, forged = make_transaction(), make_transaction()
+    publish_raw(works, unsigned, signature=None)
+    publish_raw(works, forged, signature=MessageSigner(b"k" * 32).sign(SCORE_TASK, "x", 0, "{}"))
+    wait_until(lambda: refused() == before + 2, what="the count of refused messages")
+    assert works.client.exists(decision_key(unsigned.transaction_id), decision_key(forged.transaction_id)) == 0
+    assert works.score(make_transaction())[0]["status"] == "scored"
+
+
+@pytest.mark.parametrize("header", [{"deadline_ms": "soon"}, {"deadline_ms": float("inf")}, {"sent_at": "x" * 50}])
+def test_headers_that_make_no_sense_are_refused_like_a_bad_signature(
+    works: Works, score_worker: RunningWorker, make_transaction: MakeTransaction, header: dict
+) -> None:
+    before = score_worker.metric("auth_failures_total{")
+    headers = {"sent_at": time.time(), "deadline_ms": 0, "signature": "x"} | header
+    works.app.send_task(SCORE_TASK, args=("{}",), task_id=uuid4().hex, headers=headers, retry=False)
+    wait_until(lambda: score_worker.metric("auth_failures_total{") == before + 1, what="the count of refused messages")
+    assert works.score(make_transaction())[0]["status"] == "scored"
+
+
+def test_an_expired_message_is_dropped_and_counted(
+    works: Works, score_worker: RunningWorker, make_transaction: MakeTransaction
+) -> None:
+    def expired() -> float:
+        return score_worker.metric('fraud_inference_requests_total{outcome="expired"}')
+
+    before, late = expired(), make_transaction()
+    request = ScoringRequest(late, late.fingerprint(), "corr-late")
+    publish_batch(
+        works.publisher,
+        [request],
+        batch_id=uuid4().hex,
+        reply_to=works.box.address,
+        deadline_ms=int(time.time() * 1000) - 1,
+    )
+    wait_until(lambda: expired() == before + 1, what="the count of expired requests")
+    assert works.client.exists(decision_key(late.transaction_id)) == 0
+
+
+def test_a_poison_payload_stops_nobody(works: Works, make_transaction: MakeTransaction) -> None:
+    signer = works.publisher._signer
+    for payload in ("not json", "{}", '{"reply_to":"x","items":[{"transaction":{}}]}'):
+        message_id, deadline_ms = uuid4().hex, int(time.time() * 1000) + 10_000
+        signature = signer.sign(SCORE_TASK, message_id, deadline_ms, payload)
+        headers = {"sent_at": time.time(), "deadline_ms": deadline_ms, "signature": signature}
+        works.app.send_task(SCORE_TASK, args=(payload,), task_id=message_id, headers=headers, retry=False)
+    assert works.score(make_transaction())[0]["status"] == "scored"

@@ -1,0 +1,41 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ml.model.autoencoder import Autoencoder, fit_autoencoder
+from ml.model.graph import GraphBuilder
+
+
+@pytest.fixture(scope="module")
+def autoencoder(rows: Any) -> Autoencoder:
+    return fit_autoencoder(rows.vectors, epochs=4, seed=1)
+
+
+def test_graph_gives_the_errors_of_torch(autoencoder: Autoencoder, rows: Any, run: Any) -> None:
+    graph = GraphBuilder()
+    errors = autoencoder.add_to(graph, graph.input("vectors", [rows.vectors.shape[1]]))
+    (served,) = run(graph, [(errors, None)], vectors=rows.vectors)
+    np.testing.assert_allclose(served, autoencoder.log_errors(rows.vectors), atol=1e-5)
+
+
+def test_a_row_unlike_all_seen_has_a_larger_error(autoencoder: Autoencoder, rows: Any) -> None:
+    stranger = np.abs(rows.vectors[:1]) * 10 + 10
+    assert autoencoder.log_errors(stranger)[0] > np.quantile(autoencoder.log_errors(rows.vectors), 0.99)
+
+
+def test_a_wild_value_saturates(autoencoder: Autoencoder, rows: Any) -> None:
+    wild = np.repeat(rows.vectors[:1], 2, axis=0)
+    wild[:, 3] = [1e6, 1e30]
+    first, second = autoencoder.log_errors(wild)
+    assert first == second
+
+
+def test_training_reports_each_epoch_and_leaves_the_global_generator_alone(rows: Any) -> None:
+    import torch
+
+    epochs: list[int] = []
+    before = torch.random.get_rng_state()
+    fit_autoencoder(rows.vectors[:500], epochs=2, seed=1, after_epoch=epochs.append)
+    assert epochs == [1, 2]
+    assert torch.equal(before, torch.random.get_rng_state())

@@ -1,0 +1,85 @@
+import math
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from ml.model.autoencoder import fit_autoencoder
+from ml.model.export import Components, export_components, export_model
+from ml.model.fusion import COMPONENTS, Fusion, fit_fusion
+from ml.model.gradient_boosting import BoostingSettings, fit_gradient_boosting
+from ml.model.isolation_forest import fit_isolation_forest
+from ml.model.sequence import fit_sequence_model
+from ml.model.unusualness import fit_unusualness
+
+TOLERANCE = 1e-5  # what the native models and the graph may differ by, in any probability
+
+
+@pytest.fixture(scope="module")
+def components(rows: Any) -> Components:
+    anomaly = fit_isolation_forest(rows.vectors)
+    autoencoder = fit_autoencoder(rows.vectors, epochs=1)
+    return Components(
+        tabular=fit_gradient_boosting(rows.vectors, rows.labels, settings=BoostingSettings(trees=40)),
+        anomaly=anomaly,
+        anomaly_map=fit_unusualness(anomaly.scores(rows.vectors)),
+        autoencoder=autoencoder,
+        autoencoder_map=fit_unusualness(autoencoder.log_errors(rows.vectors)),
+        sequence=fit_sequence_model(rows.sequences, rows.labels, epochs=1),
+    )
+
+
+@pytest.fixture(scope="module")
+def fusion(components: Components, rows: Any) -> Fusion:
+    return fit_fusion(components.log_odds(rows.vectors, rows.sequences), rows.labels)
+
+
+@pytest.fixture(scope="module")
+def graph(components: Components, fusion: Fusion, rows: Any) -> bytes:
+    return export_model(components, fusion, sequence_shape=rows.sequences.shape[1:], metadata={"made_by": "a test"})
+
+
+@pytest.mark.parametrize("size", [1, 2, 33])
+def test_every_output_equals_the_native_models(
+    components: Components, fusion: Fusion, graph: bytes, rows: Any, size: int
+) -> None:
+    session = onnxruntime.InferenceSession(graph)
+    vectors, sequences = rows.vectors[:size], rows.sequences[:size]
+    names = [item.name for item in session.get_outputs()]
+    served = dict(zip(names, session.run(names, {"vectors": vectors, "sequences": sequences}), strict=True))
+    native = components.log_odds(vectors, sequences)
+    for place, name in enumerate(COMPONENTS):
+        np.testing.assert_allclose(served[name], 1 / (1 + np.exp(-native[:, place])), atol=TOLERANCE)
+    np.testing.assert_allclose(served["score"], fusion.scores(native), atol=TOLERANCE)
+    assert served["contributions"].shape == (size, vectors.shape[1])
+
+
+def test_contributions_and_bias_are_the_tabular_log_odds(graph: bytes, rows: Any) -> None:
+    session = onnxruntime.InferenceSession(graph)
+    bias = float(session.get_modelmeta().custom_metadata_map["tabular_bias"])
+    contributions, tabular = session.run(
+        ["contributions", "tabular"], {"vectors": rows.vectors, "sequences": rows.sequences}
+    )
+    log_odds = np.log(tabular.astype(np.float64)) - np.log1p(-tabular.astype(np.float64))
+    middle = np.abs(log_odds) < math.log(99)  # beyond, a float32 probability no longer holds the log-odds
+    np.testing.assert_allclose((contributions.sum(axis=1) + bias)[middle], log_odds[middle], atol=1e-4)
+
+
+def test_the_graph_uses_only_the_declared_operator_sets(graph: bytes) -> None:
+    model = onnx.load_from_string(graph)
+    assert {(opset.domain, opset.version) for opset in model.opset_import} == {("", 17), ("ai.onnx.ml", 3)}
+
+
+def test_the_same_components_give_the_same_bytes(components: Components, fusion: Fusion, rows: Any) -> None:
+    shape = rows.sequences.shape[1:]
+    first, second = (export_model(components, fusion, sequence_shape=shape, metadata={}) for _ in range(2))
+    assert first == second
+
+
+def test_the_graph_for_the_fusion_gives_all_log_odds(components: Components, rows: Any) -> None:
+    session = onnxruntime.InferenceSession(export_components(components, sequence_shape=rows.sequences.shape[1:]))
+    (served,) = session.run(None, {"vectors": rows.vectors, "sequences": rows.sequences})
+    # The map of the autoencoder's narrow range of log errors stretches float32 rounding.
+    np.testing.assert_allclose(served, components.log_odds(rows.vectors, rows.sequences), atol=5e-5)

@@ -1,0 +1,34 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ml.evaluation import roc_auc
+from ml.model.graph import GraphBuilder
+from ml.model.sequence import SequenceModel, fit_sequence_model
+
+
+@pytest.fixture(scope="module")
+def sequence_model(rows: Any) -> SequenceModel:
+    return fit_sequence_model(rows.sequences, rows.labels, epochs=4, seed=1)
+
+
+def test_graph_gives_the_log_odds_of_torch(sequence_model: SequenceModel, rows: Any, run: Any) -> None:
+    graph = GraphBuilder()
+    log_odds = sequence_model.add_to(graph, graph.input("sequences", rows.sequences.shape[1:]))
+    (served,) = run(graph, [(log_odds, None)], sequences=rows.sequences)
+    np.testing.assert_allclose(served, sequence_model.logits(rows.sequences), atol=1e-5)
+
+
+def test_it_learns_what_only_the_past_steps_tell(rows: Any) -> None:
+    labels = (rows.sequences[:, :-1, 0].sum(axis=1) > 2).astype(np.int8)
+    fitted = fit_sequence_model(rows.sequences[:3000], labels[:3000], epochs=8, seed=1)
+    assert roc_auc(labels[3000:], fitted.logits(rows.sequences[3000:])) > 0.9
+
+
+def test_left_out_legitimate_rows_do_not_raise_the_log_odds(rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ml.model.sequence.LEGITIMATE_ROWS", 500)
+    thinned = fit_sequence_model(rows.sequences, rows.labels, epochs=4, seed=1)
+    expected = 1 / (1 + np.exp(-thinned.logits(rows.sequences)))
+    # Within a third of the true rate; uncorrected it would be several times too high.
+    assert expected.mean() == pytest.approx(rows.labels.mean(), rel=0.33)

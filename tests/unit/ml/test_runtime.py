@@ -1,0 +1,108 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+
+from ml.errors import ArtifactError
+from ml.features.offline import compute_features
+from ml.runtime import PROBABILITIES, ScoringModel
+from ml.table import TransactionTable
+from ml.trained_model import TrainedModel
+
+TRAINING_LIBRARIES = ("torch", "sklearn", "xgboost", "pyarrow", "onnx", "mlflow", "scipy")
+
+
+def build(files: dict[str, bytes]) -> ScoringModel:
+    return ScoringModel.from_files(files, version="v20260101T000000-abcdef", manifest_hash="0" * 64)
+
+
+def test_scores_of_real_transactions_are_probabilities(model: ScoringModel, history: TransactionTable) -> None:
+    matrix = compute_features(history, np.arange(len(history) - 500, len(history)))
+    scores = model.predict(matrix.vectors, matrix.sequences)
+    for name in PROBABILITIES:
+        values = getattr(scores, name)
+        assert values.shape == (500,)
+        assert ((values >= 0) & (values <= 1)).all()
+
+
+def test_a_batch_scores_as_its_rows_do_alone(model: ScoringModel, history: TransactionTable) -> None:
+    matrix = compute_features(history, np.arange(len(history) - 32, len(history)))
+    together = model.predict(matrix.vectors, matrix.sequences)
+    alone = [model.predict(matrix.vectors[[row]], matrix.sequences[[row]]).score[0] for row in range(32)]
+    # Vectorised and single-row arithmetic round differently.
+    np.testing.assert_allclose(together.score, alone, atol=1e-6)
+
+
+def test_bias_and_contributions_add_up_to_the_tabular_score(model: ScoringModel, history: TransactionTable) -> None:
+    matrix = compute_features(history, np.arange(len(history) - 200, len(history)))
+    scores = model.predict(matrix.vectors, matrix.sequences)
+    log_odds = scores.contributions.sum(axis=1, dtype=np.float64) + scores.bias
+    np.testing.assert_allclose(1 / (1 + np.exp(-log_odds)), scores.tabular, atol=1e-6)
+
+
+def test_a_whole_model_passes_its_golden_vectors_and_warms_up(model: ScoringModel) -> None:
+    model.check_golden()
+    model.warm_up()
+
+
+def test_other_outputs_than_golden_are_refused(trained: TrainedModel) -> None:
+    files = trained.files()
+    golden = orjson.loads(files["golden.json"])
+    golden["expected"]["anomaly"][3] += 1e-3
+    with pytest.raises(ArtifactError, match="anomaly differs") as refused:
+        build(files | {"golden.json": orjson.dumps(golden)}).check_golden()
+    assert refused.value.check == "golden"
+
+
+@pytest.mark.parametrize("golden", [{}, {"vectors": [], "sequences": [], "expected": {}}, {"vectors": 3}])
+def test_golden_vectors_that_cannot_be_scored_are_a_format_error(
+    trained: TrainedModel, golden: dict[str, object]
+) -> None:
+    with pytest.raises(ArtifactError) as refused:
+        build(trained.files() | {"golden.json": orjson.dumps(golden)}).check_golden()
+    assert refused.value.check == "format"
+
+
+def test_another_feature_schema_is_refused(trained: TrainedModel) -> None:
+    with pytest.raises(ArtifactError) as refused:
+        build(trained.files() | {"features.json": b'{"schema_hash": "other"}'})
+    assert refused.value.check == "schema"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"model.onnx": b"not a graph"},
+        {"model.onnx": b""},
+        {"thresholds.json": b"{}"},
+        {"thresholds.json": b'{"review": 0.9, "decline": 0.1}'},
+        {"thresholds.json": b'{"review": null, "decline": 1}'},
+        {"features.json": b"[]"},
+        {"golden.json": b"\xff"},
+    ],
+)
+def test_an_unusable_file_is_a_format_error(trained: TrainedModel, broken: dict[str, bytes]) -> None:
+    with pytest.raises(ArtifactError) as refused:
+        build(trained.files() | broken)
+    assert refused.value.check == "format"
+
+
+def test_a_graph_of_another_shape_is_a_format_error(trained: TrainedModel) -> None:
+    import onnx
+
+    graph = onnx.load_from_string(trained.graph)
+    graph.graph.output[0].name, graph.graph.node[-1].output[0] = "other", "other"
+    with pytest.raises(ArtifactError) as refused:
+        build(trained.files() | {"model.onnx": graph.SerializeToString()})
+    assert refused.value.check == "format"
+
+
+def test_a_scoring_process_imports_no_training_library() -> None:
+    modules = "ml.runtime, ml.explanation, ml.features.kernel, ml.features.schema, ml.stores.features_redis, ml.scoring"
+    program = f"import sys, {modules}; print(*sorted(set({TRAINING_LIBRARIES!r}) & set(sys.modules)))"
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout.strip() == ""

@@ -1,0 +1,145 @@
+from dataclasses import dataclass, field
+
+import numpy as np
+import orjson
+import pytest
+from numpy.typing import NDArray
+
+from ml.decision import Thresholds
+from ml.features.schema import FEATURE_COUNT
+from ml.runtime import ModelScores
+from ml.scoring import BatchReport, ModelSlot, ScoringPipeline
+from ml.scoring_batch import ResultStatus, ScoringBatch, ScoringRequest
+from ml.stores.decisions_memory import MemoryDecisionStore
+from ml.stores.features_memory import MemoryFeatureStore
+from ml.transaction import Transaction
+
+NOW_MS = 1_800_000_000_000
+
+
+@dataclass
+class FixedModel:
+    """Gives every transaction the score it was built with."""
+
+    score: float = 0.5
+    version: str = "v-test"
+    manifest_hash: str = "hash"
+    thresholds: Thresholds = field(default_factory=lambda: Thresholds(review=0.3, decline=0.8))
+    seen: list[NDArray[np.float64]] = field(default_factory=list)
+
+    def predict(self, vectors: NDArray[np.float64], sequences: NDArray[np.float32]) -> ModelScores:
+        assert len(sequences) == len(vectors)
+        self.seen.append(vectors)
+        rows = np.full(len(vectors), self.score, np.float32)
+        contributions = np.zeros((len(vectors), FEATURE_COUNT), np.float32)
+        contributions[:, 0] = 1.0
+        return ModelScores(rows, rows, rows, rows, rows, contributions, bias=-1.0)
+
+
+def transaction(transaction_id: str, *, amount: str = "10", customer_id: str = "c-1") -> Transaction:
+    return Transaction(
+        transaction_id=transaction_id,
+        timestamp=NOW_MS / 1000,
+        customer_id=customer_id,
+        terminal_id="terminal-1",
+        amount=amount,
+        currency="EUR",
+        channel="pos",
+    )
+
+
+class TestScoring:
+    @pytest.fixture(autouse=True)
+    def _pipeline(self) -> None:
+        self.model = FixedModel()
+        self.decisions = MemoryDecisionStore()
+        self.slot = ModelSlot(self.model)
+        self.blocked: str | None = None
+        self.pipeline = ScoringPipeline(
+            features=MemoryFeatureStore(),
+            decisions=self.decisions,
+            slot=self.slot,
+            safe_mode=lambda: self.blocked,
+            now_ms=lambda: NOW_MS,
+        )
+
+    def score(self, *transactions: Transaction, deadline_ms: int = NOW_MS + 250) -> BatchReport:
+        requests = tuple(
+            ScoringRequest(item, item.fingerprint(), f"corr-{item.transaction_id}") for item in transactions
+        )
+        return self.pipeline.score(ScoringBatch("b-1", "reply", deadline_ms, NOW_MS - 2, requests))
+
+    def results(self) -> list[dict]:
+        return self.decisions.replies["reply"][-1]["results"]
+
+    def test_answers_in_order_with_decision_reasons_and_timings(self) -> None:
+        report = self.score(transaction("t-1"), transaction("t-2"))
+        first, second = self.results()
+        assert [first["decision"]["transaction_id"], second["decision"]["transaction_id"]] == ["t-1", "t-2"]
+        assert first["decision"]["decision"] == "review"
+        assert first["decision"]["threshold"] == {"review": 0.3, "decline": 0.8}
+        assert first["decision"]["reasons"][0]["contribution"] == 1.0
+        assert first["timings"]["queue_ms"] == 2.0
+        assert report.outcomes() == {"scored": 2}
+        assert report.correlation_ids == ("corr-t-1", "corr-t-2")
+
+    def test_the_outbox_event_holds_what_explaining_and_publishing_need(self) -> None:
+        self.score(transaction("t-1"))
+        event = orjson.loads(self.decisions.events[0])
+        assert event["transaction"]["customer_id"] == "c-1"
+        assert event["decision"]["model_version"] == "v-test"
+        assert (event["correlation_id"], event["model"]) == ("corr-t-1", {"version": "v-test", "hash": "hash"})
+        assert len(event["vector"]) == len(event["contributions"]) == FEATURE_COUNT
+
+    def test_a_retry_gets_the_same_decision_and_counts_once(self) -> None:
+        self.score(transaction("t-1"))
+        first = self.results()[0]["decision"]
+        self.model.score = 0.99
+        report = self.score(transaction("t-1"))
+        assert self.results()[0]["decision"] == first
+        assert report.outcomes() == {"replayed": 1}
+        assert len(self.model.seen) == 1
+        assert len(self.decisions.events) == 1
+
+    def test_other_content_under_the_same_id_is_a_conflict_and_touches_no_features(self) -> None:
+        self.score(transaction("t-1"))
+        report = self.score(transaction("t-1", amount="11", customer_id="c-2"))
+        assert self.results() == [{"status": "conflict"}]
+        assert report.outcomes() == {"conflict": 1}
+        self.score(transaction("t-2", customer_id="c-2"))
+        alone = self.model.seen[-1][0]
+        self.score(transaction("t-3", customer_id="c-3"))
+        # c-2 has no more history than c-3 but for the shared terminal.
+        assert alone[0] == self.model.seen[-1][0][0]
+
+    def test_an_expired_batch_is_dropped_without_work_or_answer(self) -> None:
+        report = self.score(transaction("t-1"), deadline_ms=NOW_MS)
+        assert report.outcomes() == {ResultStatus.EXPIRED: 1}
+        assert self.decisions.replies == {}
+        assert self.model.seen == []
+
+    def test_safe_mode_answers_with_its_reason_and_counts_nothing(self) -> None:
+        self.blocked = "signature does not match"
+        report = self.score(transaction("t-1"))
+        assert self.results() == [{"status": "safe_mode", "reason": "signature does not match"}]
+        assert report.outcomes() == {"safe_mode": 1}
+        assert self.decisions.events == []
+
+    def test_without_a_model_nothing_is_scored(self) -> None:
+        self.slot.current = None
+        self.score(transaction("t-1"))
+        assert self.results() == [{"status": "safe_mode", "reason": "no model is loaded"}]
+
+    def test_a_swapped_model_answers_the_next_batch(self) -> None:
+        self.score(transaction("t-1"))
+        self.slot.current = FixedModel(score=0.9, version="v-next")
+        self.score(transaction("t-2"))
+        decision = self.results()[0]["decision"]
+        assert (decision["model_version"], decision["decision"]) == ("v-next", "decline")
+
+    def test_a_score_that_is_no_number_is_never_approved(self) -> None:
+        self.model.score = float("nan")
+        self.score(transaction("t-1"))
+        result = self.results()[0]
+        assert result["status"] == "failed"
+        assert self.decisions.events == []

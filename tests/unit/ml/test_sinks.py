@@ -1,0 +1,170 @@
+import base64
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+
+from ml.features.schema import FEATURE_COUNT, FEATURE_NAMES
+from ml.label import Label
+from ml.reconciliation import repaired_event
+from ml.sinks import ExplanationSink, LabelSink, PublicationSink
+from ml.stores.decisions import DecisionRecord, NewDecision, Reply
+from ml.stores.decisions_memory import MemoryDecisionStore
+from ml.stores.explanations_memory import MemoryExplanationStore
+from ml.stores.features_memory import MemoryFeatureStore
+from ml.stores.labels_memory import MemoryLabelStore
+from ml.stores.outbox import OutboxEntry
+from ml.stores.publications import Publication
+from ml.stores.publications_memory import MemoryPublicationLog
+from ml.transaction import Transaction
+from security.messages import MessageSigner
+
+TIME = 1_800_000_000
+
+
+def transaction(transaction_id: str, *, at: int = TIME) -> Transaction:
+    return Transaction(
+        transaction_id=transaction_id,
+        timestamp=at,
+        customer_id="c-1",
+        terminal_id="terminal-1",
+        amount="10",
+        currency="EUR",
+        channel="pos",
+    )
+
+
+def event(transaction_id: str) -> dict[str, Any]:
+    return {
+        "transaction": transaction(transaction_id).wire(),
+        "decision": {
+            "transaction_id": transaction_id,
+            "decision": "approve",
+            "score": 0.1,
+            "scored_at": "2027-01-15T08:00:00.000Z",
+            "model_version": "v",
+        },
+        "fingerprint": "f" * 32,
+        "correlation_id": f"corr-{transaction_id}",
+        "vector": [1.0] * FEATURE_COUNT,
+        "contributions": [0.5] * FEATURE_COUNT,
+        "bias": -2.0,
+        "model": {"version": "v", "hash": "h"},
+    }
+
+
+def entry(transaction_id: str, body: bytes) -> OutboxEntry:
+    return OutboxEntry(f"{transaction_id}-0", transaction_id, body, deliveries=1)
+
+
+def entries(*names: str) -> list[OutboxEntry]:
+    return [entry(name, orjson.dumps(event(name))) for name in names]
+
+
+@pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"{}", b'{"transaction": {}, "decision": 1}'])
+@pytest.mark.parametrize("kind", ["explain", "publish"])
+def test_a_malformed_entry_is_refused_and_its_neighbours_are_delivered(kind: str, body: bytes) -> None:
+    store, log = MemoryExplanationStore(), MemoryPublicationLog()
+    sink = ExplanationSink(store) if kind == "explain" else PublicationSink(log, topic_scored="s", topic_raw="r")
+    good = entries("a", "b")
+    refusals = sink.write([good[0], entry("bad", body), good[1]])
+    assert [refusal.entry.transaction_id for refusal in refusals] == ["bad"]
+    delivered = store.existing(["a", "b"]) if kind == "explain" else {item.event_id[0] for item in log.published}
+    assert delivered == {"a", "b"}
+
+
+def test_the_explanation_holds_the_decision_and_every_number_behind_it() -> None:
+    store = MemoryExplanationStore()
+    ExplanationSink(store).write(entries("a"))
+    record = store.find("a")
+    assert record is not None
+    assert (record["decision"], record["customer_id"], record["correlation_id"]) == ("approve", "c-1", "corr-a")
+    assert record["explanation"]["vector"] == dict.fromkeys(FEATURE_NAMES, 1.0)
+
+
+def test_a_repaired_event_is_stored_without_an_explanation() -> None:
+    store, original = MemoryExplanationStore(), event("a")
+    record = DecisionRecord("f" * 32, original["decision"], original["transaction"])
+    assert ExplanationSink(store).write([entry("a", repaired_event(record))]) == []
+    assert store.find("a")["explanation"] is None
+
+
+def test_an_entry_is_published_twice_under_its_customer_with_stable_event_ids() -> None:
+    log = MemoryPublicationLog()
+    sink = PublicationSink(log, topic_scored="scored", topic_raw="raw")
+    for _ in range(2):
+        sink.write(entries("a"))
+    assert {(item.topic, item.key, item.event_id) for item in log.published} == {
+        ("scored", "c-1", "a:scored"),
+        ("raw", "c-1", "a:raw"),
+    }
+
+
+class PickyLog(MemoryPublicationLog):
+    """Refuses every raw event of transaction b."""
+
+    def publish(self, publications: Sequence[Publication]) -> dict[int, str]:
+        super().publish(publications)
+        return {place: "too large" for place, item in enumerate(publications) if item.event_id == "b:raw"}
+
+
+def test_an_event_that_kafka_refuses_refuses_its_own_entry() -> None:
+    sink = PublicationSink(PickyLog(), topic_scored="scored", topic_raw="raw")
+    refusals = sink.write(entries("a", "b", "c"))
+    assert [(refusal.entry.transaction_id, refusal.reason) for refusal in refusals] == [("b", "too large")]
+
+
+class TestLabelSink:
+    @pytest.fixture(autouse=True)
+    def _sink(self) -> None:
+        self.signer = MessageSigner(base64.b64encode(os.urandom(32)))
+        self.labels, self.features = MemoryLabelStore(), MemoryFeatureStore()
+        self.decisions = MemoryDecisionStore()
+        self.sink = LabelSink(
+            signer=self.signer,
+            labels=self.labels,
+            features=self.features,
+            decisions=self.decisions,
+            explanations=MemoryExplanationStore(),
+        )
+
+    def message(self, label: Label, *, signer: MessageSigner | None = None) -> OutboxEntry:
+        payload = orjson.dumps({"label": label.wire(), "correlation_id": "corr"}).decode()
+        signature = (signer or self.signer).sign("labels.apply", label.transaction_id, 0, payload)
+        return entry(label.transaction_id, orjson.dumps({"payload": payload, "signature": signature}))
+
+    def answer(self, paid: Transaction) -> None:
+        self.features.observe([paid])
+        record = NewDecision(paid.transaction_id, paid.fingerprint(), b"{}", orjson.dumps(paid.wire()), b"{}")
+        self.decisions.commit([record], Reply("reply", "b", {}))
+
+    def fraud(self, transaction_id: str) -> Label:
+        return Label(transaction_id=transaction_id, label="fraud", source="chargeback", labelled_at=TIME + 60)
+
+    def terminal_frauds(self) -> float:
+        matrix = self.features.observe([transaction("later", at=TIME + 3600)])
+        return float(matrix.vectors[0, FEATURE_NAMES.index("terminal_frauds_7d")])
+
+    def test_stores_a_label_and_lets_the_features_know(self) -> None:
+        self.answer(transaction("a"))
+        assert self.sink.write([self.message(self.fraud("a"))]) == []
+        assert self.labels.find("a") == self.fraud("a")
+        assert self.terminal_frauds() == 1.0
+        assert self.sink.unmatched == 0
+
+    def test_a_forged_or_altered_label_teaches_nothing(self) -> None:
+        self.answer(transaction("a"))
+        genuine = self.message(Label.model_validate(self.fraud("a").wire() | {"label": "legitimate"}))
+        altered = entry("a", genuine.body.replace(b"legitimate", b"fraud"))
+        forged = self.message(self.fraud("a"), signer=MessageSigner(base64.b64encode(os.urandom(32))))
+        refusals = self.sink.write([altered, forged])
+        assert [refusal.reason for refusal in refusals] == ["MessageRejectedError: message_signature"] * 2
+        assert self.labels.find("a") is None
+        assert self.terminal_frauds() == 0.0
+
+    def test_a_label_of_an_unknown_transaction_is_stored_and_counted(self) -> None:
+        assert self.sink.write([self.message(self.fraud("never"))]) == []
+        assert self.labels.find("never") is not None
+        assert self.sink.unmatched == 1

@@ -1,0 +1,54 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ml.registry import ModelRegistry
+from ml.release import release
+from ml.trained_model import TrainedModel
+from ops.commands.models import command
+from ops.development_keys import make_development_keys
+from security.artifact_keys import ArtifactSigner
+from settings import load_settings
+
+
+class TestModels:
+    @pytest.fixture(autouse=True)
+    def _registry(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: TrainedModel) -> None:
+        monkeypatch.chdir(tmp_path)
+        make_development_keys(Path("var/keys"), replace=False)
+        self.registry = ModelRegistry(load_settings().models_path)
+        self.files = trained.files()
+
+    def release(self) -> str:
+        signer = ArtifactSigner.from_settings(load_settings())
+        metrics = {"average_precision": 0.5}
+        return release(self.files, registry=self.registry, signer=signer, metrics=metrics).model.version
+
+    def run(self, *arguments: str) -> Result:
+        return CliRunner().invoke(command, arguments)
+
+    def test_promotes_lists_and_rolls_back(self) -> None:
+        assert "There is no model yet" in self.run("list").output
+        first, second = self.release(), self.release()
+        assert first in self.run("promote", first).output
+        self.run("promote", second)
+        assert self.registry.champion() == second
+        listed = json.loads(self.run("list", "--json").output)
+        assert [(info["version"], info["aliases"]) for info in listed] == [(second, ["champion"]), (first, [])]
+        assert "average_precision 0.5000" in self.run("list").output
+        assert first in self.run("rollback").output
+        assert self.registry.champion() == first
+
+    def test_refuses_a_version_that_fails_a_check(self) -> None:
+        version = self.release()
+        sealed = next(path for path in self.registry.directory(version).iterdir() if path.name.startswith("model.onnx"))
+        sealed.write_bytes(sealed.read_bytes()[:-1] + b"x")
+        assert self.run("promote", version).exit_code != 0
+        assert self.registry.champion() is None
+
+    def test_refuses_to_roll_back_to_nothing(self) -> None:
+        result = self.run("rollback")
+        assert result.exit_code != 0
+        assert "no earlier champion" in str(result.exception)

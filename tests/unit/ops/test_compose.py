@@ -1,0 +1,99 @@
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from ops.stack.roles import ROLES, SET_UP, role
+
+ROOT = Path(__file__).parents[3]
+SERVERS = {"valkey", "mongo", "mongo-init", "kafka", "mlflow"}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return content
+
+
+def dockerfile_stages() -> dict[str, str]:
+    """Returns the text of each build stage of the Dockerfile by its name."""
+    text = (ROOT / "ops/docker/Dockerfile").read_text()
+    parts = re.split(r"^FROM \S+ AS (\S+)$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_it_satisfies_the_compose_schema(compose: dict[str, Any]) -> None:
+    schema = json.loads((ROOT / "tests/schemas/compose-spec.json").read_text())
+    jsonschema.validate(compose, schema)
+
+
+def test_every_role_of_the_embedded_stack_is_a_service_with_the_same_command(compose: dict[str, Any]) -> None:
+    commands = {name: service["command"] for name, service in compose["services"].items() if name not in SERVERS}
+    expected = {role.name: ["python", "-m", "ops", *role.command] for role in ROLES}
+    assert commands == expected | {"prepare": ["python", "-m", "ops", *SET_UP]}
+
+
+def test_every_server_of_the_embedded_stack_is_a_service(compose: dict[str, Any]) -> None:
+    from ops.stack.servers import SERVERS as EMBEDDED
+
+    assert {server.name for server in EMBEDDED} <= set(compose["services"])
+
+
+def test_a_role_runs_as_often_as_in_the_embedded_stack(compose: dict[str, Any]) -> None:
+    for each in ROLES:
+        replicas = compose["services"][each.name].get("deploy", {}).get("replicas", 1)
+        assert replicas == each.count, each.name
+
+
+def test_each_image_installs_its_role_s_requirements_only(compose: dict[str, Any]) -> None:
+    stages = dockerfile_stages()
+    for each in ROLES:
+        stage = stages[compose["services"][each.name]["build"]["target"]]
+        assert re.findall(r"requirements/(\S+)\.txt /tmp", stage) == [each.requirements], each.name
+
+
+@pytest.mark.parametrize("name", ["web", "score"])
+def test_a_serving_image_carries_no_training_library(name: str) -> None:
+    pinned = (ROOT / "requirements" / f"{role(name).requirements}.txt").read_text()
+    for library in ("torch", "scikit-learn", "mlflow", "mlflow-skinny", "xgboost-cpu", "pyarrow", "onnx"):
+        assert not re.search(rf"^{library}==", pinned, flags=re.MULTILINE), library
+
+
+def test_every_image_is_pinned(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert re.search(r":v?\d+\.\d+\.\d+(-\w+)?$", service["image"]), name
+    bases = re.findall(r"^FROM (\S+) AS", (ROOT / "ops/docker/Dockerfile").read_text(), flags=re.MULTILINE)
+    assert all(re.search(r":\d+\.\d+\.\d+-", base) for base in bases if ":" in base)
+
+
+def test_nothing_runs_as_root(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert int(service["user"].split(":")[0]) > 0, name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+    final = [stage for name, stage in dockerfile_stages().items() if name not in {"base", "sources"}]
+    assert all("\nUSER shrike\n" in stage for stage in final)
+
+
+def test_every_lasting_service_has_a_health_check(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        if name not in {"mongo-init", "prepare"}:
+            assert service["healthcheck"]["test"], name
+
+
+def test_ports_are_published_on_this_machine_only(compose: dict[str, Any]) -> None:
+    ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_environment_variables_are_settings(compose: dict[str, Any]) -> None:
+    from settings import Settings
+
+    known = {name.upper() for name in Settings.model_fields}
+    for name, service in compose["services"].items():
+        if name not in SERVERS:
+            assert set(service["environment"]) <= known, name

@@ -1,0 +1,36 @@
+import ast
+from pathlib import Path
+
+OWN_PACKAGES = {"web", "workers", "tasks", "ml", "security", "observability", "ops"}
+
+
+def imported_names(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    plain = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    return {name.split(".")[0] for name in plain} | {
+        (node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+    }
+
+
+def test_celeryconfig_stands_on_the_settings_alone() -> None:
+    assert imported_names(Path("celeryconfig.py")) & OWN_PACKAGES == set()
+    assert "settings" in imported_names(Path("celeryconfig.py"))
+
+
+def test_the_settings_stand_on_nothing_of_ours() -> None:
+    assert imported_names(Path("settings.py")) & (OWN_PACKAGES | {"celeryconfig"}) == set()
+
+
+def test_every_task_has_a_queue_and_every_queue_a_route() -> None:
+    import celeryconfig
+
+    queues = {queue.name for queue in celeryconfig.task_queues}
+    assert {route["queue"] for route in celeryconfig.task_routes.values()} == queues
+    assert {entry["task"] for entry in celeryconfig.beat_schedule.values()} <= set(celeryconfig.task_routes)
+
+
+def test_messages_are_text_and_never_pickle() -> None:
+    import celeryconfig
+
+    assert celeryconfig.accept_content == ["json"]
+    assert celeryconfig.task_serializer == "json"

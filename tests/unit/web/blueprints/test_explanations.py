@@ -1,0 +1,106 @@
+from typing import Any
+
+import pytest
+
+from ml.full_explanation import full_explanation
+from tests.unit.web.world import World
+from web.schemas import ExplanationAnswer, ExplanationPageAnswer
+
+
+def record(number: int, **members: Any) -> dict[str, Any]:
+    return {
+        "transaction_id": f"t-{number}",
+        "customer_id": f"c-{number % 2}",
+        "decision": "review" if number % 3 else "decline",
+        "score": 0.4,
+        "model_version": "v1",
+        "scored_at": f"2026-11-{number + 1:02d}T00:00:00.000Z",
+        "correlation_id": "order-4711",
+        "explanation": {"bias": -1.0, "vector": {"amount": 12.0}, "contributions": {"amount": 0.5}},
+    } | members
+
+
+def test_a_stored_explanation_is_returned_whole_and_in_sentences(world: World) -> None:
+    world.explanations.save([record(1)])
+    answer = world.get("/explanations/t-1")
+    assert answer.status_code == 200
+    assert answer.get_json() == record(1) | {"explanation": full_explanation(record(1)["explanation"])}
+    assert answer.get_json()["explanation"]["contributions"][0]["text"] == "the amount is 12.00"
+    ExplanationAnswer.model_validate(answer.get_json())
+
+
+def test_a_record_that_was_repaired_without_its_vector_is_returned_all_the_same(world: World) -> None:
+    world.explanations.save([record(1, explanation=None)])
+    assert world.get("/explanations/t-1").get_json() == record(1, explanation=None)
+
+
+def test_an_answered_transaction_is_told_to_come_back(world: World) -> None:
+    world.post("/predictions/score", world.transaction(transaction_id="fresh"))
+    answer = world.get("/explanations/fresh")
+    assert answer.status_code == 404
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.get_json()["type"] == "/docs#problem-explanation-pending"
+
+
+def test_an_unknown_transaction_is_not_told_to_come_back(world: World) -> None:
+    answer = world.get("/explanations/never")
+    assert answer.status_code == 404
+    assert "Retry-After" not in answer.headers
+
+
+def test_pages_cover_every_match_once_newest_first(world: World) -> None:
+    world.explanations.save([record(number) for number in range(20)])
+    seen: list[str] = []
+    path = "/explanations?limit=3&customer_id=c-1"
+    cursor = ""
+    for _ in range(10):
+        page = world.get(path + cursor)
+        assert page.status_code == 200
+        ExplanationPageAnswer.model_validate(page.get_json())
+        seen += [item["transaction_id"] for item in page.get_json()["items"]]
+        if page.get_json()["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page.get_json()['next_cursor']}"
+    assert seen == [f"t-{number}" for number in range(19, 0, -2)]
+
+
+def test_criteria_narrow_the_search(world: World) -> None:
+    world.explanations.save([record(number) for number in range(9)])
+
+    def found(query: str) -> list[str]:
+        answer = world.get(f"/explanations?{query}")
+        assert answer.status_code == 200, answer.text
+        return [item["transaction_id"] for item in answer.get_json()["items"]]
+
+    assert found("decision=decline") == ["t-6", "t-3", "t-0"]
+    assert found("from=2026-11-08T00:00:00Z") == ["t-8", "t-7"]
+    assert found("to=2026-11-02T00:00:00Z") == ["t-0"]
+    assert found("from=2026-11-02T00:00:00%2B00:00&to=2026-11-03T00:00:00Z") == ["t-1"]
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("decision=maybe", "/query/decision"),
+        ("customer_id=a%20b", "/query/customer_id"),
+        ("from=yesterday", "/query/from"),
+        ("from=2026-11-01T00:00:00", "/query/from"),
+        ("to=", "/query/to"),
+        ("limit=0", "/query/limit"),
+        ("limit=201", "/query/limit"),
+        ("limit=many", "/query/limit"),
+        ("cursor=!!", "/query/cursor"),
+        ("cursor=YQ", "/query/cursor"),
+        ("cursor=", "/query/cursor"),
+        ("unknown=1", "/query/unknown"),
+        ("limit=1&limit=2", "/query"),
+        ("customer_id=%FF", "/query"),
+        ("from=2026-11-02T00:00:00Z&to=2026-11-01T00:00:00Z", "/query"),
+        ("&".join(f"p{number}=1" for number in range(100)), "/query"),
+    ],
+)
+def test_a_bad_query_is_refused_with_a_pointer(world: World, query: str, pointer: str) -> None:
+    answer = world.get(f"/explanations?{query}")
+    assert answer.status_code == 422
+    assert answer.get_json()["type"] == "/docs#problem-invalid-parameter"
+    assert answer.get_json()["errors"][0]["pointer"] == pointer

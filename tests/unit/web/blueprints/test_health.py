@@ -1,0 +1,45 @@
+from tasks.queues import WorkerState
+from tests.unit.web.world import World
+from web.schemas import LivenessAnswer, ReadinessAnswer
+
+
+def failed(world: World) -> list[str]:
+    answer = world.client.get("/health/ready")
+    body = answer.get_json()
+    ReadinessAnswer.model_validate(body)
+    bad = [name for name, check in body["checks"].items() if not check["ok"]]
+    assert answer.status_code == (503 if bad else 200)
+    assert body["status"] == ("not_ready" if bad else "ready")
+    return bad
+
+
+def test_a_process_that_answers_is_alive_whatever_else_is_down(world: World) -> None:
+    world.monitor.reachable = False
+    answer = world.client.get("/health/live")
+    assert answer.status_code == 200
+    LivenessAnswer.model_validate(answer.get_json())
+
+
+def test_ready_when_everything_that_scoring_needs_is_there(world: World) -> None:
+    assert failed(world) == []
+
+
+def test_not_ready_without_a_broker(world: World) -> None:
+    world.monitor.reachable = False
+    assert failed(world) == ["broker", "scoring_worker", "model"]
+
+
+def test_not_ready_without_a_scoring_worker(world: World) -> None:
+    world.monitor.live = [WorkerState("explain@test", "explain", None, 1.0)]
+    assert failed(world) == ["scoring_worker", "model"]
+
+
+def test_not_ready_before_a_model_is_loaded(world: World) -> None:
+    world.monitor.live = [WorkerState("score@test", "score", None, 1.0)]
+    assert failed(world) == ["model"]
+
+
+def test_not_ready_in_safe_mode_and_the_reason_stays_inside(world: World) -> None:
+    world.safe_mode.enable("manifest forged", "score@host")
+    assert failed(world) == ["safe_mode"]
+    assert "forged" not in world.client.get("/health/ready").text

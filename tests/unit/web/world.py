@@ -1,0 +1,207 @@
+"""A whole web application on in-memory adapters, and requests that are signed like real ones."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from ml.decision import Breakdown, Decision, Reason, Thresholds
+from ml.errors import StoreUnavailableError
+from ml.label import Label
+from ml.registry import ModelRegistry
+from ml.scoring_batch import ScoringRequest
+from ml.stores.decisions import NewDecision, Reply
+from ml.stores.decisions_memory import MemoryDecisionStore
+from ml.stores.explanations_memory import MemoryExplanationStore
+from ml.stores.outbox import Lag
+from security.admission import AdmissionPolicy
+from security.admission_memory import MemoryAdmissionControl
+from security.keys import generate_secret
+from security.roles import Role
+from security.safe_mode import CachedSafeMode
+from security.safe_mode_memory import MemorySafeMode
+from security.signing import SignatureVerifier, sign
+from security.tokens import TokenVerifier, issue_token
+from settings import Settings
+from tasks.queues import QueueState, WorkerState
+from web.app import create_app
+from web.circuit_breaker import CircuitBreaker
+from web.dispatch import Batch, Dispatcher, Transport
+from web.services import Services
+from web.transport_memory import MemoryTransport
+
+HMAC_KEY = generate_secret()
+THRESHOLDS = Thresholds(review=0.3, decline=0.7)
+JSON = "application/json"
+
+
+@dataclass
+class MemoryLabelGate:
+    """Keeps accepted labels."""
+
+    accepted: list[tuple[Label, str]] = field(default_factory=list)
+
+    def accept(self, label: Label, correlation_id: str) -> None:
+        self.accepted.append((label, correlation_id))
+
+
+@dataclass
+class MemoryQueueMonitor:
+    """Shows what the test wrote into it."""
+
+    live: list[WorkerState] = field(default_factory=lambda: [WorkerState("score@test", "score", "v1", 1.0)])
+    reachable: bool = True
+
+    def workers(self) -> Sequence[WorkerState]:
+        self._check()
+        return self.live
+
+    def queues(self, workers: Sequence[WorkerState]) -> Sequence[QueueState]:
+        self._check()
+        return [QueueState("score", 3, 0.5, len(workers))]
+
+    def lags(self) -> Mapping[str, Lag]:
+        self._check()
+        return {"explain": Lag(2, 0.25, 0)}
+
+    def _check(self) -> None:
+        if not self.reachable:
+            raise StoreUnavailableError("Redis is unavailable")
+
+
+def decide(request: ScoringRequest) -> Decision:
+    """Scores by the amount alone: a thousand is certain fraud."""
+    transaction = request.transaction
+    score = min(1.0, float(transaction.amount) / 1000)
+    return Decision(
+        transaction_id=transaction.transaction_id,
+        decision=THRESHOLDS.decide(score),
+        score=score,
+        threshold=THRESHOLDS,
+        breakdown=Breakdown(score, score, score, score),
+        reasons=(Reason("AMOUNT", "amount", float(transaction.amount), 1.5, "The amount is large."),),
+        model_version="v1",
+        scored_at="2026-11-23T14:03:27.412Z",
+    )
+
+
+@dataclass
+class Worker:
+    """Takes a scoring worker's place: decides, records and replies like one."""
+
+    decisions: MemoryDecisionStore
+    batches: list[Batch] = field(default_factory=list)
+    answer: Callable[[ScoringRequest], Decision] = decide
+    override: Callable[[Batch], bytes] | None = None
+
+    def score(self, batch: Batch) -> bytes:
+        self.batches.append(batch)
+        if self.override is not None:
+            return self.override(batch)
+        entries = [
+            NewDecision(
+                request.transaction.transaction_id,
+                request.fingerprint,
+                orjson.dumps(self.answer(request).wire()),
+                orjson.dumps(request.transaction.wire()),
+                b"{}",
+            )
+            for request in batch.requests
+        ]
+        self.decisions.commit(entries, Reply("here", batch.batch_id, {"queue_ms": 0.2, "features_ms": 0.3}))
+        return orjson.dumps(self.decisions.replies["here"].pop())
+
+
+@dataclass
+class World:
+    """The application, what is behind it, and requests against it."""
+
+    settings: Settings
+    app: Flask
+    client: FlaskClient
+    services: Services
+    worker: Worker
+    labels: MemoryLabelGate
+    monitor: MemoryQueueMonitor
+    safe_mode: MemorySafeMode
+    decisions: MemoryDecisionStore
+    explanations: MemoryExplanationStore
+    ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def token(self, *roles: Role, subject: str = "client-1", **options: Any) -> str:
+        return issue_token(self.settings, subject=subject, roles=roles, **options)
+
+    def headers(
+        self, method: str, path: str, body: bytes = b"", *, role: Role = Role.SERVICE, subject: str = "client-1"
+    ) -> dict[str, str]:
+        """Returns the headers of a good request; a fresh timestamp second per call keeps signatures apart."""
+        timestamp = int(time.time()) - 100 + next(self.ids) % 200
+        return {
+            "Authorization": f"Bearer {self.token(role, subject=subject)}",
+            "X-Request-Timestamp": str(timestamp),
+            "X-Request-Signature": sign(HMAC_KEY.encode(), method=method, path=path, timestamp=timestamp, body=body),
+        }
+
+    def post(
+        self, path: str, body: Any, *, role: Role = Role.SERVICE, content_type: str | None = JSON, **extra: str
+    ) -> TestResponse:
+        raw = body if isinstance(body, bytes) else orjson.dumps(body)
+        headers = self.headers("POST", path, raw, role=role) | {
+            name.replace("_", "-"): value for name, value in extra.items()
+        }
+        return self.client.post(path, data=raw, content_type=content_type, headers=headers)
+
+    def get(self, path: str, *, role: Role = Role.READ) -> TestResponse:
+        return self.client.get(path, headers=self.headers("GET", path, role=role))
+
+    def transaction(self, **members: Any) -> dict[str, Any]:
+        return {
+            "transaction_id": f"t-{next(self.ids)}",
+            "timestamp": "2026-11-23T14:03:27Z",
+            "customer_id": "c-1",
+            "terminal_id": "p-1",
+            "amount": 12.5,
+            "currency": "EUR",
+            "channel": "ecom",
+        } | members
+
+
+def build_world(
+    settings: Settings,
+    *,
+    transport: Transport | None = None,
+    admission: Any = None,
+    breaker: CircuitBreaker | None = None,
+) -> World:
+    decisions, explanations = MemoryDecisionStore(), MemoryExplanationStore()
+    worker, labels, monitor, safe_mode = Worker(decisions), MemoryLabelGate(), MemoryQueueMonitor(), MemorySafeMode()
+    used = transport or MemoryTransport(worker.score)
+    services = Services(
+        settings=settings,
+        tokens=TokenVerifier.from_settings(settings),
+        signatures=SignatureVerifier.from_settings(settings),
+        admission=admission or MemoryAdmissionControl(AdmissionPolicy.from_settings(settings)),
+        dispatcher=Dispatcher(
+            lambda: used,
+            breaker=breaker or CircuitBreaker(max_failures=5, window_seconds=30, open_seconds=15),
+            batch_rows=settings.score_batch_rows,
+            patience_seconds=1,
+        ),
+        decisions=decisions,
+        explanations=explanations,
+        labels=labels,
+        monitor=monitor,
+        safe_mode=CachedSafeMode(safe_mode, refresh_seconds=0),
+        safe_mode_switch=safe_mode,
+        registry=ModelRegistry(settings.models_path),
+    )
+    app = create_app(settings, services)
+    return World(
+        settings, app, app.test_client(), services, worker, labels, monitor, safe_mode, decisions, explanations
+    )

@@ -1,0 +1,137 @@
+"""`/admin`: the SAFE MODE switch, the model registry, the queues."""
+
+from dataclasses import asdict
+
+from flask import Blueprint, Response
+
+from security.roles import Role
+from security.safe_mode import SafeModeState
+from web import examples, problems
+from web.answers import json_response
+from web.operations import Answer, Call, Operation, operation
+from web.safe_mode import show_safe_mode
+from web.schemas import ModelsAnswer, QueuesAnswer, SafeModeAnswer, SafeModeRequest
+
+blueprint = Blueprint("admin", __name__)
+
+_SAFE_MODE_ANSWER = Answer(description="The switch.", model=SafeModeAnswer, example=examples.SAFE_MODE)
+
+
+@operation(
+    blueprint,
+    Operation(
+        name="get_safe_mode",
+        method="GET",
+        path="/admin/safe-mode",
+        tag="Administration",
+        summary="Read the SAFE MODE switch",
+        description="State, reason, who set it, and since when.",
+        role=Role.ADMIN,
+        answer=_SAFE_MODE_ANSWER,
+        problems=(problems.UNAVAILABLE,),
+    ),
+)
+def get_safe_mode(call: Call) -> Response:
+    """Returns the switch, read afresh."""
+    return _safe_mode_response(call.services.safe_mode_switch.read())
+
+
+@operation(
+    blueprint,
+    Operation(
+        name="enable_safe_mode",
+        method="POST",
+        path="/admin/safe-mode/enable",
+        tag="Administration",
+        summary="Turn SAFE MODE on",
+        description="Every process refuses to score within a second. If it is on already, the first reason stays.",
+        role=Role.ADMIN,
+        body=SafeModeRequest,
+        body_example=examples.SAFE_MODE_REQUEST,
+        answer=_SAFE_MODE_ANSWER,
+        problems=(problems.UNAVAILABLE,),
+    ),
+)
+def enable_safe_mode(call: Call) -> Response:
+    """Turns SAFE MODE on."""
+    state = call.services.safe_mode_switch.enable(call.body.reason, call.subject)
+    return _switched(call, state)
+
+
+@operation(
+    blueprint,
+    Operation(
+        name="disable_safe_mode",
+        method="POST",
+        path="/admin/safe-mode/disable",
+        tag="Administration",
+        summary="Turn SAFE MODE off",
+        description="Takes no body. Scoring resumes within a second.",
+        role=Role.ADMIN,
+        answer=_SAFE_MODE_ANSWER,
+        problems=(problems.UNAVAILABLE,),
+    ),
+)
+def disable_safe_mode(call: Call) -> Response:
+    """Turns SAFE MODE off."""
+    return _switched(call, call.services.safe_mode_switch.disable(call.subject))
+
+
+@operation(
+    blueprint,
+    Operation(
+        name="list_models",
+        method="GET",
+        path="/admin/models",
+        tag="Administration",
+        summary="List the model versions",
+        description="The registry, newest version first, with champion and challenger.",
+        role=Role.ADMIN,
+        answer=Answer(description="The registry.", model=ModelsAnswer, example=examples.MODELS),
+        problems=(problems.UNAVAILABLE,),
+    ),
+)
+def list_models(call: Call) -> Response:
+    """Returns the registry."""
+    registry = call.services.registry
+    state = registry.state()
+    versions = [{**asdict(info), "metrics": dict(info.metrics)} for info in registry.versions()]
+    return json_response({"champion": state.champion, "challenger": state.challenger, "versions": versions})
+
+
+@operation(
+    blueprint,
+    Operation(
+        name="list_queues",
+        method="GET",
+        path="/admin/queues",
+        tag="Administration",
+        summary="Look at queues, streams and workers",
+        description="Depth, age of the oldest message and consumers of every Celery queue; what each consumer of the "
+        "outbox and of the label stream has not acknowledged; the live workers.",
+        role=Role.ADMIN,
+        answer=Answer(description="The queues.", model=QueuesAnswer, example=examples.QUEUES),
+        problems=(problems.UNAVAILABLE,),
+    ),
+)
+def list_queues(call: Call) -> Response:
+    """Returns queues, stream lags and workers."""
+    monitor = call.services.monitor
+    workers = monitor.workers()
+    return json_response(
+        {
+            "queues": [asdict(queue) for queue in monitor.queues(workers)],
+            "outbox": {consumer: asdict(lag) for consumer, lag in monitor.lags().items()},
+            "workers": [asdict(worker) for worker in workers],
+        }
+    )
+
+
+def _switched(call: Call, state: SafeModeState) -> Response:
+    """Answers with the new state after making this process obey it at once."""
+    show_safe_mode(call.services.safe_mode.refresh())
+    return _safe_mode_response(state)
+
+
+def _safe_mode_response(state: SafeModeState) -> Response:
+    return json_response(asdict(state))

@@ -1,0 +1,73 @@
+"""`/health`: whether the process lives, and whether scoring works. Public, because probes carry no token."""
+
+from collections.abc import Iterator
+
+from flask import Blueprint, Response
+
+from ml.errors import RetryableError
+from web import examples
+from web.answers import json_response
+from web.operations import Answer, Call, Operation, operation
+from web.safe_mode import safe_mode_state
+from web.schemas import LivenessAnswer, ReadinessAnswer
+from web.services import Services
+
+blueprint = Blueprint("health", __name__)
+
+
+@operation(
+    blueprint,
+    Operation(
+        name="live",
+        method="GET",
+        path="/health/live",
+        tag="Health",
+        summary="Whether the process lives",
+        description="Always 200 while the process answers at all; looks at nothing else.",
+        answer=Answer(description="Alive.", model=LivenessAnswer, example=examples.LIVE),
+    ),
+)
+def live(_call: Call) -> Response:
+    """Answers."""
+    return json_response({"status": "alive"})
+
+
+@operation(
+    blueprint,
+    Operation(
+        name="ready",
+        method="GET",
+        path="/health/ready",
+        tag="Health",
+        summary="Whether scoring works",
+        description="200 if the broker is reachable, a scoring worker is alive with a model loaded, and SAFE MODE is "
+        "off; else 503. The body lists each check.",
+        answer=Answer(description="Ready.", model=ReadinessAnswer, example=examples.READY),
+        other_answers=(
+            Answer(description="Not ready.", model=ReadinessAnswer, status=503, example=examples.NOT_READY),
+        ),
+    ),
+)
+def ready(call: Call) -> Response:
+    """Runs every check."""
+    checks = {name: {"ok": ok, "detail": detail} for name, ok, detail in _checks(call.services)}
+    is_ready = all(check["ok"] for check in checks.values())
+    return json_response({"status": "ready" if is_ready else "not_ready", "checks": checks}, 200 if is_ready else 503)
+
+
+def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
+    """Yields each check's name, whether it is met, and what was seen."""
+    try:
+        services.monitor.queues(())
+        workers = [worker for worker in services.monitor.workers() if worker.queue == "score"]
+    except RetryableError:
+        for name in ("broker", "scoring_worker", "model"):
+            yield name, False, "Redis is unreachable"
+    else:
+        versions = sorted({worker.model_version for worker in workers if worker.model_version})
+        yield "broker", True, "reachable"
+        yield "scoring_worker", bool(workers), f"{len(workers)} alive"
+        yield "model", bool(versions), ", ".join(versions) or "no scoring worker has a model loaded"
+    is_on = safe_mode_state(services).enabled
+    # The reason may name what an attacker tries; administrators read it at /admin/safe-mode.
+    yield "safe_mode", not is_on, "on" if is_on else "off"

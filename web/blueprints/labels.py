@@ -1,0 +1,40 @@
+"""`/labels`: what transactions turned out to be."""
+
+from flask import Blueprint, Response
+
+from ml.label import Label
+from observability.context import get_correlation_id
+from security.roles import Role
+from web import examples, problems
+from web.answers import json_response
+from web.operations import Answer, Call, Operation, operation
+from web.schemas import LabelAnswer
+
+blueprint = Blueprint("labels", __name__)
+
+
+@operation(
+    blueprint,
+    Operation(
+        name="post_label",
+        method="POST",
+        path="/labels",
+        tag="Labels",
+        summary="Report a confirmed outcome",
+        description="Takes over durably whether a transaction was fraud or legitimate. It reaches the risk features "
+        "and retraining; a later label of the same transaction replaces an earlier one.",
+        role=Role.SERVICE,
+        body=Label,
+        body_example=examples.LABEL,
+        answer=Answer(description="Taken over.", model=LabelAnswer, status=202, example=examples.LABEL_ANSWER),
+        problems=(problems.UNAVAILABLE,),
+    ),
+)
+def post_label(call: Call) -> Response:
+    """Takes one label over."""
+    label: Label = call.body
+    correlation_id = get_correlation_id() or ""
+    call.services.labels.accept(label, correlation_id)
+    return json_response(
+        {"transaction_id": label.transaction_id, "status": "accepted", "correlation_id": correlation_id}, 202
+    )

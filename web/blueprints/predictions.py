@@ -1,0 +1,158 @@
+"""`/predictions`: one transaction, a batch of them, or a decision made before."""
+
+import time
+from typing import Any
+
+from flask import Blueprint, Response
+
+from ml.scoring_batch import ScoringRequest
+from ml.transaction import Transaction
+from observability.context import get_correlation_id
+from observability.flask_hooks import annotate
+from security.roles import Role
+from web import examples, problems
+from web.answers import batch_item, decision_body, json_response
+from web.batch_scoring import score_items
+from web.errors import InvalidBodyError, NotFoundError, Violation, WebError
+from web.json_body import validate
+from web.operations import Answer, BodyLimit, Call, Operation, operation
+from web.safe_mode import refuse_in_safe_mode
+from web.schemas import BatchAnswer, BatchRequest, DecisionAnswer, StoredDecision, TransactionPath
+from web.scoring_results import Scored
+
+blueprint = Blueprint("predictions", __name__)
+
+_LOGGED = ("transaction_id", "decision", "score", "model_version")
+_SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UNAVAILABLE)
+
+
+@operation(
+    blueprint,
+    Operation(
+        name="score_transaction",
+        method="POST",
+        path="/predictions/score",
+        tag="Predictions",
+        summary="Score one transaction",
+        description=(
+            "Answers approve, review or decline, the probability behind it and the reasons for it. The same "
+            "`transaction_id` with the same body returns the same decision for 24 hours; with another body it is 409."
+        ),
+        role=Role.SERVICE,
+        body=Transaction,
+        body_example=examples.TRANSACTION,
+        answer=Answer(description="The decision.", model=DecisionAnswer, example=examples.DECISION),
+        problems=(
+            problems.CONFLICT,
+            *_SCORING_PROBLEMS,
+            problems.OVERLOADED,
+            problems.SCORING_FAILED,
+            problems.DEADLINE,
+        ),
+    ),
+)
+def score_transaction(call: Call) -> Response:
+    """Scores one transaction."""
+    services = call.services
+    request = _scoring_request(call, call.body)
+    refuse_in_safe_mode(services)
+    result = services.dispatcher.score([request], services.settings.score_timeout_ms / 1000)[0]
+    if not isinstance(result, Scored):
+        raise result
+    annotate(**{name: result.decision.get(name) for name in _LOGGED})
+    return json_response(decision_body(result, call.elapsed_ms()))
+
+
+@operation(
+    blueprint,
+    Operation(
+        name="score_batch",
+        method="POST",
+        path="/predictions/score/batch",
+        tag="Predictions",
+        summary="Score up to 1,000 transactions",
+        description=(
+            "Answers in the order of the request. Each result is a decision, or the problem that stood in its way with "
+            "a status of its own: one bad transaction never fails the others. The batch takes one token of the "
+            "subject's rate limit and none of a device's."
+        ),
+        role=Role.SERVICE,
+        body=BatchRequest,
+        body_limit=BodyLimit.BATCH,
+        body_example=examples.BATCH,
+        answer=Answer(description="One result per transaction.", model=BatchAnswer, example=examples.BATCH_ANSWER),
+        problems=_SCORING_PROBLEMS,
+    ),
+)
+def score_batch(call: Call) -> Response:
+    """Scores a batch in order."""
+    services, settings = call.services, call.services.settings
+    transactions = call.body.transactions
+    if len(transactions) > settings.batch_limit:
+        raise InvalidBodyError([Violation("/transactions", f"must hold at most {settings.batch_limit} transactions")])
+    refuse_in_safe_mode(services)
+    services.dispatcher.breaker.check()
+
+    def read_item(position: int, item: Any) -> ScoringRequest | WebError:
+        pointer = f"/transactions/{position}"
+        try:
+            return _scoring_request(call, validate(Transaction, item, pointer=pointer), pointer)
+        except WebError as error:
+            return error
+
+    chunks = score_items(
+        transactions,
+        read_item,
+        services.dispatcher,
+        chunk_rows=settings.score_batch_rows,
+        timeout_seconds=settings.score_timeout_ms / 1000,
+    )
+    results = [result for chunk in chunks for result in chunk]
+    total_ms = call.elapsed_ms()
+    items = [
+        batch_item(result, _transaction_id(item), total_ms) for result, item in zip(results, transactions, strict=True)
+    ]
+    return json_response(
+        {"results": items, "correlation_id": get_correlation_id(), "timings": {"total_ms": round(total_ms, 3)}}
+    )
+
+
+@operation(
+    blueprint,
+    Operation(
+        name="get_decision",
+        method="GET",
+        path="/predictions/{transaction_id}",
+        tag="Predictions",
+        summary="Read a decision",
+        description="Returns the decision that was answered, for as long as it answers retries, and from the audit "
+        "store after that.",
+        role=Role.READ,
+        path_parameters=TransactionPath,
+        answer=Answer(description="The decision.", model=StoredDecision, example=examples.STORED_DECISION),
+        problems=(problems.NOT_FOUND,),
+    ),
+)
+def get_decision(call: Call) -> Response:
+    """Returns a decision made before."""
+    transaction_id = call.path.transaction_id
+    record = call.services.decisions.find(transaction_id)
+    if record is not None:
+        return json_response(record.decision)
+    stored = call.services.explanations.find(transaction_id)
+    if stored is None:
+        raise NotFoundError
+    return json_response({name: stored[name] for name in StoredDecision.model_fields})
+
+
+def _scoring_request(call: Call, transaction: Transaction, pointer: str = "") -> ScoringRequest:
+    latest = time.time() + call.services.settings.transaction_max_future_seconds
+    if transaction.timestamp > latest:
+        raise InvalidBodyError([Violation(f"{pointer}/timestamp", "must not lie that far in the future")])
+    return ScoringRequest(transaction, transaction.fingerprint(), get_correlation_id() or "")
+
+
+def _transaction_id(item: Any) -> str | None:
+    """Returns the id that an item of a batch claims, if it has the shape of one."""
+    claimed = item.get("transaction_id") if isinstance(item, dict) else None
+    return claimed if isinstance(claimed, str) and len(claimed) <= 64 else None

@@ -1,0 +1,81 @@
+"""gunicorn's configuration, made from the settings: `gunicorn --config web/gunicorn_conf.py`.
+
+The master only forks: each worker builds its application after the fork, so no connection, thread or event loop is
+ever shared. Times are in seconds.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from settings import load_settings
+
+_settings = load_settings()
+_metrics_dir = _settings.metrics_path.absolute()
+
+wsgi_app = "web.wsgi:make_application()"
+worker_class = "web.gunicorn_worker.ProblemGeventWorker"
+bind = f"{_settings.web_host}:{_settings.web_port}"
+workers = _settings.web_processes
+worker_connections = _settings.web_connections
+preload_app = False
+# prometheus_client looks at this variable when it is imported, which each worker does after gunicorn has set it.
+raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics_dir}"]
+
+# A worker that does not answer for `timeout` is killed; at a stop, requests under way get `graceful_timeout`.
+# `keepalive` also bounds how long a connection may take to send its request head.
+timeout = 30
+graceful_timeout = 15
+keepalive = 10
+
+# Strict parsing. The signature covers the raw path, so the request line must hold the longest query we document.
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+header_map = "refuse"
+forwarded_allow_ips = ""
+permit_obsolete_folding = False
+strip_header_spaces = False
+permit_unconventional_http_method = False
+permit_unconventional_http_version = False
+casefold_http_method = False
+http_parser = "python"
+control_socket_disable = True
+
+certfile = str(_settings.tls_certificate_file) if _settings.tls_certificate_file else None
+keyfile = str(_settings.tls_key_file) if _settings.tls_key_file else None
+
+# gunicorn's own lines become JSON and pass the mask like all others; the access log is the application's.
+logger_class = "web.gunicorn_logger.JsonLogger"
+accesslog = None
+loglevel = _settings.log_level.lower()
+
+
+def on_starting(_server: Any) -> None:
+    """Forgets the metrics of an earlier run, which would be added to this one's."""
+    from observability.exposition import prepare
+
+    prepare(Path(_metrics_dir))
+
+
+def post_worker_init(worker: Any) -> None:
+    """Opens the request path's connections, so that no request pays for them."""
+    from web.services import services_of
+    from web.warm_up import warm_up
+
+    warm_up(services_of(worker.wsgi))
+
+
+def child_exit(_server: Any, _worker: Any) -> None:
+    """Drops the gauges of a worker that ended."""
+    from observability.exposition import forget_dead_processes
+
+    forget_dead_processes(_metrics_dir)
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Lets what the dispatcher still holds be answered."""
+    from web.services import services_of
+
+    application = getattr(worker, "wsgi", None)  # a worker that could not start has none
+    if application is not None:
+        services_of(application).dispatcher.close(graceful_timeout)

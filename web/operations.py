@@ -1,0 +1,184 @@
+"""Operations: one declaration per route, from which routing, guards and the OpenAPI document are all made.
+
+A blueprint declares `@operation(blueprint, Operation(...))` over a view; the view gets a `Call` whose caller, body and
+parameters have passed every check, and returns a response.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import wraps
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, request
+from pydantic import BaseModel
+
+from security.roles import Role
+from security.tokens import Identity
+from web import guards
+from web.errors import MalformedJsonError, WebError
+from web.json_body import check_media_type, parse_json, validate
+from web.parameters import read_path, read_query
+from web.problems import Kind
+from web.services import Services, services_of
+
+
+class BodyLimit(StrEnum):
+    """Which of the configured body limits a route has."""
+
+    SINGLE = "single"
+    BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A successful answer: its model, or None for one that is not JSON, and examples by name."""
+
+    description: str
+    model: type[BaseModel] | None = None
+    status: int = 200
+    content_type: str = "application/json"
+    example: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of one route.
+
+    Attributes:
+        name: the operation id.
+        method: GET or POST.
+        path: as OpenAPI writes it, `/predictions/{transaction_id}`.
+        role: the role a caller needs; None makes the route public, without any check.
+        signed: whether the request must be signed. Only signed requests pass replay check and rate limit.
+        body: the model of the JSON body; None if there is none to send.
+        query: the model of the query parameters.
+        path_parameters: the model of the path parameters.
+        answer: the success.
+        other_answers: answers with another status that are no problems.
+        problems: the kinds this operation adds to those its guards can answer.
+    """
+
+    name: str
+    method: str
+    path: str
+    tag: str
+    summary: str
+    description: str
+    answer: Answer
+    role: Role | None = None
+    signed: bool = True
+    body: type[BaseModel] | None = None
+    body_limit: BodyLimit = BodyLimit.SINGLE
+    body_example: Mapping[str, Any] | None = None
+    query: type[BaseModel] | None = None
+    path_parameters: type[BaseModel] | None = None
+    other_answers: tuple[Answer, ...] = ()
+    problems: tuple[Kind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that passed its checks; `body`, `query` and `path` are of the models that the operation names."""
+
+    services: Services
+    identity: Identity | None
+    started: float
+    body: Any = None
+    query: Any = None
+    path: Any = None
+
+    def elapsed_ms(self) -> float:
+        """Returns the milliseconds since the request's checks began."""
+        return (time.perf_counter() - self.started) * 1000
+
+    @property
+    def subject(self) -> str:
+        """The caller's subject; only protected operations have one."""
+        if self.identity is None:
+            raise LookupError("a public operation has no caller")
+        return self.identity.subject
+
+
+View = Callable[[Call], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """The request's content, or the error that is answered once all guards have passed."""
+
+    body: Any = None
+    query: Any = None
+    path: Any = None
+    error: WebError | None = None
+    device_id: str | None = None
+
+
+def operation(blueprint: Blueprint, declared: Operation) -> Callable[[View], View]:
+    """Registers a view as an operation of a blueprint."""
+
+    def register(view: View) -> View:
+        @wraps(view)
+        def answer(**path: str) -> Response:
+            return _answer(declared, view, path)
+
+        answer.operation = declared  # type: ignore[attr-defined]  # read back by `operations_of`
+        rule = declared.path.replace("{", "<").replace("}", ">")
+        blueprint.add_url_rule(rule, endpoint=declared.name, view_func=answer, methods=[declared.method])
+        return view
+
+    return register
+
+
+def operations_of(app: Flask) -> Iterator[Operation]:
+    """Yields the operations of an app, in the order of its routes."""
+    for rule in app.url_map.iter_rules():
+        declared = getattr(app.view_functions[rule.endpoint], "operation", None)
+        if isinstance(declared, Operation):
+            yield declared
+
+
+def _answer(declared: Operation, view: View, path: Mapping[str, str]) -> Response:
+    """Runs the checks in the order size, token, role, timestamp, signature, replay, rate limit, content."""
+    started = time.perf_counter()
+    services = services_of(current_app)
+    raw = guards.read_body(_limit(declared, services))
+    if declared.role is None:
+        parsed = _parse(declared, raw, path)
+        identity = None
+    else:
+        identity = guards.authenticate(services, declared.role)
+        signature = guards.check_signature(services, raw) if declared.signed else None
+        # Parsed before the one Redis call, which needs the device; its error waits until that call has passed.
+        parsed = _parse(declared, raw, path)
+        if signature is not None:
+            guards.admit(services, identity, signature, device_id=parsed.device_id)
+    if parsed.error is not None:
+        raise parsed.error
+    return view(Call(services, identity, started, parsed.body, parsed.query, parsed.path))
+
+
+def _limit(declared: Operation, services: Services) -> int:
+    settings = services.settings
+    batch = declared.body_limit is BodyLimit.BATCH
+    return settings.batch_body_limit_bytes if batch else settings.body_limit_bytes
+
+
+def _parse(declared: Operation, raw: bytes, path: Mapping[str, str]) -> _Parsed:
+    try:
+        checked_path = read_path(declared.path_parameters, path)
+        query = read_query(declared.query, request.query_string)
+        body = _parse_body(declared, raw)
+    except WebError as error:
+        return _Parsed(error=error)
+    return _Parsed(body, query, checked_path, device_id=getattr(body, "device_id", None))
+
+
+def _parse_body(declared: Operation, raw: bytes) -> BaseModel | None:
+    if declared.body is None:
+        if raw:
+            raise MalformedJsonError("This route takes no body.")
+        return None
+    check_media_type(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
+    return validate(declared.body, parse_json(raw))

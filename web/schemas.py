@@ -1,0 +1,271 @@
+"""Bodies, parameters and answers of the API that are not already models of the domain.
+
+The answer models describe what is sent; nothing is validated on the way out, and a test holds real answers to them.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from ml.decision import Outcome
+from ml.transaction import Identifier
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class RequestModel(BaseModel):
+    """A body or parameter set: unknown members are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ParameterModel(BaseModel):
+    """Parameters arrive as text, so their types are read from it; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BatchRequest(RequestModel):
+    """Transactions to score; each is checked by itself, so a bad one fails alone."""
+
+    transactions: Annotated[
+        list[Any],
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="1 to 1,000 transactions.",
+            json_schema_extra={"items": {"$ref": "#/components/schemas/Transaction"}},
+        ),
+    ]
+
+
+class SafeModeRequest(RequestModel):
+    """Why SAFE MODE is entered."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S", description="Shown to every client.")]
+
+
+class TransactionPath(ParameterModel):
+    """Which transaction."""
+
+    transaction_id: Identifier
+
+
+class ExplanationSearch(ParameterModel):
+    """An audit search; every criterion is optional, they combine with AND."""
+
+    customer_id: Identifier | None = None
+    decision: Outcome | None = None
+    start: Annotated[
+        AwareDatetime | None, Field(alias="from", description="Scored at or after this time (RFC 3339 with a zone).")
+    ] = None
+    end: Annotated[AwareDatetime | None, Field(alias="to", description="Scored before this time.")] = None
+    cursor: Annotated[str | None, Field(min_length=1, max_length=300, description="`next_cursor` of a page.")] = None
+    limit: Annotated[int, Field(ge=1, le=200, description="Most records on a page.")] = 50
+
+    @model_validator(mode="after")
+    def _check_interval(self) -> "ExplanationSearch":
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise ValueError("from must lie before to")
+        return self
+
+
+class AnswerModel(BaseModel):
+    """An answer; clients must accept members that later versions add."""
+
+
+class ThresholdsAnswer(AnswerModel):
+    """Scores from which a transaction is reviewed and declined."""
+
+    review: Probability
+    decline: Probability
+
+
+class BreakdownAnswer(AnswerModel):
+    """What each component of the model says; higher is more suspicious."""
+
+    tabular: Probability
+    anomaly: Probability
+    autoencoder: Probability
+    sequence: Probability
+
+
+class ReasonAnswer(AnswerModel):
+    """One feature's part in the score."""
+
+    code: Annotated[str, Field(description="Stable reason code.")]
+    feature: str
+    value: float
+    contribution: Annotated[float, Field(description="In log-odds; positive towards fraud.")]
+    text: Annotated[str, Field(description="The reason in plain language.")]
+
+
+class StoredDecision(AnswerModel):
+    """A decision, the same bytes at every retry."""
+
+    transaction_id: Identifier
+    decision: Outcome
+    score: Annotated[Probability, Field(description="Calibrated probability of fraud.")]
+    threshold: ThresholdsAnswer
+    breakdown: BreakdownAnswer
+    reasons: list[ReasonAnswer]
+    model_version: str
+    scored_at: datetime
+
+
+class TimingsAnswer(AnswerModel):
+    """Where the time went, milliseconds; a retry of a decided transaction has only `total_ms` for certain."""
+
+    queue_ms: Annotated[float, Field(ge=0)] | None = None
+    features_ms: Annotated[float, Field(ge=0)] | None = None
+    model_ms: Annotated[float, Field(ge=0)] | None = None
+    total_ms: Annotated[float, Field(ge=0)]
+
+
+class DecisionAnswer(StoredDecision):
+    """A decision with the correlation id and timings of this request."""
+
+    correlation_id: str
+    timings: TimingsAnswer
+
+
+class Violation(AnswerModel):
+    """One thing wrong with a body or parameter."""
+
+    pointer: Annotated[str, Field(description="JSON pointer into the body, or /path/… or /query/….")]
+    message: str
+
+
+class ProblemAnswer(AnswerModel):
+    """Problem details (RFC 9457)."""
+
+    type: Annotated[str, Field(description="Link to the description of this kind of problem.")]
+    title: str
+    status: Annotated[
+        int | Literal["safe_mode"], Field(description="HTTP status; the word safe_mode while in SAFE MODE.")
+    ]
+    detail: str
+    correlation_id: str | None
+    errors: list[Violation] | None = None
+    reason: Annotated[str | None, Field(description="Why the platform is in SAFE MODE.")] = None
+    transaction_id: Annotated[str | None, Field(description="In a batch: the transaction that failed.")] = None
+
+
+class BatchAnswer(AnswerModel):
+    """One result per transaction, in the order of the request: a decision, or the problem that stood in its way."""
+
+    results: list[DecisionAnswer | ProblemAnswer]
+    correlation_id: str
+    timings: TimingsAnswer
+
+
+class LabelAnswer(AnswerModel):
+    """The label was taken over durably; it reaches features and training within seconds."""
+
+    transaction_id: Identifier
+    status: Literal["accepted"]
+    correlation_id: str
+
+
+class ExplanationAnswer(AnswerModel):
+    """The full record of a decision; further members explain the score in full."""
+
+    model_config = ConfigDict(extra="allow")
+
+    transaction_id: Identifier
+    customer_id: Identifier
+    decision: Outcome
+    score: Probability
+    model_version: str
+    scored_at: datetime
+    correlation_id: str
+
+
+class ExplanationPageAnswer(AnswerModel):
+    """One page of a search, newest first."""
+
+    items: list[ExplanationAnswer]
+    next_cursor: Annotated[str | None, Field(description="Cursor of the next page; null on the last.")]
+
+
+class SafeModeAnswer(AnswerModel):
+    """How the SAFE MODE switch stands; the texts are empty while it is off."""
+
+    enabled: bool
+    reason: str
+    by: str
+    since: Annotated[str, Field(description="RFC 3339, or empty if it was never switched.")]
+
+
+class ModelVersionAnswer(AnswerModel):
+    """One version of the model."""
+
+    version: str
+    created_at: datetime
+    metrics: dict[str, float]
+    feature_schema_hash: str
+    code_version: str
+    aliases: list[Literal["champion", "challenger"]]
+
+
+class ModelsAnswer(AnswerModel):
+    """The model registry, newest version first."""
+
+    champion: str | None
+    challenger: str | None
+    versions: list[ModelVersionAnswer]
+
+
+class LivenessAnswer(AnswerModel):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class CheckAnswer(AnswerModel):
+    """One condition of readiness."""
+
+    ok: bool
+    detail: str
+
+
+class ReadinessAnswer(AnswerModel):
+    """Whether scoring works, and if not, what is missing."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[str, CheckAnswer]
+
+
+class QueueAnswer(AnswerModel):
+    """One Celery queue."""
+
+    queue: str
+    depth: int
+    oldest_seconds: Annotated[float | None, Field(description="Age of the oldest message; null if unknown.")]
+    consumers: int
+
+
+class LagAnswer(AnswerModel):
+    """What one consumer of a stream has not acknowledged."""
+
+    entries: int
+    oldest_seconds: float
+    dead_letters: int
+
+
+class WorkerAnswer(AnswerModel):
+    """One live worker."""
+
+    name: str
+    queue: str
+    model_version: str | None
+    started_at: Annotated[float, Field(description="Epoch seconds.")]
+
+
+class QueuesAnswer(AnswerModel):
+    """Queues, stream lags and workers."""
+
+    queues: list[QueueAnswer]
+    outbox: dict[str, LagAnswer]
+    workers: list[WorkerAnswer]

@@ -1,0 +1,85 @@
+"""What the views of one web process work with: built once, by `web.wiring` or by a test."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from flask import Flask
+
+from ml.label import Label
+from ml.registry import ModelRegistry
+from ml.stores.decisions import DecisionStore
+from ml.stores.explanations import ExplanationStore
+from ml.stores.outbox import Lag
+from security.admission import AdmissionControl
+from security.safe_mode import CachedSafeMode, SafeModeStore
+from security.signing import SignatureVerifier
+from security.tokens import TokenVerifier
+from settings import Settings
+from tasks.queues import QueueState, WorkerState
+from web.dispatch import Dispatcher
+
+_EXTENSION = "shrike"
+
+
+class LabelGate(Protocol):
+    """Takes confirmed outcomes in."""
+
+    def accept(self, label: Label, correlation_id: str) -> None:
+        """Takes a label over durably.
+
+        Raises:
+            RetryableError: nothing is promised; the client must send it again.
+        """
+        ...
+
+
+class QueueMonitor(Protocol):
+    """Looks at queues and workers; every method may raise StoreUnavailableError."""
+
+    def workers(self) -> Sequence[WorkerState]:
+        """Returns the workers that gave a sign of life within the last seconds."""
+        ...
+
+    def queues(self, workers: Sequence[WorkerState]) -> Sequence[QueueState]:
+        """Returns every queue, with its consumers among these workers."""
+        ...
+
+    def lags(self) -> Mapping[str, Lag]:
+        """Returns what each consumer of a stream has not acknowledged."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a view may call. Nothing in here has connected anywhere before its first use.
+
+    Attributes:
+        safe_mode: the switch as the request path reads it, from memory.
+        safe_mode_switch: the switch itself, for administrators.
+        registry: the model versions, read only.
+    """
+
+    settings: Settings
+    tokens: TokenVerifier
+    signatures: SignatureVerifier
+    admission: AdmissionControl
+    dispatcher: Dispatcher
+    decisions: DecisionStore
+    explanations: ExplanationStore
+    labels: LabelGate
+    monitor: QueueMonitor
+    safe_mode: CachedSafeMode
+    safe_mode_switch: SafeModeStore
+    registry: ModelRegistry
+
+
+def provide_services(app: Flask, services: Services) -> None:
+    """Makes the services available to the app's views."""
+    app.extensions[_EXTENSION] = services
+
+
+def services_of(app: Flask) -> Services:
+    """Returns the services of an app."""
+    services: Services = app.extensions[_EXTENSION]
+    return services

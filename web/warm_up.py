@@ -1,0 +1,22 @@
+"""What a web process does before its first request, so that the first is as fast as the rest."""
+
+import logging
+import secrets
+
+from security.admission import AdmissionRequest
+from security.errors import SecurityError
+from web.services import Services
+
+_SUBJECT = "warm-up"
+
+_log = logging.getLogger(__name__)
+
+
+def warm_up(services: Services) -> None:
+    """Connects the request path and loads its script; a server that does not answer is left to the first request."""
+    services.dispatcher.warm_up()
+    services.safe_mode.state()
+    try:
+        services.admission.admit([AdmissionRequest(_SUBJECT, secrets.token_hex(32))])
+    except SecurityError as error:
+        _log.warning("replay and rate limits cannot be checked yet: %s", error)

@@ -1,0 +1,111 @@
+"""Builds the services of one web process: the one place where the API connects to anything."""
+
+import socket
+from dataclasses import dataclass
+
+from ml.label import Label
+from ml.registry import ModelRegistry
+from ml.stores.labels import LabelInbox
+from observability import metrics
+from security.admission import AdmissionPolicy
+from security.admission_redis import RedisAdmissionControl
+from security.safe_mode import CachedSafeMode
+from security.signing import SignatureVerifier
+from security.tokens import TokenVerifier
+from settings import Settings
+from tasks import wiring
+from tasks.app import app as celery_app
+from tasks.labels import publish_labels
+from tasks.messages import MessagePublisher
+from tasks.queues import CONSUMER_GROUPS
+from web.circuit_breaker import BreakerState, CircuitBreaker
+from web.dispatch import Dispatcher, Transport
+from web.queue_monitor_redis import RedisQueueMonitor
+from web.services import Services
+from web.transport_celery import CeleryTransport
+
+_LOOK_TIMEOUT_SECONDS = 1.0
+
+
+def build_services(settings: Settings) -> Services:
+    """Returns the services; each connects at its first use, so a process may still fork.
+
+    Raises:
+        security.errors.KeyUnusableError: a key is missing or weak.
+    """
+    # The request path waits for Redis no longer than for a decision. It never repeats a command: an admission whose
+    # answer was lost would find its own signature and call the request a replay.
+    hasty = wiring.connect_redis(settings, timeout_seconds=settings.score_timeout_ms / 1000, retries=0)
+    client = wiring.connect_redis(settings)
+    _bound_broker_waits(settings)
+    return Services(
+        settings=settings,
+        tokens=TokenVerifier.from_settings(settings),
+        signatures=SignatureVerifier.from_settings(settings),
+        admission=RedisAdmissionControl(hasty, AdmissionPolicy.from_settings(settings)),
+        dispatcher=_dispatcher(settings),
+        decisions=wiring.decision_store(settings, client),
+        explanations=wiring.explanation_store(settings),
+        labels=_CeleryLabelGate(wiring.label_inbox(settings, client)),
+        monitor=_queue_monitor(settings),
+        safe_mode=CachedSafeMode(wiring.safe_mode_store(settings, hasty)),
+        safe_mode_switch=wiring.safe_mode_store(settings, client),
+        registry=ModelRegistry(settings.models_path),
+    )
+
+
+def _queue_monitor(settings: Settings) -> RedisQueueMonitor:
+    # Probes and scrapers wait a few seconds at most, and must learn in that time that Redis does not answer.
+    client = wiring.connect_redis(settings, timeout_seconds=_LOOK_TIMEOUT_SECONDS, retries=0)
+    return RedisQueueMonitor(
+        broker=wiring.connect_redis(
+            settings, url=settings.celery_broker_url, timeout_seconds=_LOOK_TIMEOUT_SECONDS, retries=0
+        ),
+        client=client,
+        outboxes={
+            group: wiring.outbox(settings, group, consumer=f"web-{socket.gethostname()}", client=client)
+            for group in CONSUMER_GROUPS
+        },
+    )
+
+
+def _bound_broker_waits(settings: Settings) -> None:
+    """Makes publishing to a frozen broker fail within the deadline: every request behind it would miss its own."""
+    bound = settings.score_timeout_ms / 1000
+    bounds = {"socket_timeout": bound, "socket_connect_timeout": bound}
+    celery_app.conf.broker_transport_options = celery_app.conf.broker_transport_options | bounds
+
+
+def _dispatcher(settings: Settings) -> Dispatcher:
+    publisher = MessagePublisher(celery_app, wiring.message_signer(settings))
+
+    def open_transport() -> Transport:
+        return CeleryTransport(publisher, wiring.reply_box(settings))
+
+    return Dispatcher(
+        open_transport,
+        breaker=CircuitBreaker(
+            max_failures=settings.cb_max_failures,
+            window_seconds=settings.cb_window_sec,
+            open_seconds=settings.cb_open_sec,
+            on_change=_show_breaker,
+        ),
+        batch_rows=settings.score_batch_rows,
+        # Half the deadline: a request that waited behind a lost message still has the other half for its own.
+        patience_seconds=settings.score_timeout_ms / 2000,
+    )
+
+
+def _show_breaker(state: BreakerState) -> None:
+    metrics.circuit_breaker_state.labels(dependency="scoring").set(state)
+
+
+@dataclass(frozen=True, slots=True)
+class _CeleryLabelGate:
+    """Accepts labels into the stream and rings the worker that applies them."""
+
+    inbox: LabelInbox
+
+    def accept(self, label: Label, correlation_id: str) -> None:
+        """See `LabelGate.accept`."""
+        publish_labels(self.inbox, [(label, correlation_id)])

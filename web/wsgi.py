@@ -1,0 +1,15 @@
+"""What gunicorn runs: `web.wsgi:make_application()`, called in each worker after the fork."""
+
+from flask import Flask
+
+from observability import logs
+from security.masking import mask
+from settings import load_settings
+from web.app import create_app
+
+
+def make_application() -> Flask:
+    """Returns the application of this process, its logs set up."""
+    settings = load_settings()
+    logs.configure("web", level=settings.log_level, mask=mask)
+    return create_app(settings)

@@ -1,0 +1,24 @@
+"""Beat: `celery -A workers.beat beat`. The Celery app with this project's logs; the schedule is in `celeryconfig`."""
+
+import logging
+from typing import Any
+
+from celery import signals
+
+from observability import logs
+from security.masking import mask
+from settings import load_settings
+from tasks.app import app
+
+__all__ = ["app"]
+
+
+def _configure_logging(**_: Any) -> None:
+    settings = load_settings()
+    logs.configure("beat", level=settings.log_level, mask=mask)
+    if settings.log_level != "DEBUG":
+        # Three lines every few seconds say only that the fallback rings; the drains' own lines say more.
+        logging.getLogger("celery.beat").setLevel(logging.WARNING)
+
+
+signals.setup_logging.connect(_configure_logging, weak=False)

@@ -1,0 +1,42 @@
+"""What a worker does beside its tasks: small repeated jobs on one thread of their own."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+_log = logging.getLogger(__name__)
+
+Job = Callable[[], None]
+
+
+class Housekeeping:
+    """Runs jobs in turn, again and again; a job that fails is logged and tried again at the next turn.
+
+    Args:
+        jobs: each short: one that hangs holds up the others.
+        interval_seconds: pause between turns.
+    """
+
+    def __init__(self, jobs: Sequence[Job], *, interval_seconds: float = 0.5) -> None:
+        self._jobs = list(jobs)
+        self._interval_seconds = interval_seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread after the present turn; waits for it."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10.0)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._interval_seconds):
+            for job in self._jobs:
+                try:
+                    job()
+                except Exception:  # noqa: BLE001 - a thread boundary: one failed turn must not end the others
+                    _log.exception("housekeeping failed")
