@@ -66,7 +66,8 @@ class Supervisor:
     console: Console
     shows_logs: bool = True
     _children: list[_Child] = field(default_factory=list)
-    _stopping: threading.Event = field(default_factory=threading.Event)
+    # Plain flags: a signal handler that takes an Event's lock while the main thread holds it never returns.
+    _is_stopping: bool = False
     _is_impatient: bool = False
     _phase: str = "starting"
     _started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -85,18 +86,23 @@ class Supervisor:
         try:
             for stage in Stage:
                 self._start_stage(stage)
-            if not self._stopping.is_set():
+            if not self._is_stopping:
                 self._enter("running")
                 on_ready()
-            while not self._stopping.wait(_POLL_SECONDS):
+            while not self._stops_within(_POLL_SECONDS):
                 self._restart_the_dead()
         finally:
             self._stop_all()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         # A second signal ends the patience with processes that finish their work.
-        self._is_impatient = self._stopping.is_set()
-        self._stopping.set()
+        self._is_impatient = self._is_stopping
+        self._is_stopping = True
+
+    def _stops_within(self, seconds: float) -> bool:
+        if not self._is_stopping:
+            time.sleep(seconds)
+        return self._is_stopping
 
     def _enter(self, phase: str) -> None:
         self._phase = phase
@@ -123,7 +129,7 @@ class Supervisor:
             self._start(child)
         self._write_state()
         deadline = time.monotonic() + _START_SECONDS[stage]
-        while waiting and not self._stopping.wait(_POLL_SECONDS):
+        while waiting and not self._stops_within(_POLL_SECONDS):
             for child in waiting:
                 self._check_alive(child)
                 child.is_ready = child.process.is_healthy is None or child.process.is_healthy()
@@ -193,7 +199,7 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         """Stops stage after stage and removes the state file."""
-        self._stopping.set()
+        self._is_stopping = True
         self._enter("stopping")
         for stage in STOP_ORDER:
             self._stop(child for child in self._children if child.process.stage is stage)
