@@ -1,0 +1,1 @@
+"""Benchmarks: what the platform is measured by, on data that a caller names."""

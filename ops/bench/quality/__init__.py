@@ -1,0 +1,1 @@
+"""Detection quality under the Fraud Detection Handbook's protocol."""
