@@ -130,9 +130,11 @@ def known_compromised(
     frauds: tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]],
     since: int,
 ) -> NDArray[np.bool_]:
-    """Tells which rows belong to a customer whose fraud was already known at the start of their day.
+    """Tells which rows belong to a customer whose fraud became known before their day began.
 
-    Such cards are blocked, so they count neither for nor against a score.
+    Such cards are blocked, so they count neither for nor against a score. Source: Le Borgne et al., "Reproducible
+    Machine Learning for Credit Card Fraud Detection", chapter 3: what was fraud on a day is known once that day and
+    the delay are over.
 
     Args:
         customers: customer codes [N].
@@ -150,7 +152,7 @@ def known_compromised(
     count = int(max(customers.max(initial=0), fraud_customers.max(initial=0))) + 1
     first_known = np.full(count, np.iinfo(np.int64).max)
     np.minimum.at(first_known, fraud_customers[recent], known_at[recent])
-    return np.asarray(first_known[customers] <= moments)
+    return np.asarray(first_known[customers] < moments)
 
 
 def measure(

@@ -78,9 +78,17 @@ def train(
     *,
     window: TrainingWindow,
     settings: TrainingSettings | None = None,
+    rows: TrainingRows | None = None,
     progress: Progress = lambda _stage, _share: None,
 ) -> TrainedModel:
     """Trains on the window's rows of a table that also holds the history before them.
+
+    Args:
+        table: the transactions; those from the window's end on are not looked at.
+        window: the slices.
+        settings: how to train.
+        rows: the window's rows of this table, for a caller that has loaded them already; default: loaded here.
+        progress: told of every stage.
 
     Raises:
         DataError: too few days, no labels, no frauds or one class only, or a feature that is not finite.
@@ -88,9 +96,10 @@ def train(
     """
     settings = settings or TrainingSettings()
     table = table.between(0, window.evaluation_end)
-    progress("features", 0.0)
-    rows = load_rows(table, window)
-    progress("features", 1.0)
+    if rows is None:
+        progress("features", 0.0)
+        rows = load_rows(table, window)
+        progress("features", 1.0)
     components = _fit_components(rows, settings, progress)
     progress("fusion", 0.0)
     graph = _fuse(components, rows.calibration)
