@@ -43,6 +43,47 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class ScoredRows:
+    """Labelled rows and what the graph says of them.
+
+    Attributes:
+        labels: 0 or 1 [N].
+        outputs: the graph's probabilities [N] by name.
+    """
+
+    labels: NDArray[np.int8]
+    outputs: Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The rows behind a measurement, for the report; no file of the version holds them.
+
+    Attributes:
+        measured: the measured slice, N rows.
+        calibration: the rows that the fusion was fitted on.
+        vectors: features of the measured rows [N, F].
+        contributions: mean absolute log-odds that each feature adds to the tabular component on the measured rows [F].
+        amounts: of the measured rows, currency units [N].
+        customers: customer code of each measured row [N].
+        days: day of each measured row, counted from the slice's start [N].
+        is_ranked: whether a measured row belongs to a card that was not known to be compromised [N]; `Quality` looks
+            at these alone, an operating point at all.
+        span_days: length of the measured slice.
+    """
+
+    measured: ScoredRows
+    calibration: ScoredRows
+    vectors: NDArray[np.float32]
+    contributions: NDArray[np.float64]
+    amounts: NDArray[np.float64]
+    customers: NDArray[np.int32]
+    days: NDArray[np.int64]
+    is_ranked: NDArray[np.bool_]
+    span_days: float
+
+
+@dataclass(frozen=True)
 class TrainedModel:
     """The result of a training.
 
@@ -54,6 +95,7 @@ class TrainedModel:
         reference: distributions for the drift check.
         golden: rows with known outputs.
         record: window, rows, parameters and seed, JSON-ready.
+        evidence: the rows behind the measurement.
     """
 
     graph: bytes
@@ -63,6 +105,7 @@ class TrainedModel:
     reference: Reference
     golden: Golden
     record: Mapping[str, Any]
+    evidence: Evidence
 
     def summary(self) -> dict[str, float]:
         """Returns the fused score's figures by name; one that is undefined on its slice is left out."""

@@ -30,7 +30,7 @@ from ml.model.unusualness import fit_unusualness
 from ml.runtime import PROBABILITIES
 from ml.table import FRAUD, TransactionTable
 from ml.thresholds import ThresholdPolicy, choose_thresholds, operating_point
-from ml.trained_model import Golden, Measurement, TrainedModel
+from ml.trained_model import Evidence, Golden, Measurement, ScoredRows, TrainedModel
 from ml.training_rows import LabelledRows, TrainingRows, load_rows
 from ml.training_window import DAY_SECONDS, TrainingWindow
 from ml.transaction import UNITS_PER_CURRENCY_UNIT
@@ -112,7 +112,8 @@ def train(
         days=rows.calibration.days,
     )
     progress("evaluation", 0.0)
-    measurement = _measure(graph, table, rows=rows, window=window, thresholds=thresholds)
+    scored = ScoredRows(rows.calibration.labels, {name: calibrated[name] for name in PROBABILITIES})
+    measurement, evidence = _measure(graph, table, rows=rows, window=window, thresholds=thresholds, calibration=scored)
     progress("evaluation", 1.0)
     return TrainedModel(
         graph=graph,
@@ -122,6 +123,7 @@ def train(
         reference=Reference.of(FEATURE_NAMES, rows.calibration.vectors, calibrated["score"]),
         golden=_golden(rows.calibration, calibrated),
         record=_record(rows, window, settings) | {"trees": components.tabular.tree_count},
+        evidence=evidence,
     )
 
 
@@ -227,18 +229,25 @@ def _mean_fraud_amount(table: TransactionTable, rows: TrainingRows) -> float:
 
 
 def _measure(
-    graph: bytes, table: TransactionTable, *, rows: TrainingRows, window: TrainingWindow, thresholds: Thresholds
-) -> Measurement:
+    graph: bytes,
+    table: TransactionTable,
+    *,
+    rows: TrainingRows,
+    window: TrainingWindow,
+    thresholds: Thresholds,
+    calibration: ScoredRows,
+) -> tuple[Measurement, Evidence]:
     later = len(rows.evaluation) > 0
     measured, start = (rows.evaluation, window.as_of) if later else (rows.calibration, window.calibration_start)
     outputs = _run(graph, measured)
     days = (table.epoch_seconds[measured.rows] - start) // DAY_SECONDS
     chosen = ~_blocked(table, measured.rows, start + days * DAY_SECONDS, start - COMPROMISED_MEMORY_SECONDS)
+    customers = table.customer_id.codes[measured.rows]
     quality = {
         name: measure(
             measured.labels[chosen],
             outputs[name][chosen].astype(np.float64),
-            customers=table.customer_id.codes[measured.rows[chosen]],
+            customers=customers[chosen],
             days=days[chosen],
         )
         for name in PROBABILITIES
@@ -247,7 +256,18 @@ def _measure(
         operating_point(threshold, labels=measured.labels, scores=outputs["score"], days=measured.days)
         for threshold in (thresholds.review, thresholds.decline)
     )
-    return Measurement("evaluation" if later else "calibration", quality, review, decline)
+    evidence = Evidence(
+        measured=ScoredRows(measured.labels, {name: outputs[name] for name in PROBABILITIES}),
+        calibration=calibration,
+        vectors=measured.vectors,
+        contributions=np.abs(outputs["contributions"]).mean(axis=0, dtype=np.float64),
+        amounts=table.amount_units[measured.rows] / UNITS_PER_CURRENCY_UNIT,
+        customers=customers,
+        days=days,
+        is_ranked=chosen,
+        span_days=measured.days,
+    )
+    return Measurement("evaluation" if later else "calibration", quality, review, decline), evidence
 
 
 def _blocked(
