@@ -12,6 +12,7 @@ from ml.stores.keys_redis import LABELS, OUTBOX, SINKS
 from ml.stores.label_inbox_redis import RedisLabelInbox
 from ml.stores.outbox_redis import RedisOutbox
 from ml.stores.replies_redis import RedisReplyBox
+from ml.stores.server_redis import ServerCommands
 from observability.operations_redis import CountingRedis
 from security.messages import MessageSigner
 from security.safe_mode_redis import RedisSafeMode
@@ -87,7 +88,7 @@ def feature_store(settings: Settings) -> "RedisFeatureStore":
     """Returns the online feature store."""
     from ml.stores.features_redis import RedisFeatureStore
 
-    return RedisFeatureStore(connect_redis(settings, url=settings.feature_store_url))
+    return RedisFeatureStore(ServerCommands(connect_redis(settings, url=settings.feature_store_url)))
 
 
 def explanation_store(settings: Settings) -> "MongoExplanationStore":

@@ -12,10 +12,6 @@ transaction they have seen, so that any part of a pipeline may be sent again.
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
-
-import redis
-from redis.exceptions import NoScriptError
 
 from ml.features.history import (
     CUSTOMER_ENTRY,
@@ -29,13 +25,15 @@ from ml.features.history import (
 )
 from ml.features.kernel import FeatureMatrix
 from ml.features.online import compute_online
-from ml.stores.failures_redis import redis_failures_as_unavailable
+from ml.stores.commands import Command, CommandRunner
 from ml.stores.features import ENTITY_TTL_SECONDS, AppliedLabel, EntityKind, EntityState
-from ml.stores.scripts_redis import script_source
+from ml.stores.scripts_redis import lua_script
 from ml.transaction import Transaction
 
 _LOAD_ROWS = 1000
-_Command = tuple[str | bytes | int, ...]
+_OBSERVE = lua_script("features_observe")
+_LABEL = lua_script("features_label")
+_SCRIPTS = (_OBSERVE, _LABEL)
 
 
 def entity_key(kind: EntityKind, entity_id: str) -> str:
@@ -44,44 +42,41 @@ def entity_key(kind: EntityKind, entity_id: str) -> str:
 
 
 class RedisFeatureStore:
-    """Keeps the rings in Redis; `client` must return raw (undecoded) replies.
+    """Keeps the rings in Redis: on one server or on a cluster, as the command runner has it.
 
     Fails closed: without the state nothing is scored.
     """
 
-    def __init__(self, client: "redis.Redis") -> None:
-        self._client: Any = client  # redis-py types each reply as a union over decoding modes
-        self._observe = client.register_script(script_source("features_observe"))
-        self._label = client.register_script(script_source("features_label"))
+    def __init__(self, runner: CommandRunner) -> None:
+        self._runner = runner
 
     def observe(self, transactions: Sequence[Transaction]) -> FeatureMatrix:
         """See `FeatureStore.observe`."""
-        sha = self._observe.sha
         entries: list[bytes] = []
-        commands: list[_Command] = []
+        commands: list[Command] = []
         for transaction in transactions:
             customer_entry, terminal_entry = encode(transaction)
             customer = entity_key("customer", transaction.customer_id)
             terminal = entity_key("terminal", transaction.terminal_id)
             entries.append(customer_entry)
             commands += (
-                ("EVALSHA", sha, 1, customer, customer_entry, CUSTOMER_RING_BYTES, ENTITY_TTL_SECONDS),
-                ("EVALSHA", sha, 1, terminal, terminal_entry, TERMINAL_RING_BYTES, ENTITY_TTL_SECONDS),
+                ("EVALSHA", _OBSERVE.sha, 1, customer, customer_entry, CUSTOMER_RING_BYTES, ENTITY_TTL_SECONDS),
+                ("EVALSHA", _OBSERVE.sha, 1, terminal, terminal_entry, TERMINAL_RING_BYTES, ENTITY_TTL_SECONDS),
             )
-        pasts = self._run(commands)
+        pasts = self._runner.run(commands, scripts=_SCRIPTS)
         return compute_online(entries, pasts[0::2], pasts[1::2])
 
     def apply_labels(self, labels: Sequence[AppliedLabel]) -> int:
         """See `FeatureStore.apply_labels`."""
-        commands: list[_Command] = []
+        commands: list[Command] = []
         for label in labels:
             key = transaction_key(label.transaction_id).to_bytes(8, "little")
             code = LABEL_FRAUD if label.is_fraud else LABEL_LEGITIMATE
             customer = entity_key("customer", label.customer_id)
             terminal = entity_key("terminal", label.terminal_id)
             for name, size in ((customer, CUSTOMER_ENTRY.itemsize), (terminal, TERMINAL_ENTRY.itemsize)):
-                commands.append(("EVALSHA", self._label.sha, 1, name, key, size, code, label.known_at))
-        found = self._run(commands)
+                commands.append(("EVALSHA", _LABEL.sha, 1, name, key, size, code, label.known_at))
+        found = self._runner.run(commands, scripts=_SCRIPTS)
         return sum(1 for pair in zip(found[0::2], found[1::2], strict=True) if any(pair))
 
     def load(self, states: Iterable[EntityState]) -> int:
@@ -89,26 +84,6 @@ class RedisFeatureStore:
         number = 0
         remaining = iter(states)
         while part := list(islice(remaining, _LOAD_ROWS)):
-            self._run([("SET", entity_key(s.kind, s.entity_id), s.ring, "EX", ENTITY_TTL_SECONDS) for s in part])
+            self._runner.run([("SET", entity_key(s.kind, s.entity_id), s.ring, "EX", ENTITY_TTL_SECONDS) for s in part])
             number += len(part)
         return number
-
-    def _run(self, commands: Sequence[_Command]) -> list[Any]:
-        """Sends the commands in one round trip; after a script flush loads the scripts and sends all again."""
-        with redis_failures_as_unavailable():
-            replies = self._send(commands)
-            if any(isinstance(reply, NoScriptError) for reply in replies):
-                for script in (self._observe, self._label):
-                    self._client.script_load(script.script)
-                replies = self._send(commands)
-            for reply in replies:
-                if isinstance(reply, Exception):
-                    raise reply
-        return replies
-
-    def _send(self, commands: Sequence[_Command]) -> list[Any]:
-        with self._client.pipeline(transaction=False) as pipeline:
-            for command in commands:
-                pipeline.execute_command(*command)
-            replies: list[Any] = pipeline.execute(raise_on_error=False)
-        return replies

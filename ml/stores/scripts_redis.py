@@ -1,7 +1,17 @@
 """Lua scripts, loaded from their files."""
 
+import hashlib
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+
+
+@dataclass(frozen=True, slots=True)
+class LuaScript:
+    """A script and the name that EVALSHA calls it by: the SHA-1 of its text."""
+
+    source: str
+    sha: str
 
 
 @cache
@@ -12,3 +22,10 @@ def script_source(name: str) -> str:
         FileNotFoundError: there is no such script.
     """
     return resources.files("ml.stores").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+
+
+@cache
+def lua_script(name: str) -> LuaScript:
+    """Returns the script in `ml/stores/lua/<name>.lua`; raises like `script_source`."""
+    source = script_source(name)
+    return LuaScript(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

@@ -24,6 +24,7 @@ from ml.simulator import simulate
 from ml.stores.features import FeatureStore
 from ml.stores.features_memory import MemoryFeatureStore
 from ml.stores.features_redis import RedisFeatureStore
+from ml.stores.server_redis import ServerCommands
 from ml.transaction import Transaction
 
 
@@ -45,7 +46,7 @@ def main() -> None:
 
     stores: dict[str, FeatureStore] = {"memory store": MemoryFeatureStore()}
     if arguments.redis:
-        stores["redis store"] = RedisFeatureStore(redis.Redis.from_url(arguments.redis))
+        stores["redis store"] = RedisFeatureStore(ServerCommands(redis.Redis.from_url(arguments.redis)))
     for name, store in stores.items():
         print(name)
         for first in range(0, 20_000, 32):

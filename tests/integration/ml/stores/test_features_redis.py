@@ -11,6 +11,7 @@ from ml.features.offline import compute_features
 from ml.simulator import simulate
 from ml.stores.features import ENTITY_TTL_SECONDS, AppliedLabel, EntityState
 from ml.stores.features_redis import RedisFeatureStore, entity_key
+from ml.stores.server_redis import ServerCommands
 from tests.contracts.feature_store import FeatureStoreContract, label, payment, value
 
 
@@ -30,13 +31,13 @@ def _forget(client: "redis.Redis") -> None:
 
 @pytest.fixture
 def store(client: "redis.Redis") -> RedisFeatureStore:
-    return RedisFeatureStore(client)
+    return RedisFeatureStore(ServerCommands(client))
 
 
 class TestRedisFeatureStore(FeatureStoreContract):
     @pytest.fixture
     def store(self, client: "redis.Redis") -> RedisFeatureStore:
-        return RedisFeatureStore(client)
+        return RedisFeatureStore(ServerCommands(client))
 
 
 def test_a_full_entity_takes_at_most_4_kb(store: RedisFeatureStore, client: "redis.Redis") -> None:
@@ -79,14 +80,14 @@ def test_a_batch_is_one_round_trip(store: RedisFeatureStore, client: "redis.Redi
 def test_two_stores_share_the_state(store: RedisFeatureStore, valkey_url: str) -> None:
     store.observe([payment(1)])
     with redis.Redis.from_url(valkey_url) as second:
-        matrix = RedisFeatureStore(second).observe([payment(2, at=1)])
+        matrix = RedisFeatureStore(ServerCommands(second)).observe([payment(2, at=1)])
     assert np.count_nonzero(matrix.sequences[0, :, 0]) == 2
 
 
 @pytest.mark.parametrize("operation", ["observe", "apply_labels", "load"])
 def test_an_unreachable_server_is_told_as_unavailable(operation: str) -> None:
     with redis.Redis(port=1, socket_connect_timeout=0.2, retry=None) as client:
-        store = RedisFeatureStore(client)
+        store = RedisFeatureStore(ServerCommands(client))
         calls = {
             "observe": lambda: store.observe([payment(1)]),
             "apply_labels": lambda: store.apply_labels([label(payment(1), known_at=1)]),
@@ -107,7 +108,6 @@ def test_twenty_thousand_replayed_transactions_give_the_offline_numbers(
             item.transaction_id,
             item.customer_id,
             item.terminal_id,
-            item.epoch_seconds,
             bool(table.is_fraud[row]),
             int(table.label_known_at[row]),
         )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ml.datasets import load_transactions
 from ml.features.offline import compute_features
 from ml.stores.features_redis import RedisFeatureStore
+from ml.stores.server_redis import ServerCommands
 from ml.table import NEVER, TransactionTable
 
 ROOT = Path(__file__).parents[4]
@@ -43,7 +44,7 @@ def test_scoring_after_a_backfill_equals_scoring_offline(history: Path, valkey_u
     seen = table.select(np.arange(after[-1] + 1))
     expected = compute_features(_hiding(seen, known[: len(seen)]), after)
     with redis.Redis.from_url(valkey_url) as client:
-        store = RedisFeatureStore(client)
+        store = RedisFeatureStore(ServerCommands(client))
         online = store.observe(list(table.select(after).to_transactions()))
     np.testing.assert_allclose(online.vectors, expected.vectors, rtol=1e-9, atol=1e-9)
 
