@@ -71,10 +71,17 @@ _BENCHMARK_LEAST_UNITS = UNITS_PER_CURRENCY_UNIT // 100
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a file held: its transactions, and how many rows repeated an earlier transaction id and were dropped."""
+    """What a file held.
+
+    Attributes:
+        table: its transactions.
+        duplicates: how many rows repeated an earlier transaction id and were dropped.
+        is_benchmark: whether the file has the benchmark's columns.
+    """
 
     table: TransactionTable
     duplicates: int
+    is_benchmark: bool = False
 
 
 def load_transactions(path: Path, *, label_delay_days: float = 7.0, currency: str = "EUR") -> Dataset:
@@ -127,7 +134,7 @@ def load_transactions(path: Path, *, label_delay_days: float = 7.0, currency: st
         scenario=reader.scenarios(),
     )
     table = _without_duplicates(table)
-    return Dataset(table, duplicates=length - len(table))
+    return Dataset(table, duplicates=length - len(table), is_benchmark=is_benchmark)
 
 
 def _without_duplicates(table: TransactionTable) -> TransactionTable:

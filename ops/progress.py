@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import TextIO
 
 import click
 
@@ -10,10 +11,15 @@ _PLAIN_SECONDS = 2.0
 
 
 class ProgressLine:
-    """Prints at most ten times a second on a terminal, every two seconds into a file or pipe."""
+    """Prints at most ten times a second on a terminal, every two seconds into a file or pipe.
 
-    def __init__(self) -> None:
-        self._is_terminal = sys.stdout.isatty()
+    Args:
+        stream: where to; default: standard output.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._is_terminal = self._stream.isatty()
         self._interval_seconds = _TERMINAL_SECONDS if self._is_terminal else _PLAIN_SECONDS
         self._printed_at = 0.0
         self._last = ""
@@ -28,11 +34,11 @@ class ProgressLine:
         """Shows the final text, the last one by default, and ends the line."""
         self._print(self._last if text is None else text)
         if self._is_terminal:
-            click.echo()
+            click.echo(file=self._stream)
 
     def _print(self, text: str) -> None:
         self._printed_at = time.monotonic()
         if self._is_terminal:
-            click.echo(f"\r\x1b[2K  {text}", nl=False)
+            click.echo(f"\r\x1b[2K  {text}", nl=False, file=self._stream)
         else:
-            click.echo(f"  {text}")
+            click.echo(f"  {text}", file=self._stream)

@@ -1,1 +1,1 @@
-"""Detection quality under the Fraud Detection Handbook's protocol."""
+"""`python -m ops bench quality`: how well the hybrid model detects fraud, beside published figures."""

@@ -6,7 +6,7 @@ Source: Le Borgne et al., "Reproducible Machine Learning for Credit Card Fraud D
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,12 +52,14 @@ class Fold:
     @property
     def test_week(self) -> str:
         """Names the first and the last day of the test week."""
-        first, end = (datetime.fromtimestamp(moment, UTC).date() for moment in (self.test_start, self.test_end))
-        return f"{first} to {end - timedelta(days=1)}"
+        return f"{day_of(self.test_start)} to {day_of(self.test_end - 1)}"
 
     def window(self, days: float = TRAIN_DAYS) -> TrainingWindow:
-        """Returns the training window of `days` that ends with the training week and is measured on the test week."""
-        return TrainingWindow.before(self.test_end, days=days, label_delay_days=DELAY_DAYS, evaluation_days=TEST_DAYS)
+        """Returns the training window of `days` that ends with the training week, of what is known before the test.
+
+        Its evaluation slice is empty: a training needs to see nothing from `test_start` on.
+        """
+        return TrainingWindow.before(self.test_start, days=days, label_delay_days=DELAY_DAYS, evaluation_days=0)
 
 
 def test_rows(table: TransactionTable, fold: Fold) -> NDArray[np.intp]:
@@ -87,3 +89,12 @@ def counted_rows(table: TransactionTable, fold: Fold) -> NDArray[np.intp]:
 def test_days(table: TransactionTable, fold: Fold, rows: NDArray[np.intp]) -> NDArray[np.int64]:
     """Returns the day of the test week, from 0, of each row."""
     return np.asarray((table.epoch_seconds[rows] - fold.test_start) // DAY_SECONDS)
+
+
+def day_of(moment: int) -> str:
+    """Returns the UTC day of an epoch second.
+
+    >>> day_of(1522540800)
+    '2018-04-01'
+    """
+    return datetime.fromtimestamp(moment, UTC).date().isoformat()
