@@ -67,7 +67,8 @@ class PublicationSink:
 class LabelSink:
     """Stores labels and applies them to the features of the transactions they confirm.
 
-    A label of a transaction that is not known here is stored for retraining and counted in `unmatched`.
+    Whose features these are is read from the transaction's record; without one, from the label. A label that knows
+    neither is stored for retraining and counted in `unmatched`.
     """
 
     def __init__(
@@ -103,14 +104,13 @@ class LabelSink:
         return label
 
     def _applied(self, label: Label) -> AppliedLabel | None:
-        transaction = self._transaction(label.transaction_id)
-        if transaction is None:
+        known = self._transaction(label.transaction_id) or label
+        if known.customer_id is None or known.terminal_id is None:
             return None
         return AppliedLabel(
-            transaction_id=transaction.transaction_id,
-            customer_id=transaction.customer_id,
-            terminal_id=transaction.terminal_id,
-            epoch_seconds=transaction.epoch_seconds,
+            transaction_id=label.transaction_id,
+            customer_id=known.customer_id,
+            terminal_id=known.terminal_id,
             is_fraud=label.is_fraud,
             known_at=label.known_at,
         )

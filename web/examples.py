@@ -69,6 +69,8 @@ LABEL: Final[dict[str, Any]] = {
     "label": "fraud",
     "source": "chargeback",
     "labelled_at": "2026-11-30T09:00:00Z",
+    "customer_id": TRANSACTION["customer_id"],
+    "terminal_id": TRANSACTION["terminal_id"],
 }
 
 LABEL_ANSWER: Final[dict[str, Any]] = {

@@ -20,7 +20,6 @@ class AppliedLabel:
     transaction_id: str
     customer_id: str
     terminal_id: str
-    epoch_seconds: int
     is_fraud: bool
     known_at: int
 

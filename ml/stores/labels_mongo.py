@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pymongo import UpdateOne
+from pymongo import ReplaceOne
 from pymongo.collection import Collection
 
 from ml.label import Label
@@ -25,7 +25,7 @@ class MongoLabelStore:
                 for document in self._labels.find({"_id": {"$in": list(latest)}}, {"labelled_at": 1})
             }
             updates = [
-                UpdateOne({"_id": label.transaction_id}, {"$set": _document(label)}, upsert=True)
+                ReplaceOne({"_id": label.transaction_id}, _document(label), upsert=True)
                 for label in latest.values()
                 if label.labelled_at >= known.get(label.transaction_id, 0.0)
             ]
@@ -43,10 +43,12 @@ class MongoLabelStore:
             label=document["label"],
             source=document["source"],
             labelled_at=document["labelled_at"],
+            customer_id=document.get("customer_id"),
+            terminal_id=document.get("terminal_id"),
         )
 
 
 def _document(label: Label) -> dict[str, Any]:
     fields = label.wire()
-    del fields["transaction_id"]
-    return fields | {"is_fraud": label.is_fraud, "known_at": label.known_at}
+    transaction_id = fields.pop("transaction_id")
+    return {"_id": transaction_id, **fields, "is_fraud": label.is_fraud, "known_at": label.known_at}

@@ -35,7 +35,6 @@ def label(transaction: Transaction, *, known_at: int, is_fraud: bool = True) -> 
         transaction.transaction_id,
         transaction.customer_id,
         transaction.terminal_id,
-        transaction.epoch_seconds,
         is_fraud,
         START + known_at,
     )

@@ -19,6 +19,13 @@ class LabelStoreContract:
         assert self.store.find("t-2") == label("t-2", "legitimate")
         assert self.store.find("t-3") is None
 
+    def test_whose_transaction_it_was_is_stored_and_replaced_with_the_label(self) -> None:
+        placed = label("t-1", at=10.0).model_copy(update={"customer_id": "c-1", "terminal_id": "pos-77"})
+        self.store.save([placed])
+        assert self.store.find("t-1") == placed
+        self.store.save([label("t-1", at=20.0)])
+        assert self.store.find("t-1") == label("t-1", at=20.0)
+
     def test_a_later_label_replaces_an_earlier_one_and_never_the_other_way(self) -> None:
         self.store.save([label("t-1", "fraud", at=10.0)])
         self.store.save([label("t-1", "legitimate", at=20.0)])

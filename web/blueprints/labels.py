@@ -22,7 +22,9 @@ blueprint = Blueprint("labels", __name__)
         tag="Labels",
         summary="Report a confirmed outcome",
         description="Takes over durably whether a transaction was fraud or legitimate. It reaches the risk features "
-        "and retraining; a later label of the same transaction replaces an earlier one.",
+        "and retraining; a later label of the same transaction replaces an earlier one. A transaction that was scored "
+        "here is found by its id. One that was not, such as one of a backfilled history, is found by `customer_id` and "
+        "`terminal_id`, which are otherwise not needed.",
         role=Role.SERVICE,
         body=Label,
         body_example=examples.LABEL,

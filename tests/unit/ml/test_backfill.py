@@ -15,7 +15,6 @@ def applied_labels(table: TransactionTable) -> list[AppliedLabel]:
             item.transaction_id,
             item.customer_id,
             item.terminal_id,
-            item.epoch_seconds,
             bool(table.is_fraud[row]),
             int(table.label_known_at[row]),
         )

@@ -164,6 +164,20 @@ class TestLabelSink:
         assert self.labels.find("a") is None
         assert self.terminal_frauds() == 0.0
 
+    def test_a_label_that_names_customer_and_terminal_reaches_a_transaction_without_record(self) -> None:
+        self.features.observe([transaction("backfilled")])
+        label = self.fraud("backfilled").model_copy(update={"customer_id": "c-1", "terminal_id": "terminal-1"})
+        assert self.sink.write([self.message(label)]) == []
+        assert self.labels.find("backfilled") == label
+        assert self.terminal_frauds() == 1.0
+        assert self.sink.unmatched == 0
+
+    def test_the_record_knows_better_than_the_label_whose_transaction_it_was(self) -> None:
+        self.answer(transaction("a"))
+        mistaken = self.fraud("a").model_copy(update={"customer_id": "c-2", "terminal_id": "terminal-2"})
+        self.sink.write([self.message(mistaken)])
+        assert self.terminal_frauds() == 1.0
+
     def test_a_label_of_an_unknown_transaction_is_stored_and_counted(self) -> None:
         assert self.sink.write([self.message(self.fraud("never"))]) == []
         assert self.labels.find("never") is not None

@@ -99,7 +99,7 @@ def live_through(history: tuple[Event, ...], repeated: set[int]) -> tuple[Featur
         rows.append((transaction, event.number, known_at, int(event.is_fraud)))
         if event.label_after is not None:
             ids = (transaction.transaction_id, transaction.customer_id, transaction.terminal_id)
-            pending.append(AppliedLabel(*ids, transaction.epoch_seconds, event.is_fraud, known_at))
+            pending.append(AppliedLabel(*ids, event.is_fraud, known_at))
     table = TransactionTable.from_transactions(
         [row[0] for row in rows],
         arrived_at=[row[1] for row in rows],
@@ -146,7 +146,6 @@ def test_online_equals_offline_over_a_simulated_history() -> None:
             item.transaction_id,
             item.customer_id,
             item.terminal_id,
-            item.epoch_seconds,
             bool(table.is_fraud[row]),
             int(table.label_known_at[row]),
         )

@@ -17,6 +17,21 @@ def test_a_label_is_taken_over_with_its_correlation_id(world: World) -> None:
     assert (label.transaction_id, label.is_fraud, correlation_id) == ("t-1", True, "case-0815")
 
 
+def test_a_label_may_say_whose_transaction_it_was(world: World) -> None:
+    places = {"customer_id": "c-1", "terminal_id": "pos-77"}
+    assert world.post("/labels", LABEL | places).status_code == 202
+    [(label, _)] = world.labels.accepted
+    assert {name: label.wire()[name] for name in places} == places
+
+
+def test_a_label_with_half_of_whose_transaction_it_was_is_refused(world: World) -> None:
+    answer = world.post("/labels", LABEL | {"customer_id": "c-1"})
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"] == [
+        {"pointer": "", "message": "customer_id and terminal_id come together or not at all"}
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -26,6 +41,8 @@ def test_a_label_is_taken_over_with_its_correlation_id(world: World) -> None:
         ("source", "a b"),
         ("transaction_id", "x" * 65),
         ("labelled_at", "soon"),
+        ("customer_id", "c 1"),
+        ("terminal_id", ""),
         ("more", 1),
     ],
 )
