@@ -35,28 +35,30 @@ class Signer:
 class TransactionSupply:
     """Hands out transactions that no path has seen, again and again from the same days.
 
-    Each hand-out names its transactions anew, so that none is a repetition; event times, customers, terminals and
-    amounts repeat after the last one, which costs the same work.
+    Each hand-out names its transactions anew, so that none is a repetition. After the last one it begins again with
+    the first, moved on in time, so that time always goes forward.
     """
 
-    def __init__(self, transactions: Sequence[Transaction]) -> None:
+    def __init__(self, transactions: Sequence[Transaction], *, span_seconds: int) -> None:
         if not transactions:
             raise ValueError("the supply needs transactions")
         self._transactions = transactions
+        self._span_seconds = span_seconds
         self._handed_out = 0
 
     def take(self, count: int, *, name: str) -> list[Transaction]:
-        """Returns the next transactions, their ids prefixed with `name` and a running number."""
-        return [
-            self._transactions[(self._handed_out + number) % len(self._transactions)].model_copy(
-                update={"transaction_id": f"{name}-{self._handed_out + number}"}
-            )
-            for number in range(count)
-        ]
+        """Returns the next transactions, their ids prefixed with `name`."""
+        return [self._number(self._handed_out + position, name) for position in range(count)]
 
     def advance(self, count: int) -> None:
         """Moves on, once every path has had its turn with the same transactions."""
         self._handed_out += count
+
+    def _number(self, number: int, name: str) -> Transaction:
+        laps, place = divmod(number, len(self._transactions))
+        original = self._transactions[place]
+        changes = {"transaction_id": f"{name}-{number}", "timestamp": original.timestamp + laps * self._span_seconds}
+        return original.model_copy(update=changes)
 
 
 def single_requests(signer: Signer, transactions: Sequence[Transaction]) -> list[bytes]:

@@ -33,7 +33,7 @@ class Plan:
         rates: constant arrival rates, requests per second.
         seconds: length of an open-loop round.
         connections: connections of the closed loop, and the most of the open loop.
-        closed_requests: requests of a closed-loop round.
+        closed_requests: most requests of a closed-loop round, which ends after `seconds`.
         batch_rows: transactions per request on the batch route.
     """
 
@@ -41,7 +41,7 @@ class Plan:
     rates: tuple[float, ...] = (100.0, 250.0)
     seconds: float = 6.0
     connections: int = 64
-    closed_requests: int = 3000
+    closed_requests: int = 9000
     batch_rows: int = 500
 
 
