@@ -79,6 +79,15 @@ def _window(name: str) -> str:
     return {"1h": "1 h", "1d": "24 h"}.get(name, f"{name[:-1]} days")
 
 
+def _number(value: float) -> str:
+    """Returns a number as people write it: two digits below ten, whole ones above.
+
+    >>> _number(2.0), _number(0.0833), _number(128.4)
+    ('2', '0.083', '128')
+    """
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
+
+
 def _plural(value: float, noun: str) -> str:
     return f"{value:.0f} {noun}" if round(value) == 1 else f"{value:.0f} {noun}s"
 
@@ -89,6 +98,22 @@ def _age(days: float) -> str:
     if days >= 2:
         return f"{days:.0f} days"
     return f"{days * 24:.1f} h" if days >= 1 / 24 else f"{days * 24 * 60:.0f} min"
+
+
+_NO_HISTORY = "no earlier payment of this customer is known"
+
+
+def _no_payment(window: str) -> str:
+    return f"this customer made no payment in the {_window(window)} before this one"
+
+
+def _with_payments(window: str, describe: Describe) -> Describe:
+    """Returns `describe`, but for a customer without payments in the window: without a past there is no norm."""
+    return lambda value, at: describe(value, at) if at[f"customer_count_{window}"] else _no_payment(window)
+
+
+def _with_history(describe: Describe) -> Describe:
+    return lambda value, at: describe(value, at) if at["customer_history"] else _NO_HISTORY
 
 
 def _amount_time() -> list[Feature]:
@@ -119,21 +144,25 @@ def _customer_velocity() -> list[Feature]:
     def count(window: str) -> Describe:
         def text(value: float, at: Mapping[str, float]) -> str:
             norm = at["customer_rate_per_day"] * VELOCITY_WINDOWS[window] / DAY_SECONDS
-            return f"{_plural(value, 'payment')} in {_window(window)}, this customer's norm is {norm:.2g}"
+            return f"{_plural(value, 'payment')} in {_window(window)}, this customer's norm is {_number(norm)}"
 
-        return text
+        return _with_history(text)
 
     def total(window: str) -> Describe:
-        return lambda value, _: f"this customer spent {value:.2f} in the last {_window(window)}"
+        return lambda value, at: (
+            f"this customer spent {value:.2f} in the last {_window(window)}, before this payment of {at['amount']:.2f}"
+        )
 
     def mean(window: str) -> Describe:
-        return lambda value, at: (
-            f"this customer's mean payment over {_window(window)} is {value:.2f}, this one is {at['amount']:.2f}"
+        name = f"mean payment over {_window(window)}"
+        return _with_payments(
+            window, lambda value, at: f"this customer's {name} is {value:.2f}, this one is {at['amount']:.2f}"
         )
 
     def deviation(window: str) -> Describe:
-        return lambda value, _: (
-            f"this customer's payments over {_window(window)} spread by {value:.2f} around their mean"
+        name = f"payments over {_window(window)}"
+        return _with_payments(
+            window, lambda value, _: f"this customer's {name} spread by {value:.2f} around their mean"
         )
 
     def history(value: float, _: Mapping[str, float]) -> str:
@@ -156,10 +185,10 @@ def _customer_velocity() -> list[Feature]:
         *(Feature(f"customer_sum_{w}", family, "CUSTOMER_SPENDING", total(w)) for w in VELOCITY_WINDOWS),
         *(Feature(f"customer_mean_{w}", family, "CUSTOMER_SPENDING", mean(w)) for w in VELOCITY_WINDOWS),
         *(Feature(f"customer_deviation_{w}", family, "CUSTOMER_SPENDING", deviation(w)) for w in VELOCITY_WINDOWS),
-        Feature("customer_history", family, "CUSTOMER_HISTORY", history),
-        Feature("customer_hours_since_last", family, "CUSTOMER_VELOCITY", since),
-        Feature("customer_rate_per_day", family, "CUSTOMER_VELOCITY", rate),
-        Feature("customer_rate_ratio_1d", family, "CUSTOMER_VELOCITY", rate_ratio),
+        Feature("customer_history", family, "CUSTOMER_HISTORY", _with_history(history)),
+        Feature("customer_hours_since_last", family, "CUSTOMER_VELOCITY", _with_history(since)),
+        Feature("customer_rate_per_day", family, "CUSTOMER_VELOCITY", _with_history(rate)),
+        Feature("customer_rate_ratio_1d", family, "CUSTOMER_VELOCITY", _with_history(rate_ratio)),
     ]
 
 
@@ -169,28 +198,32 @@ def _customer_norm() -> list[Feature]:
     def times(norm: str) -> Describe:
         return lambda value, at: f"the amount {at['amount']:.2f} is {value:.1f} times this customer's {norm}"
 
-    def zscore(window: str) -> Describe:
-        return lambda value, at: (
-            f"the amount {at['amount']:.2f} lies {abs(value):.1f} deviations {'above' if value >= 0 else 'below'} "
-            f"this customer's mean over {_window(window)}"
-        )
+    def times_mean(window: str) -> Describe:
+        return _with_payments(window, times(f"mean over {_window(window)}"))
 
-    def rank(value: float, _: Mapping[str, float]) -> str:
-        return f"the amount is above {value:.0%} of this customer's earlier payments"
+    def zscore(window: str) -> Describe:
+        def text(value: float, at: Mapping[str, float]) -> str:
+            distance = f"{abs(value):.1f} deviations {'above' if value >= 0 else 'below'}"
+            return f"the amount {at['amount']:.2f} lies {distance} this customer's mean over {_window(window)}"
+
+        return _with_payments(window, text)
+
+    def rank(value: float, at: Mapping[str, float]) -> str:
+        return f"the amount {at['amount']:.2f} is above {value:.0%} of this customer's earlier payments"
 
     def habit(value: float, _: Mapping[str, float]) -> str:
         return f"{value:.0%} of this customer's earlier payments were made around this time of day"
 
     return [
-        Feature("customer_ratio_mean_7d", family, code, times("mean over 7 days")),
-        Feature("customer_ratio_mean_30d", family, code, times("mean over 30 days")),
+        Feature("customer_ratio_mean_7d", family, code, times_mean("7d")),
+        Feature("customer_ratio_mean_30d", family, code, times_mean("30d")),
         Feature("customer_zscore_7d", family, code, zscore("7d")),
         Feature("customer_zscore_30d", family, code, zscore("30d")),
-        Feature("customer_ratio_median", family, code, times("median")),
-        Feature("customer_ratio_ewma", family, code, times("recent mean")),
-        Feature("customer_ratio_max", family, code, times("highest earlier payment")),
-        Feature("customer_amount_rank", family, code, rank),
-        Feature("customer_hour_share", family, "UNUSUAL_HOUR", habit),
+        Feature("customer_ratio_median", family, code, _with_history(times("median"))),
+        Feature("customer_ratio_ewma", family, code, _with_history(times("recent mean"))),
+        Feature("customer_ratio_max", family, code, _with_history(times("highest earlier payment"))),
+        Feature("customer_amount_rank", family, code, _with_history(rank)),
+        Feature("customer_hour_share", family, "UNUSUAL_HOUR", _with_history(habit)),
     ]
 
 
@@ -213,6 +246,8 @@ def _customer_episodes() -> list[Feature]:
     def high_max(window: str) -> Describe:
         return lambda value, _: (
             f"the highest earlier payment in {_window(window)} was {value:.1f} times this customer's median"
+            if value
+            else _no_payment(window)
         )
 
     def frauds(window: str) -> Describe:
@@ -241,9 +276,13 @@ def _terminal_velocity() -> list[Feature]:
         return lambda value, _: f"{_plural(value, 'payment')} at this terminal in {_window(window)}"
 
     def since(value: float, _: Mapping[str, float]) -> str:
+        if value / 24 >= MAX_AGE_DAYS:
+            return f"no payment at this terminal in the last {MAX_AGE_DAYS:.0f} days is known"
         return f"the last payment at this terminal was {_age(value / 24)} ago"
 
     def ratio(value: float, at: Mapping[str, float]) -> str:
+        if at["terminal_hours_since_last"] / 24 >= MAX_AGE_DAYS:
+            return since(at["terminal_hours_since_last"], at)
         return f"the amount {at['amount']:.2f} is {value:.1f} times this terminal's mean"
 
     return [
@@ -264,13 +303,14 @@ def _terminal_risk() -> list[Feature]:
     def share(window: str) -> Describe:
         return lambda value, _: (
             f"{value:.0%} of this terminal's payments labelled in the last {_window(window)} were fraud"
+            if value
+            else f"no fraud at this terminal became known in the last {_window(window)}"
         )
 
     def last(length: int) -> Describe:
-        which = "labelled payment" if length == 1 else f"{length} labelled payments"
-        return lambda value, _: (
-            f"{value * length:.0f} of this terminal's last {which} {'was' if length == 1 else 'were'} fraud"
-        )
+        # A terminal may have fewer labelled payments than that; the share is of those it has.
+        which = "last labelled payment" if length == 1 else f"last labelled payments ({length} at most)"
+        return lambda value, _: f"this terminal's {which}: {value:.0%} fraud"
 
     def age(which: str) -> Describe:
         def text(value: float, _: Mapping[str, float]) -> str:
@@ -281,7 +321,7 @@ def _terminal_risk() -> list[Feature]:
         return text
 
     def run(value: float, _: Mapping[str, float]) -> str:
-        return f"the last {_plural(value, 'labelled payment')} at this terminal, without exception, were fraud"
+        return f"{_plural(value, 'fraud')} in unbroken succession up to this terminal's last labelled payment"
 
     def ordinary(value: float, _: Mapping[str, float]) -> str:
         return f"{_plural(value, 'confirmed fraud')} of ordinary amount at this terminal became known in 30 days"
@@ -301,7 +341,15 @@ def _novelty() -> list[Feature]:
     family = "novelty"
 
     def new(thing: str) -> Describe:
-        return lambda value, _: f"this customer {'never used' if value else 'has used'} this {thing} before"
+        # Zero also stands for a device or country that was not given.
+        return lambda value, _: (
+            f"this customer was never seen with this {thing} before"
+            if value
+            else f"the {thing} gives no sign of being new to this customer"
+        )
+
+    def new_terminal(value: float, _: Mapping[str, float]) -> str:
+        return f"this customer {'never paid' if value else 'has paid'} at this terminal before"
 
     def visits(value: float, _: Mapping[str, float]) -> str:
         return f"this customer paid {_plural(value, 'time')} at this terminal before"
@@ -312,7 +360,7 @@ def _novelty() -> list[Feature]:
         return f"this customer last paid at this terminal {_age(value)} ago"
 
     return [
-        Feature("is_new_terminal", family, "NEW_TERMINAL", new("terminal")),
+        Feature("is_new_terminal", family, "NEW_TERMINAL", new_terminal),
         Feature("customer_terminal_visits", family, "NEW_TERMINAL", visits),
         Feature("customer_terminal_age_days", family, "NEW_TERMINAL", visit_age),
         Feature("is_new_device", family, "NEW_DEVICE", new("device")),

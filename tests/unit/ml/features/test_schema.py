@@ -40,10 +40,49 @@ def test_every_value_has_a_sentence_with_its_number(scale: float) -> None:
         assert "nan" not in text
 
 
-def test_a_sentence_compares_with_the_customers_norm() -> None:
-    vector = {**dict.fromkeys(FEATURE_NAMES, 0.0), "customer_rate_per_day": 2.0}
-    count = FEATURES[FEATURE_NAMES.index("customer_count_1d")]
-    assert count.describe(7, vector) == "7 payments in 24 h, this customer's norm is 2"
+@pytest.mark.parametrize(
+    ("name", "value", "others", "text"),
+    [
+        (
+            "customer_count_1d",
+            7,
+            {"customer_history": 20, "customer_rate_per_day": 2.0},
+            "7 payments in 24 h, this customer's norm is 2",
+        ),
+        (
+            "customer_count_30d",
+            1,
+            {"customer_history": 20, "customer_rate_per_day": 4.25},
+            "1 payment in 30 days, this customer's norm is 128",
+        ),
+        ("customer_count_1h", 0, {}, "no earlier payment of this customer is known"),
+        (
+            "customer_ratio_mean_7d",
+            4.04,
+            {"amount": 80.8, "customer_count_7d": 3},
+            "the amount 80.80 is 4.0 times this customer's mean over 7 days",
+        ),
+        (
+            "customer_ratio_mean_7d",
+            1.0,
+            {"amount": 80.8},
+            "this customer made no payment in the 7 days before this one",
+        ),
+        (
+            "customer_zscore_30d",
+            -1.25,
+            {"amount": 5.0, "customer_count_30d": 9},
+            "the amount 5.00 lies 1.2 deviations below this customer's mean over 30 days",
+        ),
+        ("terminal_frauds_7d", 1, {}, "1 confirmed fraud at this terminal became known in the last 7 days"),
+        ("terminal_fraud_share_7d", 0.0, {}, "no fraud at this terminal became known in the last 7 days"),
+        ("terminal_fraud_share_last_5", 0.5, {}, "this terminal's last labelled payments (5 at most): 50% fraud"),
+        ("is_new_device", 1, {}, "this customer was never seen with this device before"),
+    ],
+)
+def test_a_sentence_says_what_its_number_means(name: str, value: float, others: dict[str, float], text: str) -> None:
+    vector = dict.fromkeys(FEATURE_NAMES, 0.0) | others | {name: value}
+    assert FEATURES[FEATURE_NAMES.index(name)].describe(value, vector) == text
 
 
 def test_the_hash_moves_with_every_number_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> None:
