@@ -5,17 +5,20 @@ writes (`var/keys/dev.env`), a `.env` file in the working directory, the process
 Nothing else in the project reads the environment.
 """
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEVELOPMENT_MARK = "dev_"
 """Every secret and key id that `ops keys` makes starts with this; production refuses it."""
 
 DEVELOPMENT_ENV_FILE = Path("var/keys/dev.env")
+
+_CLUSTER_URL = re.compile(r"(rediss?)\+cluster://([^@/?]*@)?([^@/?,]+:\d+(?:,[^@/?,]+:\d+)*)/?(\?.*)?")
 
 
 class Environment(StrEnum):
@@ -48,7 +51,11 @@ class Settings(BaseSettings):
         description="Redis or Valkey that holds decisions, outbox, security state and, by default, all else.",
     )
     broker_url: str | None = Field(None, description="Celery's broker; default: REDIS_URL.")
-    feature_redis_url: str | None = Field(None, description="The online feature store; default: REDIS_URL.")
+    feature_redis_url: str | None = Field(
+        None,
+        description="The online feature store: redis://host:port/0 or, on a Redis Cluster, "
+        "redis+cluster://host:port,host:port with any of its nodes; default: REDIS_URL.",
+    )
     redis_socket_timeout_seconds: float = Field(
         5.0, gt=0, description="Longest wait for one Redis reply before the connection counts as dead."
     )
@@ -182,6 +189,15 @@ class Settings(BaseSettings):
         return self.feature_redis_url or self.redis_url
 
     @property
+    def feature_cluster_urls(self) -> list[str]:
+        """The feature store's cluster, one redis:// or rediss:// URL per named node; empty if it is one server."""
+        match = _CLUSTER_URL.fullmatch(self.feature_store_url)
+        if match is None:
+            return []
+        scheme, credentials, nodes, options = match.groups(default="")
+        return [f"{scheme}://{credentials}{node}{options}" for node in nodes.split(",")]
+
+    @property
     def models_path(self) -> Path:
         """The model registry folder."""
         return self.model_dir or self.var_dir / "models"
@@ -195,6 +211,23 @@ class Settings(BaseSettings):
     def metrics_path(self) -> Path:
         """Folder of the web processes' shared metrics."""
         return self.prometheus_multiproc_dir or self.var_dir / "metrics"
+
+    @field_validator("redis_url", "broker_url")
+    @classmethod
+    def _refuse_cluster(cls, url: str | None, field: ValidationInfo) -> str | None:
+        if url is not None and "+cluster://" in url:
+            raise ValueError(f"{str(field.field_name).upper()} names a cluster, and only FEATURE_REDIS_URL may.")
+        return url
+
+    @field_validator("feature_redis_url")
+    @classmethod
+    def _refuse_unknown_form(cls, url: str | None) -> str | None:
+        if url and not url.startswith(("redis://", "rediss://", "unix://")) and not _CLUSTER_URL.fullmatch(url):
+            raise ValueError(
+                "FEATURE_REDIS_URL is neither redis://host:port/0 nor, for a cluster, "
+                "redis+cluster://host:port,host:port without a database number; with TLS, rediss instead of redis."
+            )
+        return url or None
 
     @model_validator(mode="after")
     def _refuse_insecure_production(self) -> Self:
@@ -227,7 +260,7 @@ class Settings(BaseSettings):
         problems.extend(
             f"{name.upper()} is not encrypted; use rediss://."
             for name in ("redis_url", "broker_url", "feature_redis_url")
-            if (url := getattr(self, name)) is not None and not url.startswith("rediss://")
+            if (url := getattr(self, name)) is not None and not url.startswith(("rediss://", "rediss+cluster://"))
         )
         if "tls=true" not in self.mongo_url and not self.mongo_url.startswith("mongodb+srv://"):
             problems.append("MONGO_URL is not encrypted; add tls=true.")

@@ -17,7 +17,7 @@ class CountingRedis(redis.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Sends one command and returns its reply."""
-        _count(args[0])
+        count_operation(args[0])
         return super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # published without types
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Pipeline:  # noqa: FBT001, FBT002 - redis-py's own signature
@@ -31,10 +31,11 @@ class _CountingPipeline(Pipeline):
     def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002 - redis-py's own signature
         """Sends the queued commands and returns their replies."""
         if self.command_stack:
-            _count("pipeline")
+            count_operation("pipeline")
         return super().execute(raise_on_error)
 
 
-def _count(operation: Any) -> None:
+def count_operation(operation: Any) -> None:
+    """Counts one round trip of the operation."""
     name = operation.decode() if isinstance(operation, bytes) else str(operation)
     metrics.redis_ops_total.labels(name.partition(" ")[0].lower()).inc()

@@ -1,19 +1,25 @@
 """Builds clients and stores from the settings: the one place where the delivery path connects to servers."""
 
 import socket
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from redis import Redis
+from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
+from ml.stores.cluster_redis import ClusterCommands
+from ml.stores.commands import CommandRunner
 from ml.stores.decisions_redis import RedisDecisionStore
 from ml.stores.keys_redis import LABELS, OUTBOX, SINKS
 from ml.stores.label_inbox_redis import RedisLabelInbox
 from ml.stores.outbox_redis import RedisOutbox
 from ml.stores.replies_redis import RedisReplyBox
 from ml.stores.server_redis import ServerCommands
-from observability.operations_redis import CountingRedis
+from observability.operations_redis import CountingRedis, count_operation
 from security.messages import MessageSigner
 from security.safe_mode_redis import RedisSafeMode
 from settings import Settings
@@ -45,6 +51,29 @@ def connect_redis(
         socket_keepalive=True,
         health_check_interval=15,
         retry=Retry(NoBackoff(), retries),
+    )
+
+
+def connect_redis_cluster(settings: Settings, urls: Sequence[str]) -> RedisCluster:
+    """Returns a client of the Redis Cluster that the URLs' nodes belong to, with raw replies.
+
+    Unlike `connect_redis` it asks the nodes for the map of the cluster at once.
+
+    Raises:
+        redis.exceptions.RedisClusterException: none of the nodes answers, or they are no cluster.
+    """
+    first, *others = urls
+    nodes = [urlsplit(url) for url in others]
+    timeout = settings.redis_socket_timeout_seconds
+    return RedisCluster.from_url(
+        first,
+        startup_nodes=[ClusterNode(node.hostname, node.port) for node in nodes],
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 1),
+        # The nodes' notices would keep the pools from noticing a connection with unread replies.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
 
 
@@ -88,7 +117,16 @@ def feature_store(settings: Settings) -> "RedisFeatureStore":
     """Returns the online feature store."""
     from ml.stores.features_redis import RedisFeatureStore
 
-    return RedisFeatureStore(ServerCommands(connect_redis(settings, url=settings.feature_store_url)))
+    runner: CommandRunner
+    if urls := settings.feature_cluster_urls:
+        runner = ClusterCommands(
+            lambda: connect_redis_cluster(settings, urls),
+            patience_seconds=settings.redis_socket_timeout_seconds,
+            on_pipeline=lambda: count_operation("pipeline"),
+        )
+    else:
+        runner = ServerCommands(connect_redis(settings, url=settings.feature_store_url))
+    return RedisFeatureStore(runner)
 
 
 def explanation_store(settings: Settings) -> "MongoExplanationStore":

@@ -9,6 +9,11 @@ Command = tuple[str | bytes | int, ...]
 """A command on exactly one key: `EVALSHA sha 1 key …`, or one whose first argument is the key, as `SET key …`."""
 
 
+def key_of(command: Command) -> str | bytes | int:
+    """Returns the key that a command works on."""
+    return command[3] if command[0] == "EVALSHA" else command[1]
+
+
 class CommandRunner(Protocol):
     """Runs batches of commands."""
 
