@@ -1,0 +1,67 @@
+"""The replay of a test week through the real platform gives what the offline features and the graph give."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml.features.definition import DAY_SECONDS
+from ml.features.offline import compute_features
+from ml.runtime import ScoringModel
+from ml.table import FRAUD, TransactionTable
+from ml.trained_model import TrainedModel
+from ops.bench.quality import protocol
+from ops.bench.quality.protocol import Fold
+from ops.bench.quality.served import replay
+
+HOUR = 3_600
+
+
+def with_quick_labels(table: TransactionTable) -> TransactionTable:
+    """Every second label comes after a few hours, so that labels of the replayed day reach it, too."""
+    quick = table.epoch_seconds + 3 * HOUR + np.arange(len(table)) % (4 * HOUR)
+    known_at = np.where(np.arange(len(table)) % 2, quick, table.label_known_at)
+    return TransactionTable.build(**{**vars(table), "label_known_at": known_at})
+
+
+def day_fold(table: TransactionTable) -> Fold:
+    """The last whole day of the table."""
+    end = int(table.epoch_seconds[-1]) // DAY_SECONDS * DAY_SECONDS
+    return Fold("a day", end - 15 * DAY_SECONDS, end - 8 * DAY_SECONDS, end - DAY_SECONDS, end)
+
+
+def test_the_running_platform_answers_what_the_graph_says_of_the_offline_features(
+    history: TransactionTable,
+    trained: TrainedModel,
+    model: ScoringModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    # A setting of this machine that would break everything if it reached the platform.
+    monkeypatch.setitem(os.environ, "MESSAGE_KEY", "short")
+    table = with_quick_labels(history)
+    fold = day_fold(table)
+    rows = protocol.test_rows(table, fold)
+    stages: dict[str, float] = {}
+
+    result = replay(table, fold=fold, trained=trained, progress=stages.__setitem__, rows_per_request=100)
+
+    matrix = compute_features(table, rows)
+    expected = model.predict(matrix.vectors, matrix.sequences).score
+    np.testing.assert_allclose(result.scores, expected, rtol=0, atol=1e-6)
+    # Labels before and of the day came while it was replayed, and they matter.
+    assert 250 < len(rows) < 600
+    assert result.labels > 300
+    unlabelled = TransactionTable.build(
+        **{
+            **vars(table),
+            "label_known_at": np.where(table.label_known_at > fold.test_start, 2**32 - 1, table.label_known_at),
+        }
+    )
+    blind = compute_features(unlabelled, rows)
+    assert np.abs(model.predict(blind.vectors, blind.sequences).score - expected).max() > 1e-3
+    assert (table.is_fraud[rows] == FRAUD).any()
+    assert stages == {"start": 1.0, "backfill": 1.0, "replay": 1.0, "delivery": 1.0}
+    assert list(tmp_path.iterdir()) == []
