@@ -50,7 +50,7 @@ def test_a_table_survives_being_written_and_read(tmp_path: Path) -> None:
     table = simulate(customers=20, terminals=20, days=10, seed=1)
     write_transactions(table, tmp_path / "t.parquet")
     again = load_transactions(tmp_path / "t.parquet", label_delay_days=99)
-    assert again.duplicates == 0
+    assert (again.duplicates, again.out_of_order, again.is_benchmark) == (0, 0, False)
     assert list(again.table.to_transactions()) == list(table.to_transactions())
     for name in ("is_fraud", "label_known_at", "scenario"):
         np.testing.assert_array_equal(getattr(again.table, name), getattr(table, name))
@@ -65,8 +65,10 @@ def test_unlabelled_rows_survive_too(tmp_path: Path) -> None:
     assert (again.label_known_at == NEVER).all()
 
 
-def test_unsorted_rows_are_sorted_and_amounts_are_exact(write: Write) -> None:
-    table = load_transactions(write()).table
+def test_unsorted_rows_are_sorted_and_counted_and_amounts_are_exact(write: Write) -> None:
+    dataset = load_transactions(write())
+    table = dataset.table
+    assert dataset.out_of_order == 1
     assert table.transaction_id.tolist() == ["p2", "p1", "p3"]
     assert table.amount_units.tolist() == [1, 125_000, 10**13]
 
@@ -154,26 +156,94 @@ def test_the_benchmarks_columns_are_understood(tmp_path: Path) -> None:
         ({"amount": [1.0, 2.0, 0.0]}, ", row 3: amount 0.0 is not greater than 0."),
         ({"amount": [1.0, 2.0, 1e10]}, ", row 3: amount 10000000000.0 is above 1e9."),
         ({"amount": [1.00001, 2.0, 1.0]}, ", row 1: amount 1.00001 has more than 4 decimals."),
-        ({"amount": [1.0, None, 1.0]}, ", row 2: amount None is missing."),
+        ({"amount": [1.0, None, 1.0]}, ", row 2: amount is missing."),
         ({"timestamp": [1, 2, 5_000_000_000]}, ", row 3: timestamp 5000000000 does not lie between 1970 and 2100."),
-        ({"timestamp": [1, None, 3]}, ", row 2: timestamp None is missing."),
+        ({"timestamp": [1, None, 3]}, ", row 2: timestamp is missing."),
         ({"channel": ["pos", "shop", "pos"]}, ", row 2: channel 'shop' is malformed."),
         ({"currency": ["EUR", "EUR", "euro"]}, ", row 3: currency 'euro' is malformed."),
         ({"customer_id": ["a b", "c", "c"]}, ", row 1: customer_id 'a b' is malformed."),
-        ({"terminal_id": ["t", None, "t"]}, ", row 2: terminal_id None is missing."),
+        ({"terminal_id": ["t", None, "t"]}, ", row 2: terminal_id is missing."),
         ({"transaction_id": ["p1", "p 2", "p3"]}, ", row 2: transaction_id 'p 2' is malformed."),
-        ({"transaction_id": ["p1", None, "p3"]}, ", row 2: transaction_id None is missing."),
+        ({"transaction_id": ["p1", None, "p3"]}, ", row 2: transaction_id is missing."),
         ({"is_fraud": [0, 1, 2]}, ", row 3: is_fraud 2 is neither 0 nor 1."),
         ({"scenario": [0, 1, 300]}, ", row 3: scenario 300 does not lie between 0 and 127."),
+        ({"amount": ["1.5", "2", "much"]}, ", row 3: amount 'much' is no number."),
+        ({"is_fraud": ["0", "yes", "1"]}, ", row 2: is_fraud 'yes' is no number."),
+        (
+            {"timestamp": ["2026-01-01T00:00:00Z", "yesterday", "2026-01-01T00:00:00Z"]},
+            ", row 2: timestamp 'yesterday' is no time such as 2026-03-01T12:00:00Z.",
+        ),
+        (
+            {"timestamp": ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00"]},
+            ", row 3: timestamp '2026-01-01T00:00:00' is no time such as 2026-03-01T12:00:00Z.",
+        ),
+        (
+            {"is_fraud": [0, 1, 0], "label_known_at": [1_767_225_700, 1_767_225_599, 1_767_400_000]},
+            ", row 2: label_known_at 1767225599 lies before the payment's own timestamp.",
+        ),
     ],
 )
 def test_unusable_data_is_told_in_one_sentence(write: Write, columns: dict[str, Any], message: str) -> None:
     assert refusal(write(**columns)) == message
 
 
-@pytest.mark.parametrize("column", ["timestamp", "amount"])
-def test_words_where_numbers_belong_are_told_in_one_sentence(write: Write, column: str) -> None:
-    assert f": {column} holds something that is no " in refusal(write(**{column: ["yesterday", "1", "2"]}))
+def test_a_bad_value_far_down_a_long_file_is_found(write: Write) -> None:
+    amounts = ["1.25"] * 5_000
+    amounts[4_321] = "1,25"
+    columns = {name: [values[0]] * 5_000 for name, values in OWN.items()} | {"amount": amounts}
+    assert refusal(write(**columns)) == ", row 4322: amount '1,25' is no number."
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [1_800_000_000, "2027-01-15T08:00:00", np.datetime64("2027-01-15T08:00:00.000000001", "ns")],
+)
+def test_a_transaction_of_the_future_is_refused_with_its_row_and_time(write: Write, moment: Any) -> None:
+    past = np.datetime64("2026-01-01", "ns") if isinstance(moment, np.datetime64) else type(moment)(OWN["timestamp"][0])
+    times = ["2026-01-01T00:00:00" if isinstance(moment, str) else past] * 2 + [moment]
+    with pytest.raises(DataError, match=r", row 3: timestamp .*(1800000000|2027-01-15) ?.* lies in the future: it is"):
+        load_transactions(write(timestamp=times), now=1_790_000_000)
+    assert len(load_transactions(write(timestamp=times), now=1_800_000_000).table) == 3
+
+
+def test_a_clock_that_is_a_little_ahead_is_forgiven(write: Write) -> None:
+    latest = max(OWN["timestamp"])
+    assert len(load_transactions(write(), now=latest - 86_400).table) == 3
+    with pytest.raises(DataError, match="row 3"):
+        load_transactions(write(), now=latest - 86_401)
+
+
+def test_a_label_without_an_outcome_has_no_time_to_be_wrong(write: Write) -> None:
+    table = load_transactions(write(is_fraud=[None, 0, 1], label_known_at=[0, None, 1_767_225_800])).table
+    assert (table.label_known_at < NEVER).tolist() == [True, False, True]
+
+
+def test_rows_of_a_csv_are_counted_below_its_header(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    header = ",".join(OWN)
+    path.write_text(f"{header}\np1,1767225700,c1,t1,5,EUR,pos\np2,1767225701,c1,t1,-5,EUR,pos\n")
+    assert refusal(path) == ", row 2 below the header: amount -5 is negative."
+
+
+def test_the_benchmarks_columns_are_called_by_their_own_names(tmp_path: Path) -> None:
+    path = tmp_path / "benchmark.csv"
+    path.write_text("TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT\n1,2018-04-01 00:00:31,5,6,-1\n")
+    assert refusal(path) == ", row 1 below the header: TX_AMOUNT -1 is negative."
+
+
+def test_columns_that_are_read_over_are_never_decoded(write: Write) -> None:
+    path = write(metadata=['{"note": "any"}'] * 3, ip=["10.0.0.1", "no address", None])
+    assert len(load_transactions(path).table) == 3
+
+
+def test_texts_may_be_stored_as_categories(tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    columns = {name: pa.array(values) for name, values in OWN.items()}
+    columns["customer_id"] = pa.DictionaryArray.from_arrays(pa.array([1, 0, 1]), pa.array(["c2", "c1"]))
+    pq.write_table(pa.table(columns), path, row_group_size=1)
+    table = load_transactions(path).table
+    assert [table.customer_id.text(row) for row in range(3)] == ["c2", "c1", "c1"]
+    assert sorted(table.customer_id.names) == ["c1", "c2"]
 
 
 def test_a_file_of_another_kind_is_told_in_one_sentence(tmp_path: Path) -> None:
