@@ -48,8 +48,8 @@ def run(
         OpsError: a path did not start, or answered wrongly.
     """
     say("Keys, history and model")
-    prepare(settings)
     settings = ensure_keys(settings, click.echo)
+    prepare(settings)
     source = Source.of(settings, None)
     history = load(source, settings)
     days = Days.of(history)

@@ -47,3 +47,9 @@ async def score(request: Request) -> Response:
     payload = orjson.dumps(request_for(transaction).wire())
     async with _session[0].post(_scorer, data=payload) as answer:
         return Response(await answer.read(), answer.status, media_type="application/json")
+
+
+@app.get("/health/live")
+async def live() -> Response:
+    """Answers."""
+    return Response(status_code=200)
