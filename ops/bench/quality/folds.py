@@ -8,10 +8,10 @@ from ml.training_window import DAY_SECONDS
 from ops.bench.quality.protocol import DELAY_DAYS, TEST_DAYS, TRAIN_DAYS, Fold, day_of
 from ops.errors import OpsError
 
-TEST_FOLDS = tuple(Fold.from_trainingday_of(date(2018, 7, 25) + timedelta(weeks=week)) for week in range(4))
+TEST_FOLDS = tuple(Fold.from_training_day(date(2018, 7, 25) + timedelta(weeks=week)) for week in range(4))
 """The four folds of the Handbook's published figures."""
 
-VALIDATION_FOLDS = tuple(Fold.from_trainingday_of(date(2018, 6, 27) + timedelta(weeks=week)) for week in range(3))
+VALIDATION_FOLDS = tuple(Fold.from_training_day(date(2018, 6, 27) + timedelta(weeks=week)) for week in range(3))
 """Folds whose test weeks end before the first payment that any published figure is measured on: for choosing."""
 
 _MOST_FOLDS = 4
@@ -40,8 +40,8 @@ def choose_folds(wanted: str | None, folds: Sequence[Fold], table: TransactionTa
     covered = [fold for fold in folds if is_covered(table, fold, days=days)]
     if wanted is None:
         if not covered:
-            needed = days + DELAY_DAYS + TEST_DAYS
-            raise OpsError(f"{_extent(table)}; no test week with the {needed:g} days it needs lies in them.")
+            length = days + DELAY_DAYS + TEST_DAYS
+            raise OpsError(f"{_extent(table)}; no test week with the {length:g} days it needs lies in them.")
         return covered
     chosen = {_named(name.strip(), folds) for name in wanted.split(",")}
     for fold in chosen:

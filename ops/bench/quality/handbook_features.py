@@ -37,7 +37,8 @@ def handbook_features(table: TransactionTable) -> NDArray[np.float64]:
     ones, frauds = np.ones(len(table)), (table.is_fraud == FRAUD).astype(np.float64)
     for window in WINDOW_DAYS:
         count, fraud_count = (
-            terminals.over(values, DELAY_DAYS + window) - terminals.over(values, DELAY_DAYS) for values in (ones, frauds)
+            terminals.over(values, DELAY_DAYS + window) - terminals.over(values, DELAY_DAYS)
+            for values in (ones, frauds)
         )
         # A terminal without payments in the window has no known risk.
         columns += [count, fraud_count / np.maximum(count, 1.0)]

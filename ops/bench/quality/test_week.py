@@ -37,9 +37,7 @@ class TestWeek:
     sequences: NDArray[np.float32]
 
     @classmethod
-    def load(
-        cls, table: TransactionTable, fold: Fold, *, rows: NDArray[np.intp] | None = None
-    ) -> "TestWeek":
+    def load(cls, table: TransactionTable, fold: Fold, *, rows: NDArray[np.intp] | None = None) -> "TestWeek":
         """Computes the features over all history before each payment.
 
         Args:

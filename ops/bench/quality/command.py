@@ -1,0 +1,95 @@
+"""`python -m ops bench quality`: its options, and the order of things; what is measured is in `run`."""
+
+import os
+from pathlib import Path
+
+import click
+
+_SPANS = ("none", "first", "all")
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Transactions: a .parquet or .csv file.")
+@click.option(
+    "--folds",
+    help="Folds by number or first training day, as 1,2 or 2018-07-25; default: all that the data cover.",
+)
+@click.option(
+    "--validation",
+    is_flag=True,
+    help="Weeks before 2018-08-01 of the Handbook's data, to select a model on, instead of its test weeks.",
+)
+@click.option(
+    "--days", type=click.FloatRange(7, 365), default=28, show_default=True, help="Days of our training window."
+)
+@click.option("--served", is_flag=True, help="Also replay the test weeks through the running platform.")
+@click.option(
+    "--baselines/--no-baselines",
+    default=None,
+    help="The Handbook's logistic regression and random forest; default: yes, with --validation no.",
+)
+@click.option("--ablation", type=click.Choice(_SPANS), help="On which folds; default: first, with --validation none.")
+@click.option("--novelty", type=click.Choice(_SPANS), help="On which folds; default: first, with --validation none.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the hybrid's training.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads of a training; default: one per CPU.")
+@click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the results here."
+)
+def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
+    data: Path,
+    folds: str | None,
+    validation: bool,  # noqa: FBT001 - click passes options by name
+    days: float,
+    served: bool,  # noqa: FBT001
+    baselines: bool | None,  # noqa: FBT001
+    ablation: str | None,
+    novelty: str | None,
+    seed: int,
+    threads: int | None,
+    json_file: Path | None,
+) -> None:
+    """Measure the hybrid model under the Fraud Detection Handbook's protocol, beside the published figures.
+
+    The ablation and the search for hidden fraud patterns train a model for each of their rows and run on the first
+    fold alone unless they are asked for on all.
+    """
+    from ml.training import TrainingSettings
+    from ops.bench.quality import checks
+    from ops.bench.quality import folds as known_folds
+    from ops.bench.quality.data import BenchmarkData
+    from ops.bench.quality.document import to_json
+    from ops.bench.quality.run import Plan, run
+    from ops.bench.quality.text import to_text
+    from ops.errors import OpsError
+
+    if json_file is not None and not json_file.parent.is_dir():
+        raise OpsError(f"The folder {json_file.parent} of --json does not exist.")
+    loaded = BenchmarkData.load(data)
+    if validation and not loaded.is_handbook:
+        raise OpsError("--validation names weeks of the Handbook's data, and these are other data.")
+    if validation:
+        candidates = known_folds.VALIDATION_FOLDS
+    elif loaded.is_handbook:
+        candidates = known_folds.TEST_FOLDS
+    else:
+        candidates = known_folds.last_folds(loaded.table, days=days)
+    chosen = known_folds.choose_folds(folds, candidates, loaded.table, days=days)
+    unasked = "none" if validation else "first"
+    spans = {"none": (), "first": tuple(chosen[:1]), "all": tuple(chosen)}
+    plan = Plan(
+        folds=tuple(chosen),
+        days=days,
+        settings=TrainingSettings(seed=seed, threads=threads or os.cpu_count() or 1),
+        baselines=not validation if baselines is None else baselines,
+        ablation=spans[ablation or unasked],
+        novelty=spans[novelty or unasked],
+        served=served,
+    )
+    results = run(loaded.table, plan)
+    if json_file is not None:
+        json_file.write_bytes(to_json(results, loaded))
+    click.echo(to_text(results, loaded))
+    if results.served is not None:
+        differences = checks.served_differences(results.served, results.offline)
+        if not checks.agrees(differences):
+            raise OpsError(f"The served figures differ from the offline ones by more than {checks.SERVED_TOLERANCE}.")
