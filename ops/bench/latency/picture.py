@@ -37,14 +37,19 @@ def draw(rounds: Sequence[Round], path: Path) -> None:
         shares = np.arange(1, len(ordered) + 1) / max(1, len(latencies))
         left.plot(ordered, shares, label=TITLES[name], color=colour)
         rates = sorted({item.rate for item in rounds if item.rate is not None})
-        points = [(rate, middle(rounds, name, OPEN, "p99_ms", rate=rate)) for rate in rates]
-        points.append((middle(rounds, name, CLOSED, "throughput"), middle(rounds, name, CLOSED, "p99_ms")))
-        kept = [(x, y) for x, y in points if np.isfinite(x) and np.isfinite(y)]
+        points = [
+            tuple(middle(rounds, name, OPEN, figure, rate=rate) for figure in ("throughput", "p99_ms"))
+            for rate in rates
+        ]
+        kept = sorted(point for point in points if np.isfinite(point).all())
         right.plot([x for x, _ in kept], [y for _, y in kept], marker="o", label=TITLES[name], color=colour)
+        saturated = [middle(rounds, name, CLOSED, figure) for figure in ("throughput", "p99_ms")]
+        if np.isfinite(saturated).all():
+            right.plot(*saturated, marker="*", markersize=12, color=colour)
     left.set(xscale="log", xlabel="latency, ms", ylabel="share of requests", ylim=(0, 1.01))
     left.set_title(f"Latency at {COMPARED_RATE:g} requests/s (from the intended moment of sending)")
     right.set(xscale="log", yscale="log", xlabel="decisions per second", ylabel="99th percentile, ms")
-    right.set_title("Tail latency against throughput (last point: saturated)")
+    right.set_title("Tail latency against throughput (star: saturated)")
     for axes in (left, right):
         axes.grid(visible=True, alpha=0.25)
     left.legend(frameon=False, fontsize=8, loc="lower right")
