@@ -18,9 +18,6 @@ from ops.embedded.valkey import command, is_healthy
 from ops.processes.ports import LOOPBACK, wait_until
 from ops.processes.spawn import spawn, stop
 
-_NODE_TIMEOUT_MS = 2_000
-"""Silence after which the others call a node dead; with much less, a busy machine fails over by itself."""
-
 
 @dataclass
 class ValkeyNode:
@@ -48,7 +45,7 @@ class ValkeyNode:
 
 @dataclass
 class ValkeyCluster:
-    """The running servers; `nodes` are the first masters, then their replicas in the same order."""
+    """The running servers: first the masters, then their replicas in the same order, then masters without slots."""
 
     nodes: list[ValkeyNode]
 
@@ -86,33 +83,45 @@ class ValkeyCluster:
             return role[0] == b"master" or (role[3] == b"connected" and role[4] >= written[role[2]])
 
         for node in self.living():
-            _poll(lambda node=node: has_all(node), what="replication")
+            wait_for(lambda node=node: has_all(node), what="replication")
 
 
 @contextmanager
-def valkey_cluster(directory: Path, *, masters: int = 3, replicas: int = 1) -> Iterator[ValkeyCluster]:
-    """Serves a cluster from the folder, with as many replicas per master, once all of them are in step.
+def valkey_cluster(
+    directory: Path, *, masters: int = 3, replicas: int = 1, spares: int = 0, node_timeout_ms: int = 15_000
+) -> Iterator[ValkeyCluster]:
+    """Serves a cluster from the folder; yields it when every replica is in step with its master.
+
+    Args:
+        directory: where the servers keep their files.
+        masters: servers that share the slots.
+        replicas: replicas of each master.
+        spares: servers that know the others but own no slots.
+        node_timeout_ms: silence after which the others call a node dead; with much less than two seconds, a busy
+            machine fails over by itself.
 
     Raises:
         ops.errors.ServerStartError: a server did not start.
     """
     with ExitStack() as stack:
-        ports = _free_ports(2 * masters * (1 + replicas))
+        ports = _free_ports(2 * (masters * (1 + replicas) + spares))
         nodes = [
-            stack.enter_context(_serving(directory / str(port), port=port, bus_port=bus_port))
+            stack.enter_context(
+                _serving(directory / str(port), port=port, bus_port=bus_port, node_timeout_ms=node_timeout_ms)
+            )
             for port, bus_port in zip(ports[0::2], ports[1::2], strict=True)
         ]
-        _join(nodes, masters)
+        _join(nodes, masters=masters, replicas=replicas)
         yield ValkeyCluster(nodes)
 
 
 @contextmanager
-def _serving(directory: Path, *, port: int, bus_port: int) -> Iterator[ValkeyNode]:
+def _serving(directory: Path, *, port: int, bus_port: int, node_timeout_ms: int) -> Iterator[ValkeyNode]:
     directory.mkdir(parents=True)
     argv = [
         *command(directory, port),
         *("--cluster-enabled", "yes", "--cluster-port", str(bus_port)),
-        *("--cluster-node-timeout", str(_NODE_TIMEOUT_MS)),
+        *("--cluster-node-timeout", str(node_timeout_ms)),
         # A replica that lost touch long ago is still better than none, and on a slow machine it may look like one.
         *("--cluster-replica-validity-factor", "0"),
         *("--repl-diskless-sync-delay", "0"),
@@ -129,7 +138,7 @@ def _serving(directory: Path, *, port: int, bus_port: int) -> Iterator[ValkeyNod
         stop(process)
 
 
-def _join(nodes: list[ValkeyNode], masters: int) -> None:
+def _join(nodes: list[ValkeyNode], *, masters: int, replicas: int) -> None:
     first = nodes[0]
     for number, node in enumerate(nodes):
         # Without epochs of their own the masters would have to settle who is who by collisions, which takes seconds.
@@ -139,14 +148,14 @@ def _join(nodes: list[ValkeyNode], masters: int) -> None:
     for number, node in enumerate(nodes[:masters]):
         node.call("CLUSTER ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
     for node in nodes:
-        _poll(lambda node=node: _sees(node, nodes), what="the nodes' acquaintance")
-    for number, node in enumerate(nodes[masters:]):
+        wait_for(lambda node=node: _sees(node, nodes), what="the nodes' acquaintance")
+    for number, node in enumerate(nodes[masters : masters * (1 + replicas)]):
         node.call("CLUSTER REPLICATE", nodes[number % masters].id)
     for node in nodes:
-        _poll(lambda node=node: node.call("CLUSTER INFO")["cluster_state"] == "ok", what="the cluster")
+        wait_for(lambda node=node: node.call("CLUSTER INFO")["cluster_state"] == "ok", what="the cluster")
     # A replica that is not yet online takes no part in a failover, which would then never end.
     for node in nodes[:masters]:
-        _poll(lambda node=node: _online_replicas(node) == len(nodes) // masters - 1, what="the replicas")
+        wait_for(lambda node=node: _online_replicas(node) == replicas, what="the replicas")
 
 
 def _sees(node: ValkeyNode, nodes: list[ValkeyNode]) -> bool:
@@ -159,7 +168,8 @@ def _online_replicas(node: ValkeyNode) -> int:
     return sum(1 for entry in information if isinstance(entry, dict) and entry["state"] == "online")
 
 
-def _poll(condition: Callable[[], bool], *, what: str, seconds: float = 30.0) -> None:
+def wait_for(condition: Callable[[], bool], *, what: str, seconds: float = 30.0) -> None:
+    """Polls until the condition holds."""
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:

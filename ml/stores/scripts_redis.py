@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,11 @@ class LuaScript:
 
     source: str
     sha: str
+
+    @classmethod
+    def from_source(cls, source: str) -> Self:
+        """Returns the script with this text."""
+        return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
 @cache
@@ -27,5 +33,4 @@ def script_source(name: str) -> str:
 @cache
 def lua_script(name: str) -> LuaScript:
     """Returns the script in `ml/stores/lua/<name>.lua`; raises like `script_source`."""
-    source = script_source(name)
-    return LuaScript(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+    return LuaScript.from_source(script_source(name))
