@@ -23,7 +23,7 @@ the rows and not with the file.
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -226,9 +226,33 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
+        if _is_csv(path) and "Expected" in str(error):
+            _refuse_ragged_row(path)
         reason = " ".join(str(error).split())
         kind = "csv" if _is_csv(path) else "parquet"
         raise DataError(f"{path} is not a readable {kind} file: {reason.rstrip('.')}.") from error
+
+
+def _refuse_ragged_row(path: Path) -> None:
+    """Raises DataError for the first row with more or fewer fields than the header has, if there is one."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    ragged: list[Any] = []
+
+    def note(row: Any) -> str:
+        ragged.append(row)
+        return "error"
+
+    with suppress(pa.ArrowException):
+        # Only a single thread counts rows, and it counts the header too.
+        csv.read_csv(path, csv.ReadOptions(use_threads=False), csv.ParseOptions(invalid_row_handler=note))
+    if ragged:
+        row = ragged[0]
+        raise DataError(
+            f"{path}, row {row.number - 1} below the header: it has {row.actual_columns} fields, "
+            f"the header has {row.expected_columns}."
+        )
 
 
 def _check_columns(path: Path, names: list[str], *, required: tuple[str, ...], known: tuple[str, ...]) -> None:

@@ -28,7 +28,7 @@ from ml.release import ServableVersion, open_version, release
 from ml.runtime import ScoringModel
 from ml.stores.training_source import TrainingSource
 from ml.table import LEGITIMATE, TransactionTable
-from ml.tracking import ExperimentTracker, TrackingError, TrainingRun
+from ml.tracking import REPORT_FILES, REPORT_NAME, ExperimentTracker, TrackingError, TrainingRun
 from ml.training_data import gather
 from ml.training_window import DAY_SECONDS, TrainingWindow
 from security.artifact_keys import ArtifactSigner, ArtifactVerifier
@@ -44,8 +44,6 @@ MIN_EVALUATION_FRAUDS = 10
 
 _UNSERVABLE = frozenset({"schema", "format"})
 """Checks that a sound champion fails after an upgrade of the code."""
-
-_REPORTS = ("metrics.json", "training.json", "thresholds.json")
 
 _log = logging.getLogger(__name__)
 
@@ -157,6 +155,7 @@ class Retraining:
             StoreUnavailableError: the stored transactions cannot be read; a later run may work.
             ArtifactError, RegistryError: the registry, or what was trained, is unusable.
         """
+        from ml.report import render_report
         from ml.training import TrainingSettings, train
 
         started = time.monotonic()
@@ -169,7 +168,8 @@ class Retraining:
         except (_SkippedError, DataError) as skipped:
             report = RetrainingReport("skipped", str(skipped), champion=champion.version)
         else:
-            report = self._track(*self._decide(contest, champion, trained.files()))
+            files = trained.files() | {REPORT_NAME: render_report(trained)}
+            report = self._track(*self._decide(contest, champion, files))
         return replace(report, seconds=round(time.monotonic() - started, 3))
 
     def _champion(self) -> _Champion:
@@ -269,7 +269,7 @@ class Retraining:
                 parameters=orjson.loads(released.files["training.json"]),
                 metrics=report.challenger_figures,
                 directory=self._registry.directory(challenger),
-                reports={name: released.files[name] for name in _REPORTS},
+                reports={name: released.files[name] for name in REPORT_FILES},
             )
         ]
         if report.champion is not None and report.champion_figures:

@@ -8,6 +8,12 @@ from typing import Protocol
 from ml.errors import RetryableError
 from ml.registry import Alias
 
+REPORT_NAME = "report.html"
+"""The pictures and tables of a training among the files of its version."""
+
+REPORT_FILES = ("metrics.json", "training.json", "thresholds.json", REPORT_NAME)
+"""Files of a version that its run logs in clear: figures about the model, nothing it could be rebuilt from."""
+
 
 class TrackingError(RetryableError):
     """The tracking server or database did not take a run."""

@@ -63,7 +63,7 @@ class Evidence:
         measured: the measured slice, N rows.
         calibration: the rows that the fusion was fitted on.
         vectors: features of the measured rows [N, F].
-        contributions: mean absolute log-odds that each feature adds to the tabular component on the measured rows [F].
+        contributions: mean absolute contribution of each feature on the measured rows, log-odds [F].
         amounts: of the measured rows, currency units [N].
         customers: customer code of each measured row [N].
         days: day of each measured row, counted from the slice's start [N].

@@ -4,6 +4,6 @@ Figures are drawn by matplotlib and embedded as SVG; the file asks for nothing f
 same trained model gives the same bytes. Only what trains imports this package: a server has no drawing library.
 """
 
-from ml.report.document import REPORT_NAME, render_report
+from ml.report.document import render_report
 
-__all__ = ["REPORT_NAME", "render_report"]
+__all__ = ["render_report"]

@@ -20,9 +20,6 @@ from ml.thresholds import OperatingPoint, operating_point
 from ml.tracking_mlflow import flatten
 from ml.trained_model import Evidence, TrainedModel
 
-REPORT_NAME = "report.html"
-"""The report's name among the files of a version."""
-
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 _DECILES = tuple((np.arange(11) / 10).tolist())
 _CAPACITIES = (10, 20, 50, 100, 200, 500, 1000)

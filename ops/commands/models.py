@@ -1,12 +1,16 @@
-"""`python -m ops models`: lists the model versions, promotes one, or goes back to the one before."""
+"""`python -m ops models`: lists the model versions, shows the report of one, promotes one, or goes back."""
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
+from ml.artifacts import load
 from ml.registry import ModelRegistry, RegistryState
 from ml.release import open_version
+from ml.tracking import REPORT_NAME
+from ops.errors import OpsError
 from security.artifact_keys import ArtifactVerifier
 from settings import load_settings
 
@@ -40,6 +44,33 @@ def promote(version: str) -> None:
     registry = _registry()
     open_version(version, registry=registry, verifier=ArtifactVerifier.from_settings(load_settings()))
     _say(registry.promote(version))
+
+
+@command.command()
+@click.argument("version")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=REPORT_NAME,
+    show_default=True,
+    help="File to write; one that exists is replaced.",
+)
+def report(version: str, out: Path) -> None:
+    """Verify VERSION, decrypt its report and write it as a page for a browser."""
+    registry = _registry()
+    info = next((info for info in registry.versions() if info.version == version), None)
+    if info is None:
+        raise OpsError(f"There is no version {version}.")
+    artifact = load(
+        registry.directory(version),
+        verifier=ArtifactVerifier.from_settings(load_settings()),
+        # Its own: a report stays readable when the code's features have moved on.
+        feature_schema_hash=info.feature_schema_hash,
+    )
+    if REPORT_NAME not in artifact.files:
+        raise OpsError(f"{version} was trained before versions had a report.")
+    out.write_bytes(artifact.files[REPORT_NAME])
+    click.echo(f"{out}: the report of {version}.")
 
 
 @command.command()

@@ -1,30 +1,31 @@
 """`python -m ops train`: trains the hybrid model on a history file and registers it as a signed version."""
 
+import math
 import os
-import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from ml.datasets import load_transactions
+from ml.datasets import Dataset, load_transactions
 from ml.errors import DataError
 from ml.registry import Alias, ModelRegistry
-from ml.release import release
-from ml.runtime import ScoringModel
-from ml.table import FRAUD, TransactionTable
+from ml.release import ServableVersion, release
+from ml.report import render_report
+from ml.table import FRAUD, LEGITIMATE, TransactionTable
 from ml.thresholds import ThresholdPolicy
-from ml.tracking import TrackingError, TrainingRun
+from ml.tracking import REPORT_FILES, REPORT_NAME, TrackingError, TrainingRun
 from ml.tracking_mlflow import MlflowTracker
 from ml.trained_model import TrainedModel
 from ml.training import TrainingSettings, train
-from ml.training_window import TrainingWindow
-from ops.progress import ProgressLine
+from ml.training_window import DAY_SECONDS, TrainingWindow
+from ops.training_output import Stages, print_results
 from security.artifact_keys import ArtifactSigner
 from settings import Settings, load_settings
 
-_REPORTS = ("metrics.json", "training.json", "thresholds.json")
 _DEFAULTS = ThresholdPolicy()
+_HIGHEST_COST = 1e9  # the highest amount of a transaction
 
 
 @click.command()
@@ -42,7 +43,12 @@ _DEFAULTS = ThresholdPolicy()
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same data and seed give the same model.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads of the gradient boosting; default: one per CPU.")
-@click.option("--reviews-per-day", type=float, help="Payments a day that can be reviewed; sets the review threshold.")
+@click.option(
+    "--reviews-per-day",
+    type=float,
+    help="Payments a day that can be looked at; sets the review threshold in place of the costs, which still set "
+    "where to decline.",
+)
 @click.option("--cost-review", type=float, default=_DEFAULTS.cost_review, show_default=True, help="Cost of one review.")
 @click.option(
     "--cost-false-positive",
@@ -72,100 +78,132 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     cost_fraud_fraction: float,
     promote: bool,  # noqa: FBT001 - click passes options by name
 ) -> None:
-    """Train the four components and their fusion, measure them, and register a signed version."""
-    policy = ThresholdPolicy(
-        cost_false_positive=cost_false_positive,
-        cost_review=cost_review,
-        cost_fraud_fraction=cost_fraud_fraction,
+    """Train the four components and their fusion, measure them, and register a signed version with its report."""
+    for option, value in (("--days", days), ("--evaluation-days", evaluation_days)):
+        if value is not None and math.isnan(value):
+            raise DataError(f"{option} nan is not a number of days.")
+    policy = _policy(
         reviews_per_day=reviews_per_day,
+        cost_review=cost_review,
+        cost_false_positive=cost_false_positive,
+        cost_fraud_fraction=cost_fraud_fraction,
     )
     settings = load_settings()
     signer = ArtifactSigner.from_settings(settings)
-    table = _load(data, settings)
+    dataset = _load(data, settings)
     window = TrainingWindow.before(
-        int(table.epoch_seconds[-1]) + 1 if end is None else _moment(end),
+        _end(data, dataset.table, end),
         days=settings.training_window_days if days is None else days,
         label_delay_days=settings.label_delay_days,
         evaluation_days=evaluation_days,
     )
+    _check_capacity(policy, dataset.table, window)
+    progress = Stages()
     training = TrainingSettings(seed=seed, threads=threads or os.cpu_count() or 1, policy=policy)
-    trained = train(table, window=window, settings=training, progress=_Stages())
-    _print_quality(trained)
+    trained = _train(data, dataset, window, training, progress)
+    progress("report", 0.0)
+    files = trained.files() | {REPORT_NAME: render_report(trained)}
+    progress("report", 1.0)
+    print_results(trained)
     registry = ModelRegistry(settings.models_path)
-    model = release(trained.files(), registry=registry, signer=signer, metrics=trained.summary()).model
+    released = release(files, registry=registry, signer=signer, metrics=trained.summary())
+    version = released.model.version
     if promote:
-        registry.promote(model.version)
-    _track(trained, model, registry, settings, role=Alias.CHAMPION if promote else Alias.CHALLENGER)
+        registry.promote(version)
+    _track(trained, released, registry, settings, role=Alias.CHAMPION if promote else Alias.CHALLENGER)
     state = "is champion" if promote else "is registered, not promoted"
-    click.echo(f"Version {model.version} {state}: {registry.directory(model.version)}")
+    click.echo(f"Version {version} {state}: {registry.directory(version)}")
+    _write_report(settings.var_dir / "reports" / f"{version}.html", files[REPORT_NAME])
 
 
-class _Stages:
-    """Shows each stage's progress, then the time it took."""
-
-    def __init__(self) -> None:
-        self._line = ProgressLine()
-        self._started: dict[str, float] = {}
-
-    def __call__(self, stage: str, share: float) -> None:
-        started = self._started.setdefault(stage, time.perf_counter())
-        if share < 1.0:
-            self._line.show(f"{stage:<18} {share:4.0%}")
-        else:
-            self._line.finish(f"{stage:<18} {time.perf_counter() - started:5.1f} s")
+def _policy(*, reviews_per_day: float | None, **costs: float) -> ThresholdPolicy:
+    """Returns the policy; says which option is out of range, if one is."""
+    for name, value in {"reviews_per_day": reviews_per_day, **costs}.items():
+        if value is not None and not (math.isfinite(value) and 0 < value <= _HIGHEST_COST):
+            option = "--" + name.replace("_", "-")
+            raise DataError(f"{option} {value:g} is not a number above 0 and up to {_HIGHEST_COST:,.0f}.")
+    return ThresholdPolicy(reviews_per_day=reviews_per_day, **costs)
 
 
-def _load(data: Path, settings: Settings) -> TransactionTable:
+def _load(data: Path, settings: Settings) -> Dataset:
     dataset = load_transactions(data, label_delay_days=settings.label_delay_days)
-    if dataset.duplicates:
-        click.echo(f"{dataset.duplicates:,} rows repeat a transaction id and are left out.")
     table = dataset.table
     first, last = (datetime.fromtimestamp(int(table.epoch_seconds[row]), UTC) for row in (0, -1))
-    frauds = int((table.is_fraud == FRAUD).sum())
-    click.echo(f"{len(table):,} transactions from {first:%Y-%m-%d} to {last:%Y-%m-%d}, {frauds:,} known frauds.")
-    return table
+    frauds, legitimate = (int((table.is_fraud == label).sum()) for label in (FRAUD, LEGITIMATE))
+    click.echo(f"{len(table):,} transactions from {first:%Y-%m-%d} to {last:%Y-%m-%d}, {frauds:,} labelled as fraud.")
+    if dataset.duplicates:
+        click.echo(f"{dataset.duplicates:,} rows repeat a transaction id and are left out.")
+    if dataset.out_of_order:
+        click.echo(f"{dataset.out_of_order:,} rows stand after a later payment and are sorted in.")
+    if not frauds and not legitimate:
+        raise DataError(
+            f"{data}: no row has a label; is_fraud must say which payments were fraud (1) and which not (0)."
+        )
+    if not frauds:
+        raise DataError(f"{data}: no row is labelled as fraud, so there is nothing to learn.")
+    if not legitimate:
+        raise DataError(f"{data}: every labelled row is fraud, so there is nothing to tell it from.")
+    return dataset
 
 
-def _moment(text: str) -> int:
+def _end(data: Path, table: TransactionTable, text: str | None) -> int:
+    """Returns where the data that may be looked at end, epoch seconds."""
+    last = int(table.epoch_seconds[-1])
+    if text is None:
+        return last + 1
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise DataError(f"--end {text!r} is not a time such as 2026-03-01.") from error
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-
-
-def _print_quality(trained: TrainedModel) -> None:
-    measurement = trained.measurement
-    fused = measurement.quality["score"]
-    if measurement.slice == "calibration":
-        click.echo("Measured on the calibration slice, which flatters: there are no evaluation days.")
-    click.echo(f"\n{fused.rows:,} transactions measured, {fused.frauds:,} of them fraud.")
-    click.echo(f"  {'':<12} {'AUC':>6} {'avg precision':>14} {'card precision@100':>19}")
-    for name, quality in measurement.quality.items():
-        cards = quality.card_precision
-        label = "fused" if name == "score" else name
-        click.echo(f"  {label:<12} {quality.auc:6.3f} {quality.average_precision:14.3f} {cards.value:19.3f}")
-    click.echo(f"  perfect scores would have card precision@100 {fused.card_precision.ceiling:.3f}")
-    for name, point in (("review", measurement.review), ("decline", measurement.decline)):
-        click.echo(
-            f"  {name} from {point.threshold:.4f}: {point.alerts_per_day:.1f} payments a day reach it, "
-            f"precision {point.precision:.2f}, recall {point.recall:.2f}"
+    end = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    # The day of the last transaction may be named as a whole.
+    if not int(table.epoch_seconds[0]) < end <= last + DAY_SECONDS:
+        first_day, last_day = (
+            datetime.fromtimestamp(int(table.epoch_seconds[row]), UTC).strftime("%Y-%m-%d") for row in (0, -1)
         )
-    click.echo()
+        raise DataError(f"--end {text} lies outside {data}, which goes from {first_day} to {last_day}.")
+    return end
+
+
+def _check_capacity(policy: ThresholdPolicy, table: TransactionTable, window: TrainingWindow) -> None:
+    """Refuses a review capacity that would take every payment, before minutes are spent on training."""
+    days = (window.end - window.calibration_start) / DAY_SECONDS
+    payments = len(table.between(window.calibration_start, window.end)) / days
+    if policy.reviews_per_day is not None and 0 < payments <= policy.reviews_per_day:
+        raise DataError(
+            f"--reviews-per-day {policy.reviews_per_day:g} takes every payment: there are about {payments:,.0f} a day."
+        )
+
+
+def _train(
+    data: Path, dataset: Dataset, window: TrainingWindow, settings: TrainingSettings, progress: Stages
+) -> TrainedModel:
+    """Trains, and notes the file in the record."""
+    try:
+        trained = train(dataset.table, window=window, settings=settings, progress=progress)
+    except DataError as error:
+        raise DataError(f"{data}: {error}") from error
+    source = {
+        "file": data.name,
+        "rows": len(dataset.table),
+        "repeated_ids": dataset.duplicates,
+        "out_of_order": dataset.out_of_order,
+    }
+    return replace(trained, record={**trained.record, "data": source})
 
 
 def _track(
-    trained: TrainedModel, model: ScoringModel, registry: ModelRegistry, settings: Settings, *, role: Alias
+    trained: TrainedModel, released: ServableVersion, registry: ModelRegistry, settings: Settings, *, role: Alias
 ) -> None:
     """Logs to MLflow; fails open, because the version is registered whether or not MLflow takes the run."""
-    files = trained.files()
+    version = released.model.version
     run = TrainingRun(
-        version=model.version,
+        version=version,
         role=role,
         parameters=trained.record,
         metrics=trained.summary(),
-        directory=registry.directory(model.version),
-        reports={name: files[name] for name in _REPORTS},
+        directory=registry.directory(version),
+        reports={name: released.files[name] for name in REPORT_FILES},
     )
     tracker = MlflowTracker.from_settings(settings)
     state = registry.state()
@@ -174,3 +212,16 @@ def _track(
         tracker.set_aliases(state.champion, state.challenger)
     except TrackingError as error:
         click.secho(f"The version is registered, but {error}", fg="yellow", err=True)
+
+
+def _write_report(path: Path, report: bytes) -> None:
+    """Writes a copy to look at: in the version's directory the report is encrypted as every file there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(report)
+    except OSError as error:
+        click.secho(
+            f"The version holds its report, but {path} cannot be written: {error.strerror}.", fg="yellow", err=True
+        )
+    else:
+        click.echo(f"Report: {path}")

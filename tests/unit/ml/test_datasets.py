@@ -254,7 +254,7 @@ def test_a_file_of_another_kind_is_told_in_one_sentence(tmp_path: Path) -> None:
     assert "is not a readable parquet file" in refusal(tmp_path / "text.parquet")
     assert refusal(tmp_path / "text.json") == " is neither a .parquet nor a .csv file."
     assert "is not a readable csv file" in refusal(tmp_path / "empty.csv")
-    assert "is not a readable csv file" in refusal(tmp_path / "ragged.csv")
+    assert refusal(tmp_path / "ragged.csv") == ", row 2 below the header: it has 1 fields, the header has 2."
 
 
 def test_no_rows_is_told(write: Write) -> None:

@@ -117,6 +117,8 @@ def test_the_first_model_is_promoted_and_serves(
     assert registry.versions()[0].metrics == report.challenger_figures
     assert [(run.version, run.role) for run in tracker.runs] == [(report.version, Alias.CHALLENGER)]
     assert tracker.runs[0].parameters["code_version"]
+    assert tracker.runs[0].reports["report.html"] == served.files["report.html"]
+    assert b"<!doctype html>" in served.files["report.html"]
     assert tracker.aliases == (report.version, None)
 
 

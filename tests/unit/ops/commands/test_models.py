@@ -48,6 +48,39 @@ class TestModels:
         assert self.run("promote", version).exit_code != 0
         assert self.registry.champion() is None
 
+    def test_opens_the_report_of_a_version(self, tmp_path: Path) -> None:
+        self.files["report.html"] = b"<!doctype html> all is well"
+        version = self.release()
+        assert b"all is well" not in (self.registry.directory(version) / "report.html.sealed").read_bytes()
+        result = self.run("report", version, "--out", "page.html")
+        assert version in result.output
+        assert (tmp_path / "page.html").read_bytes() == self.files["report.html"]
+
+    def test_opens_the_report_of_a_model_that_this_code_no_longer_serves(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.files["report.html"] = b"<!doctype html>"
+        version = self.release()
+        monkeypatch.setattr("ml.release.schema_hash", lambda: "0" * 64)
+        refused = self.run("promote", version)
+        assert refused.exit_code == 1
+        assert "expects feature schema" in str(refused.exception)
+        assert self.registry.champion() is None
+        assert self.run("report", version).exit_code == 0
+        assert (tmp_path / "report.html").exists()
+
+    def test_says_why_there_is_no_report(self) -> None:
+        assert "trained before versions had a report" in str(self.run("report", self.release()).exception)
+        assert "There is no version v1" in str(self.run("report", "v1").exception)
+
+    def test_never_writes_a_report_that_was_tampered_with(self, tmp_path: Path) -> None:
+        self.files["report.html"] = b"<!doctype html>"
+        version = self.release()
+        sealed = self.registry.directory(version) / "report.html.sealed"
+        sealed.write_bytes(sealed.read_bytes()[:-1] + b"x")
+        assert self.run("report", version).exit_code == 1
+        assert not (tmp_path / "report.html").exists()
+
     def test_refuses_to_roll_back_to_nothing(self) -> None:
         result = self.run("rollback")
         assert result.exit_code != 0
