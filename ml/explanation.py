@@ -1,4 +1,4 @@
-"""Reasons for a score, on the request path: from the tabular component's exact contributions to sentences."""
+"""Reasons for a score, on the request path: from the exact parts of its log-odds to sentences."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,11 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.decision import Reason
-from ml.features.schema import FEATURE_NAMES, FEATURES
+from ml.decision import Breakdown, Reason
+from ml.features.schema import FEATURE_COUNT, FEATURE_NAMES, FEATURES
+from ml.findings import Findings
+from ml.sequence_reading import SequenceReading
+from ml.term_texts import describe_unusual
+from ml.terms import TERM_CODES, TERMS, term_value
 
 REASON_LIMIT = 3
 _INDEX = {name: index for index, name in enumerate(FEATURE_NAMES)}
+_CODES = (*(feature.reason_code for feature in FEATURES), *(TERM_CODES[term] for term in TERMS))
 
 
 class _Named(Mapping[str, float]):
@@ -30,30 +35,51 @@ class _Named(Mapping[str, float]):
 
 
 def top_reasons(
-    vector: NDArray[np.floating[Any]], contributions: NDArray[np.floating[Any]], limit: int = REASON_LIMIT
+    found: Findings, breakdown: Breakdown, *, epoch_seconds: int, limit: int = REASON_LIMIT
 ) -> tuple[Reason, ...]:
-    """Returns the strongest features that push towards fraud, the strongest first, one per reason code.
+    """Returns the strongest parts that push towards fraud, the strongest first, one per reason code.
+
+    A part is a feature or a term of `ml.terms`; a term's name stands where a feature's would.
 
     Args:
-        vector: the features [F] in schema order.
-        contributions: their log-odds contributions [F].
+        found: what the model found.
+        breakdown: what each component said.
+        epoch_seconds: the transaction's event time.
         limit: most reasons to return; fewer come back if fewer reason codes push towards fraud.
     """
-    strengths = contributions.tolist()
+    strengths = np.concatenate((found.contributions, found.terms))
+    values = found.vector.tolist()
+    named = _Named(values)
+    reasons = []
+    for code, index in _strongest(strengths, limit).items():
+        if index < FEATURE_COUNT:
+            name, value = FEATURE_NAMES[index], values[index]
+            text = FEATURES[index].describe(value, named)
+        else:
+            name = TERMS[index - FEATURE_COUNT]
+            value = term_value(name, breakdown)
+            text = _term_text(name, found, named, epoch_seconds=epoch_seconds)
+        reasons.append(Reason(code, name, round(value, 6), round(float(strengths[index]), 6), text))
+    return tuple(reasons)
+
+
+def _strongest(strengths: NDArray[np.floating[Any]], limit: int) -> dict[str, int]:
+    """Returns the position of the strongest positive part of each of the strongest codes."""
     chosen: dict[str, int] = {}
-    for index in reversed(contributions.argsort(kind="stable").tolist()):
+    for index in strengths.argsort(kind="stable")[::-1].tolist():
         if strengths[index] <= 0.0 or len(chosen) == limit:
             break
-        chosen.setdefault(FEATURES[index].reason_code, index)
-    values = vector.tolist()
-    named = _Named(values)
-    return tuple(
-        Reason(
-            code=code,
-            feature=FEATURE_NAMES[index],
-            value=round(values[index], 6),
-            contribution=round(strengths[index], 6),
-            text=FEATURES[index].describe(values[index], named),
-        )
-        for code, index in chosen.items()
-    )
+        chosen.setdefault(_CODES[index], index)
+    return chosen
+
+
+def _term_text(name: str, found: Findings, named: Mapping[str, float], *, epoch_seconds: int) -> str:
+    if name == "sequence":
+        return SequenceReading.decode(
+            found.steps.tolist(),
+            log_amounts=found.log_amounts.tolist(),
+            log_gap_hours=found.log_gap_hours.tolist(),
+            epoch_seconds=epoch_seconds,
+        ).describe()
+    worst = FEATURES[int(found.reconstruction[0])]
+    return describe_unusual(name, found.rarity, least_expected=worst.describe(named[worst.name], named))

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from ml.decision import Thresholds
 from ml.errors import ArtifactError
 from ml.features.schema import FEATURE_COUNT, SEQUENCE_CHANNELS, SEQUENCE_LENGTH, schema_hash
+from ml.rarity import Rarity
 
 PROBABILITIES = ("score", "tabular", "anomaly", "autoencoder", "sequence")
 """Outputs of the graph that are probabilities [B]."""
 
-OUTPUTS = (*PROBABILITIES, "contributions")
+OUTPUTS = (*PROBABILITIES, "contributions", "terms", "sequence_steps", "reconstruction")
 GOLDEN_TOLERANCE = 1e-5
 """Largest difference from a golden output: processors round float32 sums differently by up to about 1e-6."""
 
@@ -31,8 +32,13 @@ class ModelScores:
     Attributes:
         score: calibrated fraud probability [B].
         tabular, anomaly, autoencoder, sequence: the components [B], all in [0, 1], higher is more suspicious.
-        contributions: additive log-odds contributions of the tabular component [B, F].
-        bias: the tabular log-odds before any feature; bias + contributions.sum(1) = logit(tabular).
+        contributions: the features' parts of logit(score) [B, F].
+        terms: the other components' parts of it [B, 4], in the order of `ml.terms.TERMS`.
+        sequence_steps: the sequence component's log-odds after every step [B, S]; the last is logit(sequence).
+        reconstruction: positions, expected values and shares of the squared error [B, 9] of the three features that
+            the autoencoder rebuilt worst, the worst first.
+        bias: logit(score) before any part; bias + contributions.sum(1) + terms.sum(1) = logit(score).
+        rarity: how rare values of `anomaly` and `autoencoder` are among legitimate payments.
     """
 
     score: NDArray[np.float32]
@@ -41,7 +47,18 @@ class ModelScores:
     autoencoder: NDArray[np.float32]
     sequence: NDArray[np.float32]
     contributions: NDArray[np.float32]
+    terms: NDArray[np.float32]
+    sequence_steps: NDArray[np.float32]
+    reconstruction: NDArray[np.float32]
     bias: float
+    rarity: Rarity
+
+    def explained(self) -> NDArray[np.float64]:
+        """Returns the probabilities [B] that the parts add up to: `score`, but for float32 rounding."""
+        log_odds = (
+            self.bias + self.contributions.sum(axis=1, dtype=np.float64) + self.terms.sum(axis=1, dtype=np.float64)
+        )
+        return np.asarray(0.5 * (1.0 + np.tanh(0.5 * log_odds)))
 
 
 class ScoringModel:
@@ -69,7 +86,7 @@ class ScoringModel:
         self.thresholds = thresholds
         self._session = session
         self._golden = golden
-        self._bias = float(session.get_modelmeta().custom_metadata_map["tabular_bias"])
+        self._bias, self._rarity = _constants(session, version)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], *, version: str, manifest_hash: str) -> "ScoringModel":
@@ -100,7 +117,7 @@ class ScoringModel:
         """Scores vectors [B, F] and sequences [B, S, K] in one run of the graph."""
         inputs = {"vectors": vectors.astype(np.float32), "sequences": sequences.astype(np.float32, copy=False)}
         outputs = dict(zip(OUTPUTS, self._session.run(OUTPUTS, inputs), strict=True))
-        return ModelScores(**outputs, bias=self._bias)
+        return ModelScores(**outputs, bias=self._bias, rarity=self._rarity)
 
     def warm_up(self) -> None:
         """Runs batches of the usual sizes, so that the first real one finds buffers allocated."""
@@ -111,7 +128,7 @@ class ScoringModel:
             )
 
     def check_golden(self) -> None:
-        """Scores the golden vectors again and compares with the outputs at training time.
+        """Scores the golden vectors again and compares with the outputs at training time, and with their explanation.
 
         Raises:
             ArtifactError: `golden` if any output differs by more than `GOLDEN_TOLERANCE`, `format` if the
@@ -126,12 +143,14 @@ class ScoringModel:
                 name: float(np.max(np.abs(getattr(scores, name) - np.asarray(expected[name], np.float64))))
                 for name in PROBABILITIES
             }
+            differences["explanation"] = float(np.max(np.abs(scores.explained() - scores.score)))
         except Exception as error:
             raise ArtifactError("format", f"model {self.version}: golden vectors: {error}") from error
         worst = max(differences, key=lambda name: differences[name])
         # Written so that NaN fails.
         if not differences[worst] <= GOLDEN_TOLERANCE:
-            message = f"model {self.version}: {worst} differs from its golden value by {differences[worst]:.2g}"
+            against = "the score it explains" if worst == "explanation" else "its golden value"
+            message = f"model {self.version}: {worst} differs from {against} by {differences[worst]:.2g}"
             raise ArtifactError("golden", message)
 
 
@@ -149,6 +168,12 @@ def _open_session(graph: bytes, version: str) -> onnxruntime.InferenceSession:
     wanted = {"vectors": [FEATURE_COUNT], "sequences": [SEQUENCE_LENGTH, len(SEQUENCE_CHANNELS)]}
     if shapes != wanted or tuple(item.name for item in session.get_outputs()) != OUTPUTS:
         raise ArtifactError("format", f"model {version}: its inputs or outputs are not those of this program")
-    if "tabular_bias" not in session.get_modelmeta().custom_metadata_map:
-        raise ArtifactError("format", f"model {version}: its metadata lack tabular_bias")
     return session
+
+
+def _constants(session: onnxruntime.InferenceSession, version: str) -> tuple[float, Rarity]:
+    metadata = session.get_modelmeta().custom_metadata_map
+    try:
+        return float(metadata["bias"]), Rarity.from_json(metadata["rarity"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError("format", f"model {version}: its metadata lack bias or rarity: {error!r}") from error

@@ -2,10 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ml.decision import Breakdown, Decision
 from ml.explanation import top_reasons
+from ml.findings import Findings, findings
 from ml.scoring_batch import ResultStatus, ScoringBatch, ScoringRequest, Settled
 from ml.stores.decisions import CommitReport, DecisionRecord, DecisionStore, NewDecision, Reply
 from ml.stores.features import FeatureStore
@@ -147,9 +148,10 @@ class ScoringPipeline:
         observed = time.perf_counter()
         scores = model.predict(matrix.vectors, matrix.sequences)
         scored_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        rows = zip(requests, findings(matrix, scores), _rounded(scores.score), _breakdowns(scores), strict=True)
         answers = [
-            _answer(request, model, scored_at, _Row.of(matrix.vectors, scores, row))
-            for row, request in enumerate(requests)
+            _answer(request, model, found, score=score, parts=parts, scored_at=scored_at)
+            for request, found, score, parts in rows
         ]
         finished = time.perf_counter()
         return _Decided(
@@ -174,53 +176,33 @@ class _Decided:
     model_ms: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One transaction's features and scores."""
-
-    vector: NDArray[np.float64]
-    contributions: NDArray[np.float32]
-    score: float
-    breakdown: Breakdown
-    bias: float
-
-    @classmethod
-    def of(cls, vectors: NDArray[np.float64], scores: "ModelScores", row: int) -> "_Row":
-        """Takes one row out of a batch."""
-        return cls(
-            vector=vectors[row],
-            contributions=scores.contributions[row],
-            score=round(float(scores.score[row]), 9),
-            breakdown=Breakdown(
-                tabular=round(float(scores.tabular[row]), 9),
-                anomaly=round(float(scores.anomaly[row]), 9),
-                autoencoder=round(float(scores.autoencoder[row]), 9),
-                sequence=round(float(scores.sequence[row]), 9),
-            ),
-            bias=scores.bias,
-        )
-
-
-def _answer(request: ScoringRequest, model: "ScoringModel", scored_at: str, row: _Row) -> _Answer:
-    if not 0.0 <= row.score <= 1.0:  # NaN included: what is no probability is never turned into a decision
+def _answer(
+    request: ScoringRequest, model: "ScoringModel", found: Findings, *, score: float, parts: Breakdown, scored_at: str
+) -> _Answer:
+    if not 0.0 <= score <= 1.0:  # NaN included: what is no probability is never turned into a decision
         return _Answer(Settled(ResultStatus.FAILED, "the model's score is no probability"))
     decision = Decision(
         transaction_id=request.transaction.transaction_id,
-        decision=model.thresholds.decide(row.score),
-        score=row.score,
+        decision=model.thresholds.decide(score),
+        score=score,
         threshold=model.thresholds,
-        breakdown=row.breakdown,
-        reasons=top_reasons(row.vector, row.contributions),
+        breakdown=parts,
+        reasons=top_reasons(found, parts, epoch_seconds=request.transaction.epoch_seconds),
         model_version=model.version,
         scored_at=scored_at,
     )
-    facts = {
-        "vector": row.vector,
-        "contributions": row.contributions,
-        "bias": row.bias,
-        "model": {"version": model.version, "hash": model.manifest_hash},
-    }
+    facts = {"findings": found.wire(), "model": {"version": model.version, "hash": model.manifest_hash}}
     return _Answer(_record(request, decision, facts), decision)
+
+
+def _breakdowns(scores: "ModelScores") -> Iterator[Breakdown]:
+    columns = (scores.tabular, scores.anomaly, scores.autoencoder, scores.sequence)
+    return (Breakdown(*row) for row in zip(*map(_rounded, columns), strict=True))
+
+
+def _rounded(probabilities: NDArray[np.float32]) -> list[float]:
+    """Returns what a record keeps of probabilities: float32 knows no more digits."""
+    return [round(value, 9) for value in probabilities.tolist()]
 
 
 def _settle(request: ScoringRequest, record: DecisionRecord | None) -> Settled | None:
@@ -231,7 +213,7 @@ def _settle(request: ScoringRequest, record: DecisionRecord | None) -> Settled |
     return Settled(ResultStatus.SCORED, decision=record.decision)
 
 
-def _record(request: ScoringRequest, decision: Decision, facts: dict[str, object]) -> NewDecision:
+def _record(request: ScoringRequest, decision: Decision, facts: Mapping[str, Any]) -> NewDecision:
     transaction, answer = request.transaction.wire(), decision.wire()
     event = {
         "transaction": transaction,

@@ -137,9 +137,9 @@ def explanation_record(event: dict[str, Any]) -> dict[str, Any]:
         "fingerprint": event["fingerprint"],
         "transaction": transaction,
         "model": event["model"],
-        # A repaired event has lost its vector; its decision stands without the explanation.
-        "explanation": stored_explanation(event["vector"], event["contributions"], bias=event["bias"])
-        if "vector" in event
+        # A repaired event has lost its findings; its decision stands without the explanation.
+        "explanation": stored_explanation(event["findings"], epoch_seconds=int(transaction["timestamp"]))
+        if "findings" in event
         else None,
     }
 

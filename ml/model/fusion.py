@@ -5,6 +5,15 @@ logistic over the two unsupervised components alone, discounted by `NOVELTY_SHAR
 have learnt nothing, because this kind of fraud has no labels yet, the stack alone would stay silent. A
 sigmoid (Platt) map calibrates the result. All weights on components are ≥ 0, so that a component that becomes
 more suspicious never lowers the score.
+
+The result is additive in log-odds, so that an explanation can name the part of everything that went into it:
+
+    logit(score) = bias + weight(tabular) · Σ contribution(feature) + Σ term
+
+A component's weight is that of the stack times that of the calibration. The terms (`ml.terms.TERMS`) of the three
+components without contributions are their log-odds times their weight; the term `novelty` is what the second voice
+adds, the calibrated log-odds of both voices minus those of the stack alone. Every term counts from the median
+legitimate payment, whose part is in the bias: 0 is usual, and the sum is exact by construction.
 """
 
 from collections.abc import Callable
@@ -15,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.model.graph import GraphBuilder
+from ml.terms import TERMS
 
 COMPONENTS = ("tabular", "anomaly", "autoencoder", "sequence")
 """Order of the columns of every log-odds matrix here."""
@@ -32,7 +42,8 @@ instead of 0.59, of compromised terminals, where nothing looks unusual, none eit
 """
 
 _L2 = 1e-3
-_LEAST_PROBABILITY = 1e-30  # keeps the logarithm finite in float32
+_LEAST_SHARE = 1e-30  # keeps the logarithm of a share of 0 finite in float32
+_TERM_COMPONENTS = [COMPONENTS.index(name) for name in TERMS if name in COMPONENTS]
 
 
 @dataclass(frozen=True)
@@ -49,45 +60,70 @@ class Logistic:
 
 @dataclass(frozen=True)
 class Fusion:
-    """The fitted fusion of log-odds [B, 4] in the order of `COMPONENTS`."""
+    """The fitted fusion of log-odds [B, 4] in the order of `COMPONENTS`.
+
+    Attributes:
+        stack: of all components.
+        novelty: of the unsupervised components.
+        calibration: of the log-odds of both voices together.
+        usual: what the terms hold before their weights for the median legitimate payment [4], in the order of `TERMS`.
+    """
 
     stack: Logistic
     novelty: Logistic
     calibration: Logistic
+    usual: NDArray[np.float64]
+
+    @property
+    def tabular_weight(self) -> float:
+        """How much the score's log-odds move with the tabular component's, but for the voice of novelty."""
+        return float(self._weights[COMPONENTS.index("tabular")])
+
+    @property
+    def _weights(self) -> NDArray[np.float64]:
+        return np.asarray(self.stack.weights * self.calibration.weights[0])
+
+    @property
+    def _term_weights(self) -> NDArray[np.float64]:
+        return np.append(self._weights[_TERM_COMPONENTS], self.calibration.weights[0])
 
     def scores(self, log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Returns the calibrated probabilities [B]."""
         return _sigmoid(self.calibration.log_odds(_joined(self.stack, self.novelty, log_odds)[:, None]))
 
-    def add_to(self, graph: GraphBuilder, log_odds: tuple[str, ...]) -> str:
-        """Appends the fusion over the components' [B, 1] tensors; returns the score's name."""
+    def terms(self, log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Returns the terms [B, 4] of the scores' log-odds, in the order of `TERMS`."""
+        return (_unweighted_terms(self.stack, self.novelty, log_odds) - self.usual) * self._term_weights
+
+    def bias(self, tabular_bias: float) -> float:
+        """Returns the score's log-odds without contributions and terms, given the tabular component's own bias."""
+        start = np.full(len(COMPONENTS), tabular_bias)
+        start[_TERM_COMPONENTS] = self.usual[:-1]
+        joined = self.stack.log_odds(start) + self.usual[-1]
+        return float(self.calibration.log_odds(np.array([joined]))[()])
+
+    def add_to(self, graph: GraphBuilder, log_odds: tuple[str, ...]) -> tuple[str, str]:
+        """Appends the fusion over the components' [B, 1] tensors; returns the names of score and terms [B, 4]."""
         columns = graph.add("Concat", *log_odds, axis=1)
         unsupervised = graph.add("Concat", *(log_odds[column] for column in UNSUPERVISED), axis=1)
         stacked = _add_logistic(graph, columns, self.stack)
-        known = graph.add("Sigmoid", stacked)
-        novel = graph.add(
-            "Mul",
-            graph.add("Sigmoid", _add_logistic(graph, unsupervised, self.novelty)),
-            graph.constant([NOVELTY_SHARE]),
-        )
-        either = graph.add("Sub", graph.add("Add", known, novel), graph.add("Mul", known, novel))
-        fraud = graph.add("Log", graph.add("Max", either, graph.constant([_LEAST_PROBABILITY])))
-        # log(1 - p) as a sum, because 1 - p itself would round to 0.
-        not_known = graph.add("Softplus", stacked)
-        not_novel = graph.add("Log", graph.add("Sub", graph.constant([1.0]), novel))
-        joined = graph.add("Sub", graph.add("Add", fraud, not_known), not_novel)
-        return graph.add("Sigmoid", _add_logistic(graph, joined, self.calibration))
+        surplus = _add_novelty_surplus(graph, stacked, _add_logistic(graph, unsupervised, self.novelty))
+        score = graph.add("Sigmoid", _add_logistic(graph, graph.add("Add", stacked, surplus), self.calibration))
+        terms = graph.add("Concat", *(log_odds[column] for column in _TERM_COMPONENTS), surplus, axis=1)
+        return score, graph.affine(terms, scale=self._term_weights, shift=-self._term_weights * self.usual)
 
 
-def join_voices(stacked: NDArray[np.float64], novelty: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the log-odds of the noisy OR of both voices' log-odds.
+def novelty_surplus(stacked: NDArray[np.float64], novelty: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns what the noisy OR with the voice of novelty adds to the stack's log-odds, ≥ 0; both voices in log-odds.
 
-    >>> join_voices(np.array([-9.0]), np.array([-50.0])).round(6).item()
-    -9.0
+    With k and n the voices' probabilities, the odds of (k + n - kn) over those of k are (1 + n (1 - k) / k) / (1 - n),
+    and (1 - k) / k is exp(-stacked). As a softplus it neither overflows nor rounds to nothing.
+
+    >>> novelty_surplus(np.array([-9.0, -9.0]), np.array([-50.0, 50.0])).round(3).tolist()
+    [0.0, 7.614]
     """
-    known, novel = _sigmoid(stacked), NOVELTY_SHARE * _sigmoid(novelty)
-    either = np.maximum(known + novel - known * novel, _LEAST_PROBABILITY)
-    return np.asarray(np.log(either) + np.logaddexp(0.0, stacked) - np.log1p(-novel))
+    novel = np.log(max(NOVELTY_SHARE, _LEAST_SHARE)) - np.logaddexp(0.0, -novelty)
+    return np.asarray(np.logaddexp(0.0, novel - stacked) - np.log1p(-np.exp(novel)))
 
 
 def fit_fusion(log_odds: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> Fusion:
@@ -100,11 +136,20 @@ def fit_fusion(log_odds: NDArray[np.floating[Any]], labels: NDArray[np.integer[A
     joined = _joined(stack, novelty, log_odds)
     frauds = int(labels.sum())
     smoothed = np.where(labels == 1, (frauds + 1) / (frauds + 2), 1 / (len(labels) - frauds + 2))
-    return Fusion(stack, novelty, _fit_logistic(joined[:, None], smoothed))
+    calibration = _fit_logistic(joined[:, None], smoothed)
+    usual = np.median(_unweighted_terms(stack, novelty, log_odds[labels == 0]), axis=0)
+    return Fusion(stack, novelty, calibration, usual)
 
 
 def _joined(stack: Logistic, novelty: Logistic, log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    return join_voices(stack.log_odds(log_odds), novelty.log_odds(log_odds[:, UNSUPERVISED]))
+    stacked = stack.log_odds(log_odds)
+    return stacked + novelty_surplus(stacked, novelty.log_odds(log_odds[:, UNSUPERVISED]))
+
+
+def _unweighted_terms(stack: Logistic, novelty: Logistic, log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    stacked = stack.log_odds(log_odds)
+    surplus = novelty_surplus(stacked, novelty.log_odds(log_odds[:, UNSUPERVISED]))
+    return np.column_stack([log_odds[:, _TERM_COMPONENTS], surplus])
 
 
 def _fit_logistic(columns: NDArray[np.floating[Any]], targets: NDArray[Any]) -> Logistic:
@@ -140,6 +185,15 @@ def _loss(
 
 def _add_logistic(graph: GraphBuilder, columns: str, logistic: Logistic) -> str:
     return graph.add("Gemm", columns, graph.constant(logistic.weights[:, None]), graph.constant([logistic.intercept]))
+
+
+def _add_novelty_surplus(graph: GraphBuilder, stacked: str, novelty: str) -> str:
+    """Appends `novelty_surplus`."""
+    share = graph.constant([np.log(max(NOVELTY_SHARE, _LEAST_SHARE))])
+    novel = graph.add("Sub", share, graph.add("Softplus", graph.add("Neg", novelty)))
+    raised = graph.add("Softplus", graph.add("Sub", novel, stacked))
+    not_novel = graph.add("Log", graph.add("Sub", graph.constant([1.0]), graph.add("Exp", novel)))
+    return graph.add("Sub", raised, not_novel)
 
 
 def _sigmoid(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -12,6 +12,9 @@ import onnx
 from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
+FLOAT = TensorProto.FLOAT
+"""The element type of every tensor of values, as a Cast names it."""
+
 OPSET = 17
 ML_OPSET = 3
 IR_VERSION = 8
@@ -40,14 +43,15 @@ class GraphBuilder:
         """Adds int64 values, as axes and slice bounds need them."""
         return self._initializer(np.asarray(values, dtype=np.int64))
 
-    def integer(self, value: int) -> str:
-        """Adds one int64 scalar, as an index needs it."""
-        return self._initializer(np.asarray(value, dtype=np.int64))
-
     def linear(self, tensor: str, layer: Any) -> str:
         """Appends a torch linear layer."""
         weight, bias = (self.constant(values.detach().numpy()) for values in (layer.weight, layer.bias))
         return self.add("Gemm", tensor, weight, bias, transB=1)
+
+    def linear_by_step(self, tensor: str, layer: Any) -> str:
+        """Appends a torch linear layer over the last axis of [steps, batch, inputs]."""
+        weight, bias = (values.detach().numpy() for values in (layer.weight, layer.bias))
+        return self.add("Add", self.add("MatMul", tensor, self.constant(weight.T)), self.constant(bias))
 
     def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Appends a node with one output and returns that output's name; an input "" is left out."""
@@ -55,11 +59,12 @@ class GraphBuilder:
         self._nodes.append(helper.make_node(operator, list(inputs), [name], domain=domain, **attributes))
         return name
 
-    def add_second_output(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """Appends a node of which only the second output is used, and returns that output's name."""
+    def add_pair(self, operator: str, *inputs: str, **attributes: Any) -> tuple[str, str]:
+        """Appends a node with two outputs and returns their names."""
         name = f"{operator.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, list(inputs), ["", name], **attributes))
-        return name
+        outputs = (f"{name}_first", f"{name}_second")
+        self._nodes.append(helper.make_node(operator, list(inputs), list(outputs), **attributes))
+        return outputs
 
     def affine(self, tensor: str, *, scale: ArrayLike, shift: ArrayLike) -> str:
         """Returns tensor · scale + shift."""

@@ -31,11 +31,19 @@ class RobustScaling:
         scaled = (values.astype(np.float32) - self.centre) * scale
         return np.asarray(np.clip(scaled, -CLIP, CLIP))
 
+    def undo(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns standardised values in the columns' own units."""
+        return np.asarray(scaled * self.spread + self.centre)
+
     def add_to(self, graph: GraphBuilder, tensor: str) -> str:
         """Appends the standardisation; returns its output's name."""
         centred = graph.add("Sub", tensor, graph.constant(self.centre))
         scaled = graph.add("Mul", centred, graph.constant(1.0 / self.spread))
         return graph.add("Clip", scaled, graph.constant(-CLIP), graph.constant(CLIP))
+
+    def add_undo_to(self, graph: GraphBuilder, tensor: str) -> str:
+        """Appends the way back to the columns' own units; returns its output's name."""
+        return graph.affine(tensor, scale=self.spread, shift=self.centre)
 
 
 def fit_scaling(values: NDArray[np.floating[Any]]) -> RobustScaling:

@@ -2,6 +2,12 @@
 
 Its head sees the LSTM's last state beside the last step itself: what is known of the present transaction need not
 pass through the memory.
+
+The same head, applied to the memory after every earlier step and to that step itself, gives a running log-odds: what
+the component would say had the sequence ended there. The last of them is the component's answer, so their differences
+from step to step add up to it exactly; the step with the largest rise is the one that mattered most. Two limits: what
+is known of the present transaction only (see `SEQUENCE_CHANNELS`) is missing from earlier steps and counts as a rise
+of the last one, and a step's rise depends on the steps before it.
 """
 
 import math
@@ -41,14 +47,23 @@ class SequenceModel:
             scaled = torch.from_numpy(self._scaling.apply(sequences))
             return np.asarray(_log_odds(self._lstm, self._head, scaled).numpy())
 
-    def add_to(self, graph: GraphBuilder, sequences: str) -> str:
-        """Appends the network; returns the name of the log-odds [B, 1]."""
+    def running_logits(self, sequences: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the log-odds after every step [B, S], computed by torch; the last are `logits`."""
+        import torch
+
+        with torch.no_grad():
+            scaled = torch.from_numpy(self._scaling.apply(sequences))
+            memory, _ = self._lstm(scaled)
+            return np.asarray(self._head(torch.cat([memory, scaled], dim=2))[:, :, 0].numpy())
+
+    def add_to(self, graph: GraphBuilder, sequences: str) -> tuple[str, str]:
+        """Appends the network; returns the names of the log-odds [B, 1] and of those after every step [B, S]."""
         scaled = self._scaling.add_to(graph, sequences)
         by_step = graph.add("Transpose", scaled, perm=[1, 0, 2])
         weights = self._lstm.state_dict()
         inputs, recurrent = (_onnx_gates(weights[name].numpy()) for name in ("weight_ih_l0", "weight_hh_l0"))
         biases = [_onnx_gates(weights[name].numpy()) for name in ("bias_ih_l0", "bias_hh_l0")]
-        last = graph.add_second_output(
+        memory = graph.add(
             "LSTM",
             by_step,
             graph.constant(inputs[None]),
@@ -56,12 +71,12 @@ class SequenceModel:
             graph.constant(np.concatenate(biases)[None]),
             hidden_size=HIDDEN,
         )
-        memory = graph.add("Squeeze", last, graph.integers([0]))
-        present = graph.add("Gather", by_step, graph.integer(-1), axis=0)
         first, _, second = self._head
-        joined = graph.add("Concat", memory, present, axis=1)
-        hidden = graph.add("Relu", graph.linear(joined, first))
-        return graph.linear(hidden, second)
+        joined = graph.add("Concat", graph.add("Squeeze", memory, graph.integers([1])), by_step, axis=2)
+        hidden = graph.add("Relu", graph.linear_by_step(joined, first))
+        by_row = graph.add("Transpose", graph.linear_by_step(hidden, second), perm=[1, 0, 2])
+        running = graph.add("Squeeze", by_row, graph.integers([2]))
+        return graph.add("Gather", running, graph.integers([-1]), axis=1), running
 
 
 def fit_sequence_model(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.model.graph import GraphBuilder
+from ml.rarity import RARITY_LEVELS
 
 RARE_SHARE = 0.01
 """The share of legitimate training rows that score above one half."""
@@ -17,10 +18,16 @@ MEDIAN_LOG_ODDS = -4.0
 
 @dataclass(frozen=True, slots=True)
 class Unusualness:
-    """log-odds = raw · scale + shift: one half at the rarest hundredth of legitimate rows."""
+    """log-odds = raw · scale + shift: one half at the rarest hundredth of legitimate rows.
+
+    Attributes:
+        scale, shift: of the map.
+        borders: the log-odds that each share of legitimate rows in `RARITY_LEVELS` stays below, ascending.
+    """
 
     scale: float
     shift: float
+    borders: tuple[float, ...]
 
     def log_odds(self, raw: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """Returns the log-odds of raw scores of any shape."""
@@ -40,4 +47,6 @@ def fit_unusualness(raw: NDArray[np.floating[Any]]) -> Unusualness:
     """
     median, rare = np.quantile(raw, [0.5, 1.0 - RARE_SHARE])
     scale = -MEDIAN_LOG_ODDS / max(float(rare - median), 1e-6)
-    return Unusualness(scale=scale, shift=-float(rare) * scale)
+    shift = -float(rare) * scale
+    borders = np.quantile(raw, RARITY_LEVELS).astype(np.float64) * scale + shift
+    return Unusualness(scale=scale, shift=shift, borders=tuple(borders.tolist()))

@@ -72,4 +72,4 @@ def _told(record: dict[str, Any]) -> dict[str, Any]:
     """Returns a stored record with its explanation in sentences; a repaired record has none."""
     if record["explanation"] is None:
         return record
-    return record | {"explanation": full_explanation(record["explanation"])}
+    return record | {"explanation": full_explanation(record["explanation"], record["breakdown"])}

@@ -48,8 +48,9 @@ def test_what_was_answered_is_stored_and_published_without_beat(
     assert record is not None
     assert {key: record[key] for key in answered[0]} == answered[0]
     assert record["correlation_id"] == f"corr-{record['transaction_id']}"
-    explanation = full_explanation(record["explanation"])
-    assert expit(explanation["tabular_log_odds"]) == pytest.approx(record["breakdown"]["tabular"], abs=1e-5)
+    explanation = full_explanation(record["explanation"], record["breakdown"])
+    assert expit(explanation["log_odds"]) == pytest.approx(record["score"], abs=1e-5)
+    assert expit(explanation["sequence"]["log_odds"]) == pytest.approx(record["breakdown"]["sequence"], abs=1e-5)
 
 
 def test_a_drain_that_starts_late_finds_everything(

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import orjson
 import pytest
 
@@ -17,6 +18,13 @@ TRAINING_LIBRARIES = ("torch", "sklearn", "xgboost", "pyarrow", "onnx", "mlflow"
 
 def build(files: dict[str, bytes]) -> ScoringModel:
     return ScoringModel.from_files(files, version="v20260101T000000-abcdef", manifest_hash="0" * 64)
+
+
+def with_metadata(graph: bytes, key: str, value: str) -> bytes:
+    model = onnx.load_from_string(graph)
+    (entry,) = [entry for entry in model.metadata_props if entry.key == key]
+    entry.value = value
+    return model.SerializeToString()
 
 
 def test_scores_of_real_transactions_are_probabilities(model: ScoringModel, history: TransactionTable) -> None:
@@ -36,11 +44,10 @@ def test_a_batch_scores_as_its_rows_do_alone(model: ScoringModel, history: Trans
     np.testing.assert_allclose(together.score, alone, atol=1e-6)
 
 
-def test_bias_and_contributions_add_up_to_the_tabular_score(model: ScoringModel, history: TransactionTable) -> None:
+def test_the_parts_explain_the_score(model: ScoringModel, history: TransactionTable) -> None:
     matrix = compute_features(history, np.arange(len(history) - 200, len(history)))
     scores = model.predict(matrix.vectors, matrix.sequences)
-    log_odds = scores.contributions.sum(axis=1, dtype=np.float64) + scores.bias
-    np.testing.assert_allclose(1 / (1 + np.exp(-log_odds)), scores.tabular, atol=1e-6)
+    np.testing.assert_allclose(scores.explained(), scores.score, atol=1e-6)
 
 
 def test_a_whole_model_passes_its_golden_vectors_and_warms_up(model: ScoringModel) -> None:
@@ -55,6 +62,22 @@ def test_other_outputs_than_golden_are_refused(trained: TrainedModel) -> None:
     with pytest.raises(ArtifactError, match="anomaly differs") as refused:
         build(files | {"golden.json": orjson.dumps(golden)}).check_golden()
     assert refused.value.check == "golden"
+
+
+def test_parts_that_do_not_add_up_to_the_score_are_refused(trained: TrainedModel) -> None:
+    files = trained.files() | {"model.onnx": with_metadata(trained.graph, "bias", "0.0")}
+    with pytest.raises(ArtifactError, match="explanation differs") as refused:
+        build(files).check_golden()
+    assert refused.value.check == "golden"
+
+
+@pytest.mark.parametrize(("key", "value"), [("bias", "much"), ("rarity", "{}"), ("rarity", '{"anomaly": [1]}')])
+def test_metadata_without_what_explanations_need_are_a_format_error(
+    trained: TrainedModel, key: str, value: str
+) -> None:
+    with pytest.raises(ArtifactError, match="metadata") as refused:
+        build(trained.files() | {"model.onnx": with_metadata(trained.graph, key, value)})
+    assert refused.value.check == "format"
 
 
 @pytest.mark.parametrize("golden", [{}, {"vectors": [], "sequences": [], "expected": {}}, {"vectors": 3}])
@@ -91,8 +114,6 @@ def test_an_unusable_file_is_a_format_error(trained: TrainedModel, broken: dict[
 
 
 def test_a_graph_of_another_shape_is_a_format_error(trained: TrainedModel) -> None:
-    import onnx
-
     graph = onnx.load_from_string(trained.graph)
     graph.graph.output[0].name, graph.graph.node[-1].output[0] = "other", "other"
     with pytest.raises(ArtifactError) as refused:

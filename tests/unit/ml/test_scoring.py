@@ -6,12 +6,15 @@ import pytest
 from numpy.typing import NDArray
 
 from ml.decision import Thresholds
-from ml.features.schema import FEATURE_COUNT
+from ml.features.schema import FEATURE_COUNT, SEQUENCE_LENGTH
+from ml.rarity import RARITY_LEVELS, Rarity
 from ml.runtime import ModelScores
 from ml.scoring import BatchReport, ModelSlot, ScoringPipeline
 from ml.scoring_batch import ResultStatus, ScoringBatch, ScoringRequest
+from ml.sinks import explanation_record
 from ml.stores.decisions_memory import MemoryDecisionStore
 from ml.stores.features_memory import MemoryFeatureStore
+from ml.terms import TERMS
 from ml.transaction import Transaction
 
 NOW_MS = 1_800_000_000_000
@@ -33,7 +36,16 @@ class FixedModel:
         rows = np.full(len(vectors), self.score, np.float32)
         contributions = np.zeros((len(vectors), FEATURE_COUNT), np.float32)
         contributions[:, 0] = 1.0
-        return ModelScores(rows, rows, rows, rows, rows, contributions, bias=-1.0)
+        size, levels = len(vectors), tuple(np.linspace(0, 1, len(RARITY_LEVELS)))
+        return ModelScores(
+            *(rows, rows, rows, rows, rows),
+            contributions=contributions,
+            terms=np.full((size, len(TERMS)), -0.5, np.float32),
+            sequence_steps=np.zeros((size, SEQUENCE_LENGTH), np.float32),
+            reconstruction=np.zeros((size, 9), np.float32),
+            bias=-1.0,
+            rarity=Rarity(levels, levels),
+        )
 
 
 def transaction(transaction_id: str, *, amount: str = "10", customer_id: str = "c-1") -> Transaction:
@@ -89,7 +101,12 @@ class TestScoring:
         assert event["transaction"]["customer_id"] == "c-1"
         assert event["decision"]["model_version"] == "v-test"
         assert (event["correlation_id"], event["model"]) == ("corr-t-1", {"version": "v-test", "hash": "hash"})
-        assert len(event["vector"]) == len(event["contributions"]) == FEATURE_COUNT
+        found = event["findings"]
+        assert len(found["vector"]) == len(found["contributions"]) == FEATURE_COUNT
+        stored = explanation_record(event)["explanation"]
+        assert stored["terms"] == dict.fromkeys(TERMS, -0.5)
+        assert stored["sequence"]["at"] == [NOW_MS // 1000]
+        assert stored["sequence"]["amount"] == [10.0]
 
     def test_a_retry_gets_the_same_decision_and_counts_once(self) -> None:
         self.score(transaction("t-1"))

@@ -48,9 +48,17 @@ def event(transaction_id: str) -> dict[str, Any]:
         },
         "fingerprint": "f" * 32,
         "correlation_id": f"corr-{transaction_id}",
-        "vector": [1.0] * FEATURE_COUNT,
-        "contributions": [0.5] * FEATURE_COUNT,
-        "bias": -2.0,
+        "findings": {
+            "vector": [1.0] * FEATURE_COUNT,
+            "contributions": [0.5] * FEATURE_COUNT,
+            "terms": [0.1, 0.2, 0.3, 0.4],
+            "bias": -2.0,
+            "steps": [-6.0, -5.0],
+            "log_amounts": [2.397895],
+            "log_gap_hours": [3.0],
+            "reconstruction": [1, 0, 2, 2.5, 3.5, 4.5, 0.5, 0.3, 0.1],
+            "rarity": {"anomaly": 0.99, "autoencoder": 0.5},
+        },
         "model": {"version": "v", "hash": "h"},
     }
 
@@ -81,7 +89,31 @@ def test_the_explanation_holds_the_decision_and_every_number_behind_it() -> None
     record = store.find("a")
     assert record is not None
     assert (record["decision"], record["customer_id"], record["correlation_id"]) == ("approve", "c-1", "corr-a")
-    assert record["explanation"]["vector"] == dict.fromkeys(FEATURE_NAMES, 1.0)
+    explanation = record["explanation"]
+    assert explanation["vector"] == dict.fromkeys(FEATURE_NAMES, 1.0)
+    assert explanation["terms"] == {"sequence": 0.1, "anomaly": 0.2, "autoencoder": 0.3, "novelty": 0.4}
+    assert explanation["sequence"]["amount"] == [10.0]
+    assert explanation["reconstruction"]["features"] == [FEATURE_NAMES[place] for place in (1, 0, 2)]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"reconstruction": [1e9] * 9},
+        {"reconstruction": []},
+        {"log_amounts": [1e6]},
+        {"log_gap_hours": [0.0, 1e6]},
+        {"terms": None},
+        {"vector": [1.0]},
+        {"rarity": 3},
+    ],
+)
+def test_findings_that_make_no_sense_are_refused_alone(damage: dict[str, Any]) -> None:
+    store, broken = MemoryExplanationStore(), event("bad")
+    broken["findings"] |= damage
+    refusals = ExplanationSink(store).write([entry("bad", orjson.dumps(broken)), *entries("a")])
+    assert [refusal.entry.transaction_id for refusal in refusals] == ["bad"]
+    assert store.existing(["a"]) == {"a"}
 
 
 def test_a_repaired_event_is_stored_without_an_explanation() -> None:

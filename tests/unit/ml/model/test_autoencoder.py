@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.model.autoencoder import Autoencoder, fit_autoencoder
+from ml.model.autoencoder import WORST_FEATURES, Autoencoder, fit_autoencoder
 from ml.model.graph import GraphBuilder
 
 
@@ -14,9 +14,26 @@ def autoencoder(rows: Any) -> Autoencoder:
 
 def test_graph_gives_the_errors_of_torch(autoencoder: Autoencoder, rows: Any, run: Any) -> None:
     graph = GraphBuilder()
-    errors = autoencoder.add_to(graph, graph.input("vectors", [rows.vectors.shape[1]]))
+    errors, _ = autoencoder.add_to(graph, graph.input("vectors", [rows.vectors.shape[1]]))
     (served,) = run(graph, [(errors, None)], vectors=rows.vectors)
     np.testing.assert_allclose(served, autoencoder.log_errors(rows.vectors), atol=1e-5)
+
+
+def test_graph_names_the_features_that_torch_rebuilds_worst(autoencoder: Autoencoder, rows: Any, run: Any) -> None:
+    graph = GraphBuilder()
+    _, reconstruction = autoencoder.add_to(graph, graph.input("vectors", [rows.vectors.shape[1]]))
+    (served,) = run(graph, [(reconstruction, 3 * WORST_FEATURES)], vectors=rows.vectors)
+    positions, expected, shares = np.split(served, 3, axis=1)
+    errors = autoencoder.squared_errors(rows.vectors)
+    order = np.argsort(-errors, axis=1, kind="stable")[:, :WORST_FEATURES]
+    places = positions.astype(int)
+    worst = np.take_along_axis(errors, order, axis=1)
+    # Two errors may be equal but for rounding; then either may come first.
+    np.testing.assert_allclose(np.take_along_axis(errors, places, axis=1), worst, rtol=1e-4)
+    assert (places == order).mean() > 0.999
+    native = np.take_along_axis(autoencoder.expected(rows.vectors), places, axis=1)
+    np.testing.assert_allclose(expected, native, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(shares, worst / errors.sum(axis=1, keepdims=True), rtol=1e-4)
 
 
 def test_a_row_unlike_all_seen_has_a_larger_error(autoencoder: Autoencoder, rows: Any) -> None:

@@ -6,13 +6,14 @@ import onnx
 import onnxruntime
 import pytest
 
-from ml.model.autoencoder import fit_autoencoder
+from ml.model.autoencoder import WORST_FEATURES, fit_autoencoder
 from ml.model.export import Components, export_components, export_model
 from ml.model.fusion import COMPONENTS, Fusion, fit_fusion
 from ml.model.gradient_boosting import BoostingSettings, fit_gradient_boosting
 from ml.model.isolation_forest import fit_isolation_forest
 from ml.model.sequence import fit_sequence_model
 from ml.model.unusualness import fit_unusualness
+from ml.rarity import RARITY_LEVELS, Rarity
 
 TOLERANCE = 1e-5  # what the native models and the graph may differ by, in any probability
 
@@ -56,15 +57,50 @@ def test_every_output_equals_the_native_models(
     assert served["contributions"].shape == (size, vectors.shape[1])
 
 
-def test_contributions_and_bias_are_the_tabular_log_odds(graph: bytes, rows: Any) -> None:
+def test_bias_contributions_and_terms_add_up_to_the_log_odds_of_the_score(
+    components: Components, fusion: Fusion, graph: bytes, rows: Any
+) -> None:
     session = onnxruntime.InferenceSession(graph)
-    bias = float(session.get_modelmeta().custom_metadata_map["tabular_bias"])
-    contributions, tabular = session.run(
-        ["contributions", "tabular"], {"vectors": rows.vectors, "sequences": rows.sequences}
-    )
-    log_odds = np.log(tabular.astype(np.float64)) - np.log1p(-tabular.astype(np.float64))
+    bias = float(session.get_modelmeta().custom_metadata_map["bias"])
+    vectors = rows.vectors.copy()
+    vectors[:1500, 5:] *= 4  # unlike anything learnt from: here the voice of novelty speaks
+    inputs = {"vectors": vectors, "sequences": rows.sequences}
+    score, contributions, terms = session.run(["score", "contributions", "terms"], inputs)
+    native = components.log_odds(vectors, rows.sequences)
+    np.testing.assert_allclose(terms, fusion.terms(native), atol=1e-3)
+    total = bias + contributions.sum(axis=1, dtype=np.float64) + terms.sum(axis=1, dtype=np.float64)
+    np.testing.assert_allclose(1 / (1 + np.exp(-total)), score, atol=1e-6)
+    log_odds = np.log(score.astype(np.float64)) - np.log1p(-score.astype(np.float64))
     middle = np.abs(log_odds) < math.log(99)  # beyond, a float32 probability no longer holds the log-odds
-    np.testing.assert_allclose((contributions.sum(axis=1) + bias)[middle], log_odds[middle], atol=1e-4)
+    assert middle.sum() > 1_000
+    np.testing.assert_allclose(total[middle], log_odds[middle], atol=1e-4)
+
+
+def test_the_last_sequence_step_is_the_component_and_the_worst_features_are_those_of_torch(
+    components: Components, graph: bytes, rows: Any
+) -> None:
+    session = onnxruntime.InferenceSession(graph)
+    names = ["sequence", "sequence_steps", "reconstruction"]
+    sequence, steps, worst = session.run(names, {"vectors": rows.vectors, "sequences": rows.sequences})
+    np.testing.assert_allclose(1 / (1 + np.exp(-steps[:, -1])), sequence, atol=1e-6)
+    np.testing.assert_allclose(steps, components.sequence.running_logits(rows.sequences), atol=TOLERANCE)
+    errors = components.autoencoder.squared_errors(rows.vectors)
+    positions = worst[:, :WORST_FEATURES].astype(int)
+    np.testing.assert_allclose(
+        np.take_along_axis(errors, positions, axis=1), -np.sort(-errors, axis=1)[:, :WORST_FEATURES], rtol=1e-3
+    )
+
+
+def test_the_metadata_tell_how_rare_an_outlier_score_is(graph: bytes, rows: Any) -> None:
+    session = onnxruntime.InferenceSession(graph)
+    rarity = Rarity.from_json(session.get_modelmeta().custom_metadata_map["rarity"])
+    anomaly, autoencoder = session.run(
+        ["anomaly", "autoencoder"], {"vectors": rows.vectors, "sequences": rows.sequences}
+    )
+    for served, level_of in ((anomaly, rarity.of_anomaly), (autoencoder, rarity.of_autoencoder)):
+        levels = np.array([level_of(value) for value in served.tolist()])
+        for level in RARITY_LEVELS:
+            assert (levels < level).mean() == pytest.approx(level, abs=1e-3)
 
 
 def test_the_graph_uses_only_the_declared_operator_sets(graph: bytes) -> None:

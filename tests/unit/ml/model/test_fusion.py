@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ml.model.fusion import COMPONENTS, NOVELTY_SHARE, Fusion, fit_fusion
+from ml.model.fusion import COMPONENTS, NOVELTY_SHARE, Fusion, fit_fusion, novelty_surplus
 from ml.model.graph import GraphBuilder
+from ml.terms import TERMS
 
 
 def sample(rows: int = 20_000) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
@@ -23,15 +24,17 @@ def fusion() -> Fusion:
     return fit_fusion(*sample())
 
 
-def test_graph_gives_the_native_scores(fusion: Fusion, run: Any) -> None:
+def test_graph_gives_the_native_scores_and_terms(fusion: Fusion, run: Any) -> None:
     log_odds, _ = sample()
     log_odds[:4] = [[60, 60, 60, 60], [-80, -80, -80, -80], [-80, 60, 60, -80], [60, -80, -80, -80]]
     graph = GraphBuilder()
     inputs = tuple(graph.input(name, [1]) for name in COMPONENTS)
-    score = fusion.add_to(graph, inputs)
+    score, terms = fusion.add_to(graph, inputs)
     columns = {name: log_odds[:, [place]].astype(np.float32) for place, name in enumerate(COMPONENTS)}
-    (served,) = run(graph, [(score, None)], **columns)
+    served, parts = run(graph, [(score, None), (terms, len(TERMS))], **columns)
     np.testing.assert_allclose(served, fusion.scores(log_odds), atol=1e-6)
+    # Log-odds of up to 140 in float32.
+    np.testing.assert_allclose(parts, fusion.terms(log_odds), atol=1e-4)
 
 
 def test_scores_are_calibrated(fusion: Fusion) -> None:
@@ -46,6 +49,36 @@ def test_the_unsupervised_voice_is_heard_when_the_supervised_components_are_sile
     ordinary, novel = fusion.scores(np.array([[-9.0, -5, -5, -9], [-9.0, 8, 8, -9]]))
     assert novel > 20 * ordinary
     assert novel > NOVELTY_SHARE / 4
+
+
+def test_bias_tabular_part_and_terms_add_up_to_the_log_odds_of_the_score(fusion: Fusion) -> None:
+    log_odds, _ = sample()
+    log_odds[:1000, :3] = [-40.0, 3.0, 3.0]  # unusual, and no known fraud at all
+    bias = -2.5
+    contributions = (log_odds[:, 0] - bias) * fusion.tabular_weight
+    terms = fusion.terms(log_odds)
+    novelty = terms[:1000, TERMS.index("novelty")]
+    assert (novelty > np.abs(terms[:1000, : TERMS.index("novelty")]).sum(axis=1)).all()
+    score = fusion.scores(log_odds)
+    np.testing.assert_allclose(
+        fusion.bias(bias) + contributions + terms.sum(axis=1), np.log(score) - np.log1p(-score), atol=1e-9
+    )
+
+
+def test_terms_of_usual_payments_are_small(fusion: Fusion) -> None:
+    log_odds, labels = sample()
+    np.testing.assert_allclose(np.median(fusion.terms(log_odds[labels == 0]), axis=0), 0.0, atol=1e-9)
+
+
+def test_the_voice_of_novelty_never_speaks_for_the_customer() -> None:
+    stacked, novelty = map(np.ravel, np.meshgrid(np.linspace(-90, 90, 61), np.linspace(-90, 90, 61)))
+    surplus = novelty_surplus(stacked, novelty)
+    assert (surplus >= 0).all()
+    middle = np.abs(stacked) < 20  # where probabilities still hold the log-odds
+    known, novel = 1 / (1 + np.exp(-stacked[middle])), NOVELTY_SHARE / (1 + np.exp(-novelty[middle]))
+    either = known + novel * (1 - known)
+    expected = np.log(either) - np.log1p(-either) - stacked[middle]
+    np.testing.assert_allclose(surplus[middle], expected, atol=1e-6)
 
 
 log_odds_values = st.floats(-60, 60)

@@ -15,9 +15,29 @@ def sequence_model(rows: Any) -> SequenceModel:
 
 def test_graph_gives_the_log_odds_of_torch(sequence_model: SequenceModel, rows: Any, run: Any) -> None:
     graph = GraphBuilder()
-    log_odds = sequence_model.add_to(graph, graph.input("sequences", rows.sequences.shape[1:]))
+    log_odds, _ = sequence_model.add_to(graph, graph.input("sequences", rows.sequences.shape[1:]))
     (served,) = run(graph, [(log_odds, None)], sequences=rows.sequences)
     np.testing.assert_allclose(served, sequence_model.logits(rows.sequences), atol=1e-5)
+
+
+def test_the_running_log_odds_end_in_the_log_odds_and_equal_those_of_torch(
+    sequence_model: SequenceModel, rows: Any, run: Any
+) -> None:
+    graph = GraphBuilder()
+    log_odds, running = sequence_model.add_to(graph, graph.input("sequences", rows.sequences.shape[1:]))
+    steps = rows.sequences.shape[1]
+    last, served = run(graph, [(log_odds, None), (running, steps)], sequences=rows.sequences)
+    assert np.array_equal(served[:, -1], last)
+    np.testing.assert_allclose(served, sequence_model.running_logits(rows.sequences), atol=1e-5)
+    rises = np.diff(served.astype(np.float64), axis=1)
+    np.testing.assert_allclose(served[:, 0] + rises.sum(axis=1), last, atol=1e-12)
+
+
+def test_a_step_is_judged_as_if_the_sequence_ended_there(sequence_model: SequenceModel, rows: Any) -> None:
+    cut = rows.sequences[:, :3]
+    np.testing.assert_allclose(
+        sequence_model.running_logits(rows.sequences)[:, 2], sequence_model.logits(cut), atol=1e-6
+    )
 
 
 def test_it_learns_what_only_the_past_steps_tell(rows: Any) -> None:

@@ -6,6 +6,8 @@ from ml.full_explanation import full_explanation
 from tests.unit.web.world import World
 from web.schemas import ExplanationAnswer, ExplanationPageAnswer
 
+BREAKDOWN = {"tabular": 0.3, "anomaly": 0.02, "autoencoder": 0.6, "sequence": 0.2}
+
 
 def record(number: int, **members: Any) -> dict[str, Any]:
     return {
@@ -16,7 +18,16 @@ def record(number: int, **members: Any) -> dict[str, Any]:
         "model_version": "v1",
         "scored_at": f"2026-11-{number + 1:02d}T00:00:00.000Z",
         "correlation_id": "order-4711",
-        "explanation": {"bias": -1.0, "vector": {"amount": 12.0}, "contributions": {"amount": 0.5}},
+        "breakdown": BREAKDOWN,
+        "explanation": {
+            "bias": -1.0,
+            "vector": {"amount": 12.0},
+            "contributions": {"amount": 0.5},
+            "terms": {"sequence": 0.7, "anomaly": 0.0, "autoencoder": -0.2, "novelty": 0.1},
+            "sequence": {"at": [1_795_442_400, 1_795_442_580], "amount": [40.0, 12.0], "log_odds": [-6.0, -4.0, -1.5]},
+            "reconstruction": {"features": ["amount"], "expected": [30.0], "shares": [0.4]},
+            "rarity": {"anomaly": 0.5, "autoencoder": 0.995},
+        },
     } | members
 
 
@@ -24,8 +35,25 @@ def test_a_stored_explanation_is_returned_whole_and_in_sentences(world: World) -
     world.explanations.save([record(1)])
     answer = world.get("/explanations/t-1")
     assert answer.status_code == 200
-    assert answer.get_json() == record(1) | {"explanation": full_explanation(record(1)["explanation"])}
-    assert answer.get_json()["explanation"]["contributions"][0]["text"] == "the amount is 12.00"
+    told = full_explanation(record(1)["explanation"], BREAKDOWN)
+    assert answer.get_json() == record(1) | {"explanation": told}
+    parts = answer.get_json()["explanation"]["contributions"]
+    assert [part["text"] for part in parts[:2]] == [
+        (
+            "the order and timing of this customer's last 2 payments; this one, 3 min after the one before, "
+            "raised the risk most"
+        ),
+        "the amount is 12.00",
+    ]
+    ExplanationAnswer.model_validate(answer.get_json())
+
+
+def test_an_explanation_stored_before_scores_had_terms_is_still_told(world: World) -> None:
+    stored = {"bias": -1.0, "vector": {"amount": 12.0}, "contributions": {"amount": 0.5}}
+    world.explanations.save([record(1, explanation=stored)])
+    answer = world.get("/explanations/t-1")
+    assert answer.status_code == 200
+    assert answer.get_json()["explanation"]["tabular_log_odds"] == -0.5
     ExplanationAnswer.model_validate(answer.get_json())
 
 
