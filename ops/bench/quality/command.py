@@ -2,8 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from ops.errors import OpsError
+
+if TYPE_CHECKING:
+    from ops.bench.quality.data import BenchmarkData
+    from ops.bench.quality.plan import Plan
 
 _SPANS = ("none", "first", "all")
 
@@ -54,28 +61,16 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     fold alone unless they are asked for on all.
     """
     from ml.training import TrainingSettings
-    from ops.bench.quality import checks
-    from ops.bench.quality import folds as known_folds
     from ops.bench.quality.data import BenchmarkData
-    from ops.bench.quality.document import to_json
-    from ops.bench.quality.run import Plan, run
-    from ops.bench.quality.text import to_text
-    from ops.errors import OpsError
+    from ops.bench.quality.folds import choose_folds
+    from ops.bench.quality.plan import Plan
+    from ops.bench.quality.selection import candidate_folds
 
-    if json_file is not None and not json_file.parent.is_dir():
-        raise OpsError(f"The folder {json_file.parent} of --json does not exist.")
+    _require_folder(json_file)
     loaded = BenchmarkData.load(data)
-    if validation and not loaded.is_handbook:
-        raise OpsError("--validation names weeks of the Handbook's data, and these are other data.")
-    if validation:
-        candidates = known_folds.VALIDATION_FOLDS
-    elif loaded.is_handbook:
-        candidates = known_folds.TEST_FOLDS
-    else:
-        candidates = known_folds.last_folds(loaded.table, days=days)
-    chosen = known_folds.choose_folds(folds, candidates, loaded.table, days=days)
-    unasked = "none" if validation else "first"
+    chosen = choose_folds(folds, candidate_folds(loaded, days=days, validation=validation), loaded.table, days=days)
     spans = {"none": (), "first": tuple(chosen[:1]), "all": tuple(chosen)}
+    unasked = "none" if validation else "first"
     plan = Plan(
         folds=tuple(chosen),
         days=days,
@@ -85,11 +80,24 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
         novelty=spans[novelty or unasked],
         served=served,
     )
-    results = run(loaded.table, plan)
+    _measure(loaded, plan, json_file)
+
+
+def _measure(data: "BenchmarkData", plan: "Plan", json_file: Path | None) -> None:
+    from ops.bench.quality.checks import SERVED_TOLERANCE, agrees, served_differences
+    from ops.bench.quality.document import to_json
+    from ops.bench.quality.run import run
+    from ops.bench.quality.text import to_text
+
+    results = run(data.table, plan)
     if json_file is not None:
-        json_file.write_bytes(to_json(results, loaded))
-    click.echo(to_text(results, loaded))
-    if results.served is not None:
-        differences = checks.served_differences(results.served, results.offline)
-        if not checks.agrees(differences):
-            raise OpsError(f"The served figures differ from the offline ones by more than {checks.SERVED_TOLERANCE}.")
+        json_file.write_bytes(to_json(results, data))
+    click.echo(to_text(results, data))
+    if results.served is not None and not agrees(served_differences(results.served, results.offline)):
+        raise OpsError(f"The served figures differ from the offline ones by more than {SERVED_TOLERANCE}.")
+
+
+def _require_folder(json_file: Path | None) -> None:
+    """Refuses a file that could not be written before anything is measured, not after."""
+    if json_file is not None and not json_file.parent.is_dir():
+        raise OpsError(f"The folder {json_file.parent} of --json does not exist.")

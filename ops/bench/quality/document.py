@@ -27,7 +27,7 @@ def document(results: Results, data: BenchmarkData) -> dict[str, Any]:
     """Returns the document."""
     plan, table = results.plan, data.table
     reproduced = reproductions(results.baselines) if data.is_handbook else []
-    comparable = compares_with_published(results, data)
+    comparable = compares_with_published(results.plan.folds, data)
     window = results.hybrids[plan.windows[-1]]
     return {
         "ours": _row(results.ours) | {"measured": "served" if results.served else "offline"},
@@ -55,7 +55,7 @@ def document(results: Results, data: BenchmarkData) -> dict[str, Any]:
         "novelty": [asdict(item) for item in results.novelty],
         "targets": [asdict(target) | {"is_met": target.is_met} for target in targets(results.ours)],
         "is_suspicious": is_suspicious(results.ours),
-        "selection": selection(results, data),
+        "selection": selection(results.plan.folds, data),
         "settings": asdict(plan.settings),
         "machine": describe_machine(),
         "data": {

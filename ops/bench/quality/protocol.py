@@ -79,14 +79,14 @@ def counted_rows(table: TransactionTable, fold: Fold) -> NDArray[np.intp]:
     frauds = np.flatnonzero((table.is_fraud == FRAUD) & (table.epoch_seconds >= fold.train_start))
     blocked = known_compromised(
         customers=table.customer_id.codes[rows],
-        moments=fold.test_start + test_days(table, fold, rows) * DAY_SECONDS,
+        moments=fold.test_start + days_of_week(table, fold, rows) * DAY_SECONDS,
         frauds=(table.customer_id.codes[frauds], table.label_known_at[frauds]),
         since=fold.train_start,
     )
     return rows[~blocked]
 
 
-def test_days(table: TransactionTable, fold: Fold, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+def days_of_week(table: TransactionTable, fold: Fold, rows: NDArray[np.intp]) -> NDArray[np.int64]:
     """Returns the day of the test week, from 0, of each row."""
     return np.asarray((table.epoch_seconds[rows] - fold.test_start) // DAY_SECONDS)
 

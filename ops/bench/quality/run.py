@@ -7,46 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.table import TransactionTable
-from ml.training import TrainingSettings
 from ops.bench.quality.ablation import FAMILIES, Ablated, ablate_components, ablate_family
 from ops.bench.quality.baselines import baseline_rows, fit_baselines
 from ops.bench.quality.figures import FoldFigures, Row
 from ops.bench.quality.handbook_features import handbook_features
 from ops.bench.quality.hybrid import Hybrid, Outputs, fit_hybrid
 from ops.bench.quality.novelty import Novelty, patterns, search_hidden
-from ops.bench.quality.protocol import TRAIN_DAYS, Fold, test_rows
+from ops.bench.quality.plan import Plan
+from ops.bench.quality.protocol import Fold, test_rows
 from ops.bench.quality.steps import Steps
 from ops.bench.quality.test_week import TestWeek
 
 _FEATURES_COST, _BASELINES_COST, _SERVED_COST = 4.0, 10.0, 150.0
 _TRAINING_COST = 8.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be measured.
-
-    Attributes:
-        folds: on which test weeks.
-        days: length of our training window.
-        settings: how the hybrid is trained.
-        baselines: whether the Handbook's two baselines are.
-        ablation, novelty: on which of the folds.
-        served: whether the test weeks are replayed through the running platform as well.
-    """
-
-    folds: tuple[Fold, ...]
-    days: float
-    settings: TrainingSettings
-    baselines: bool
-    ablation: tuple[Fold, ...]
-    novelty: tuple[Fold, ...]
-    served: bool
-
-    @property
-    def windows(self) -> tuple[float, ...]:
-        """Lengths of the training windows, ours first."""
-        return tuple(dict.fromkeys((self.days, float(TRAIN_DAYS))))
 
 
 @dataclass(frozen=True, slots=True)

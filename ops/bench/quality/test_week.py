@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ml.evaluation import Quality, measure
 from ml.features.offline import compute_features
 from ml.table import FRAUD, TransactionTable
-from ops.bench.quality.protocol import Fold, counted_rows, test_days
+from ops.bench.quality.protocol import Fold, counted_rows, days_of_week
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class TestWeek:
             rows=rows,
             labels=(table.is_fraud[rows] == FRAUD).astype(np.int64),
             customers=table.customer_id.codes[rows],
-            days=test_days(table, fold, rows),
+            days=days_of_week(table, fold, rows),
             vectors=matrix.vectors.astype(np.float32),
             sequences=matrix.sequences,
         )

@@ -65,7 +65,7 @@ def _introduction(results: Results, data: BenchmarkData) -> str:
         f"{week.frauds:,} of them fraud"
         for week in results.weeks
     ]
-    return "\n".join([*lines, selection(results, data)])
+    return "\n".join([*lines, selection(results.plan.folds, data)])
 
 
 def _comparison(results: Results, data: BenchmarkData) -> str:
@@ -79,7 +79,7 @@ def _comparison(results: Results, data: BenchmarkData) -> str:
     named += [(f"{row.name}, Handbook's features, {row.window_days:g} days", row) for row in results.baselines]
     rows += [[name, measured, *_figures(row), _training(row)] for name, row in named]
     rows.append(["perfect scores", measured, "1.000", "1.000", f"{results.ours.ceiling:.3f}", ""])
-    if not compares_with_published(results, data):
+    if not compares_with_published(results.plan.folds, data):
         return columns(rows)
     rows.append(["Published, 7 days", "", "", "", "", ""])
     rows += [
@@ -177,7 +177,7 @@ def _novelty(results: Results) -> str:
 
 
 def _verdict(results: Results, data: BenchmarkData) -> str:
-    if not compares_with_published(results, data):
+    if not compares_with_published(results.plan.folds, data):
         return ""
     folds = len(results.weeks)
     how = "served" if results.served else "offline"
