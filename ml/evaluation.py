@@ -92,8 +92,9 @@ def card_precision(
 ) -> CardPrecision:
     """Returns the mean over days of (compromised cards among the day's top k) / k.
 
-    A card scores its highest transaction of the day, and once detected it is not looked at again. Source: Le Borgne
-    et al., "Reproducible Machine Learning for Credit Card Fraud Detection", section "Card Precision top-k".
+    A card scores its highest transaction of the day, and once detected it is not looked at again; cards of equal score
+    rank by customer code. Source: Le Borgne et al., "Reproducible Machine Learning for Credit Card Fraud Detection",
+    section "Card Precision top-k".
 
     >>> labels, scores = np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.1, 0.2])
     >>> card_precision(labels, scores, customers=np.array([7, 8, 9, 8]), days=np.array([0, 0, 1, 1]), k=1)

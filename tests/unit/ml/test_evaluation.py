@@ -51,6 +51,29 @@ def test_a_fraud_known_long_ago_no_longer_blocks_a_card() -> None:
     assert not blocked.any()
 
 
+def test_a_fraud_blocks_a_card_from_the_first_day_that_begins_after_it_is_known() -> None:
+    blocked = known_compromised(
+        customers=np.array([1, 1, 1]),
+        moments=np.array([99, 100, 101]),
+        frauds=(np.array([1]), np.array([100])),
+        since=0,
+    )
+    assert blocked.tolist() == [False, False, True]
+
+
+def test_equal_scores_at_the_border_of_the_top_are_ranked_by_customer_whatever_the_order_of_rows() -> None:
+    labels, customers = np.array([1, 0, 0]), np.array([1, 2, 3])
+    for order in ([0, 1, 2], [2, 1, 0]):
+        found = card_precision(labels[order], np.ones(3), customers=customers[order], days=np.zeros(3, int), k=1)
+        assert found.value == 1.0
+
+
+def test_cards_beyond_the_top_of_a_day_may_be_found_on_the_next() -> None:
+    labels, scores = np.array([1, 1, 1]), np.array([0.9, 0.8, 0.7])
+    found = card_precision(labels, scores, customers=np.array([1, 2, 2]), days=np.array([0, 0, 1]), k=1)
+    assert found.value == found.ceiling == 1.0
+
+
 def test_an_empty_slice_has_no_figures() -> None:
     nothing = np.array([], int)
     quality = measure(nothing, nothing.astype(float), customers=nothing, days=nothing)
