@@ -35,7 +35,7 @@ UNSUPERVISED = (1, 2)
 NOVELTY_SHARE = 0.2
 """Discount of the unsupervised voice, and so the score it can reach alone, before calibration.
 
-A trade, measured by `tests/benchmarks/bench_novelty.py` on the Handbook's data with one pattern's labels hidden:
+A trade, measured by `python -m ops bench quality` on the Handbook's data with one pattern's labels hidden:
 against 0, of stolen cards 0.70 instead of 0.57 are among the day's hundred highest scores, of plain high amounts 0.35
 instead of 0.59, of compromised terminals, where nothing looks unusual, none either way. Known patterns lose about
 0.001 of average precision.
