@@ -15,7 +15,7 @@ from ml.decision import Breakdown, Decision
 from ml.explanation import top_reasons
 from ml.findings import Findings, findings
 from ml.scoring_batch import ResultStatus, ScoringBatch, ScoringRequest, Settled
-from ml.stores.decisions import CommitReport, DecisionRecord, DecisionStore, NewDecision, Reply
+from ml.stores.decisions import CommitOutcome, CommitReport, DecisionStore, NewDecision, Reply
 from ml.stores.features import FeatureStore
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ class BatchReport:
     """What scoring one batch did, for metrics and logs.
 
     Attributes:
-        decisions: the new decisions, in the order of the batch.
-        channels, correlation_ids: the channel and the request's id of each new decision.
-        settled: how many requests ended without a new decision, by status.
+        decisions: those that this batch recorded, in its order.
+        channels, correlation_ids: the channel and the request's id of each of these decisions.
+        settled: how many requests ended without being decided, by status.
         commit: what the commit recorded; None if the batch expired as a whole.
         queue_ms, features_ms, model_ms: the batch's timings.
     """
@@ -54,13 +54,13 @@ class BatchReport:
     def outcomes(self) -> Counter[str]:
         """Returns how many requests ended how; a repeated answer counts as `replayed`, not as `scored`."""
         counts = Counter({status.value: count for status, count in self.settled.items()})
-        replayed = counts.pop(ResultStatus.SCORED.value, 0)
         if self.commit is not None:
+            committed = Counter(self.commit.outcomes)
             counts += Counter(
-                scored=self.commit.recorded,
-                replayed=self.commit.replayed + replayed,
-                conflict=self.commit.conflicts,
-                overloaded=self.commit.overloaded,
+                scored=committed[CommitOutcome.RECORDED],
+                replayed=committed[CommitOutcome.REPLAYED],
+                conflict=committed[CommitOutcome.CONFLICT],
+                overloaded=committed[CommitOutcome.OVERLOADED],
             )
         return +counts
 
@@ -95,6 +95,8 @@ class ScoringPipeline:
         """Decides every request of a batch and answers the waiting process.
 
         A batch whose deadline has passed is dropped without any work: nobody waits for it, and its retry is safe.
+        Retries are answered by the web process; one that overtook its first copy is scored once more here, counts
+        nothing in the features, which recognise the transaction, and gets the answer that was committed first.
 
         Raises:
             StoreUnavailableError: Redis cannot be reached; nothing was answered.
@@ -106,26 +108,20 @@ class ScoringPipeline:
         model, blocked = self._slot.current, self._safe_mode()
         if model is None or blocked is not None:
             return self._refuse(batch, blocked or "no model is loaded", queue_ms)
-        entries = self._settle_known(batch.requests)
-        fresh = [index for index, entry in enumerate(entries) if entry is None]
-        decided = self._decide([batch.requests[index] for index in fresh], model)
-        for index, answer in zip(fresh, decided.answers, strict=True):
-            entries[index] = answer.entry
-        settled = Counter(entry.status for entry in entries if isinstance(entry, Settled))
+        decided = self._decide(batch.requests, model)
+        entries = [answer.entry for answer in decided.answers]
         timings = {"queue_ms": queue_ms, "features_ms": decided.features_ms, "model_ms": decided.model_ms}
-        commit = self._decisions.commit(
-            [entry for entry in entries if entry is not None], Reply(batch.reply_to, batch.batch_id, timings)
-        )
+        commit = self._decisions.commit(entries, Reply(batch.reply_to, batch.batch_id, timings))
         made = [
-            (answer.decision, batch.requests[index])
-            for index, answer in zip(fresh, decided.answers, strict=True)
-            if answer.decision is not None
+            (answer.decision, request)
+            for answer, request, outcome in zip(decided.answers, batch.requests, commit.outcomes, strict=True)
+            if answer.decision is not None and outcome is CommitOutcome.RECORDED
         ]
         return BatchReport(
             decisions=tuple(decision for decision, _ in made),
             channels=tuple(request.transaction.channel for _, request in made),
             correlation_ids=tuple(request.correlation_id for _, request in made),
-            settled=settled,
+            settled=Counter(entry.status for entry in entries if isinstance(entry, Settled)),
             commit=commit,
             **timings,
         )
@@ -135,14 +131,7 @@ class ScoringPipeline:
         commit = self._decisions.commit(refusals, Reply(batch.reply_to, batch.batch_id, {"queue_ms": queue_ms}))
         return BatchReport(settled=Counter({ResultStatus.SAFE_MODE: len(refusals)}), commit=commit, queue_ms=queue_ms)
 
-    def _settle_known(self, requests: Sequence[ScoringRequest]) -> list[NewDecision | Settled | None]:
-        """Settles retries and conflicts before anything is counted; None marks what is to be scored."""
-        records = self._decisions.find_many([request.transaction.transaction_id for request in requests])
-        return [_settle(request, record) for request, record in zip(requests, records, strict=True)]
-
     def _decide(self, requests: Sequence[ScoringRequest], model: "ScoringModel") -> "_Decided":
-        if not requests:
-            return _Decided()
         started = time.perf_counter()
         matrix = self._features.observe([request.transaction for request in requests])
         observed = time.perf_counter()
@@ -171,9 +160,9 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    answers: tuple[_Answer, ...] = ()
-    features_ms: float = 0.0
-    model_ms: float = 0.0
+    answers: tuple[_Answer, ...]
+    features_ms: float
+    model_ms: float
 
 
 def _answer(
@@ -203,14 +192,6 @@ def _breakdowns(scores: "ModelScores") -> Iterator[Breakdown]:
 def _rounded(probabilities: NDArray[np.float32]) -> list[float]:
     """Returns what a record keeps of probabilities: float32 knows no more digits."""
     return [round(value, 9) for value in probabilities.tolist()]
-
-
-def _settle(request: ScoringRequest, record: DecisionRecord | None) -> Settled | None:
-    if record is None:
-        return None
-    if record.fingerprint != request.fingerprint:
-        return Settled(ResultStatus.CONFLICT)
-    return Settled(ResultStatus.SCORED, decision=record.decision)
 
 
 def _record(request: ScoringRequest, decision: Decision, facts: Mapping[str, Any]) -> NewDecision:

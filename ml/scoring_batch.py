@@ -68,17 +68,14 @@ class ScoringBatch:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A result that needs no record: anything but `scored`, or a decision that was recorded before."""
+    """A result that needs no record: anything but a decision."""
 
     status: ResultStatus
     reason: str | None = None
-    decision: dict[str, Any] | None = None
 
     def json(self) -> bytes:
         """Returns the result as the waiting process reads it; absent members are left out."""
         body: dict[str, Any] = {"status": self.status}
         if self.reason is not None:
             body["reason"] = self.reason
-        if self.decision is not None:
-            body |= {"decision": self.decision, "timings": {}}
         return orjson.dumps(body)

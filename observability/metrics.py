@@ -31,7 +31,7 @@ request_latency_ms = Histogram(
 # Scoring
 inference_requests_total = Counter(
     "fraud_inference_requests_total",
-    "Transactions taken to the model, by outcome: scored, conflict, overloaded, safe_mode, expired or failed.",
+    "Transactions asked about: scored, replayed (decided before), conflict, overloaded, safe_mode, expired or failed.",
     ["outcome"],
 )
 inference_latency_seconds = Histogram(

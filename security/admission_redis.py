@@ -1,5 +1,8 @@
 """Admission in Redis: one script call, one round trip, for any number of waiting requests.
 
+A call whose connection died may be repeated, as it is, by the client library: the script recognises its own call. What
+it may not be is made again with a new call id: that would take every request of it for a replay.
+
 | key | type | TTL |
 | --- | --- | --- |
 | `admission:replay:<signature digest>` | string | replay window (2 x skew + leeway) |
@@ -50,6 +53,38 @@ class RedisAdmissionControl:
         """Returns one answer per request; see `AdmissionControl`."""
         if not requests:
             return []
+        keys, arguments = self._call(requests)
+        try:
+            return self.read(requests, self._script(keys=keys, args=arguments))
+        except RedisError as error:
+            raise AdmissionUnavailableError("replay and rate limits cannot be checked") from error
+
+    def command(self, requests: Sequence[AdmissionRequest]) -> tuple[str | int | float, ...]:
+        """Returns the call that decides the requests, for a pipeline that asks Redis for more than this.
+
+        The script must have been loaded. A pipeline that is repeated must repeat this very command.
+        """
+        keys, arguments = self._call(requests)
+        return ("EVALSHA", self._script.sha, len(keys), *keys, *arguments)
+
+    @property
+    def script(self) -> str:
+        """The source that `command` needs loaded."""
+        return str(self._script.script)
+
+    def read(self, requests: Sequence[AdmissionRequest], reply: Sequence[int]) -> list[Admission]:
+        """Returns what the reply to the requests' `command` says."""
+        return [
+            self._policy.describe(
+                request,
+                _OUTCOMES[reply[at]],
+                subject_tokens=reply[at + 1] / 1000,
+                device_tokens=reply[at + 2] / 1000,
+            )
+            for request, at in zip(requests, range(0, len(reply), 3), strict=True)
+        ]
+
+    def _call(self, requests: Sequence[AdmissionRequest]) -> tuple[list[str], list[str | int | float]]:
         keys: list[str] = []
         arguments: list[str | int | float] = [self._policy.replay_seconds * 1000, token_hex(8)]
         for request in requests:
@@ -61,16 +96,4 @@ class RedisAdmissionControl:
             )
             arguments += (request.cost, subject.capacity, subject.tokens_per_millisecond)
             arguments += (device.capacity, device.tokens_per_millisecond)
-        try:
-            flat = self._script(keys=keys, args=arguments)
-        except RedisError as error:
-            raise AdmissionUnavailableError("replay and rate limits cannot be checked") from error
-        return [
-            self._policy.describe(
-                request,
-                _OUTCOMES[flat[at]],
-                subject_tokens=flat[at + 1] / 1000,
-                device_tokens=flat[at + 2] / 1000,
-            )
-            for request, at in zip(requests, range(0, len(flat), 3), strict=True)
-        ]
+        return keys, arguments

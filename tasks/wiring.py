@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
+from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004 - redis-py's own names
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
@@ -37,11 +38,17 @@ _MONGO_TIMEOUT_MS = 5_000
 
 
 def connect_redis(
-    settings: Settings, *, url: str | None = None, timeout_seconds: float | None = None, retries: int = 1
+    settings: Settings,
+    *,
+    url: str | None = None,
+    timeout_seconds: float | None = None,
+    retries: int = 1,
+    retry_timeouts: bool = True,
 ) -> "Redis":
     """Returns a Redis client with raw replies; it connects at its first command.
 
     One retry at once mends a connection that the server closed meanwhile; every write here may be repeated safely.
+    Where a caller's deadline is no longer than the timeout, a reply that came too late is not worth a retry.
     """
     timeout = timeout_seconds or settings.redis_socket_timeout_seconds
     return CountingRedis.from_url(
@@ -50,7 +57,7 @@ def connect_redis(
         socket_connect_timeout=timeout,
         socket_keepalive=True,
         health_check_interval=15,
-        retry=Retry(NoBackoff(), retries),
+        retry=Retry(NoBackoff(), retries, (ConnectionError, TimeoutError) if retry_timeouts else (ConnectionError,)),
     )
 
 

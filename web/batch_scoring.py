@@ -13,7 +13,7 @@ from web.scoring_results import ScoringResult
 CHUNKS_AHEAD = 2
 """Chunks submitted and not yet answered: one is scored while the next is prepared; more would only queue."""
 
-ReadItem = Callable[[int, Any], ScoringRequest | WebError]
+ReadItem = Callable[[int, Any], ScoringRequest | ScoringResult]
 
 
 def score_items(
@@ -23,8 +23,8 @@ def score_items(
 
     Args:
         items: the members of the request.
-        read_item: makes a scoring request of the member at a position, or the error that takes its place. It is called
-            chunk by chunk, so that checking a thousand members never holds up other requests for long.
+        read_item: makes a scoring request of the member at a position, or the result that takes its place. It is
+            called chunk by chunk, so that checking a thousand members never holds up other requests for long.
         dispatcher: where they are scored.
         chunk_rows: members per chunk.
         timeout_seconds: the longest wait for each chunk.
@@ -41,10 +41,10 @@ def score_items(
 
 
 class _Chunk:
-    """Some members of the request: those that could be read are submitted at once."""
+    """Some members of the request: those that have no result yet are submitted at once."""
 
     def __init__(
-        self, read: Sequence[ScoringRequest | WebError], dispatcher: Dispatcher, timeout_seconds: float
+        self, read: Sequence[ScoringRequest | ScoringResult], dispatcher: Dispatcher, timeout_seconds: float
     ) -> None:
         self._read = read
         self._dispatcher = dispatcher
@@ -60,7 +60,9 @@ class _Chunk:
     def results(self) -> list[ScoringResult]:
         """Waits, and returns one result per member."""
         scored = iter(self._dispatcher.collect(self._ticket) if self._ticket is not None else ())
-        return [member if isinstance(member, WebError) else self._refusal or next(scored) for member in self._read]
+        return [
+            self._refusal or next(scored) if isinstance(member, ScoringRequest) else member for member in self._read
+        ]
 
 
 def _chunks(items: Sequence[Any], rows: int) -> Iterator[tuple[int, Sequence[Any]]]:

@@ -74,6 +74,8 @@ class CircuitBreaker:
         Raises:
             BreakerOpenError: the breaker refuses.
         """
+        if self._is_closed():
+            return
         with self._lock:
             if self._state is not BreakerState.CLOSED and (wait := self._refuse_until - self._clock()) > 0:
                 raise BreakerOpenError(wait)

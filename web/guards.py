@@ -1,16 +1,20 @@
 """The checks in front of every protected view, each counted once when it refuses.
 
 Order: size, token, role, timestamp, signature, replay, rate limit; `web.operations` calls them so, then looks at the
-content. Replay and both rate limits are one round trip to Redis and fail closed: when Redis cannot answer, a
-replayed request cannot be told from a new one, so nothing is admitted (503). A batch costs one token, like a single
-request: the bucket limits requests, and the batch limit bounds what one request may hold.
+content. Replay and both rate limits are judged at the entrance, where waiting requests share one round trip to Redis,
+and fail closed: when Redis cannot answer, a replayed request cannot be told from a new one, so nothing is admitted
+(503). A batch costs one token, like a single request: the bucket limits requests, and the batch limit bounds what one
+request may hold.
 
 `/metrics` needs an administrator's token but no signature, because a scraper cannot sign; unsigned requests skip
 replay check and rate limit too, which need the signature's digest, so metrics stay readable while Redis is down.
 """
 
+from collections.abc import Mapping, Sequence
+
 from flask import g, request
 
+from ml.stores.decisions import DecisionRecord
 from observability import metrics
 from observability.flask_hooks import annotate
 from security.admission import Admission, AdmissionOutcome, AdmissionRequest
@@ -18,6 +22,7 @@ from security.errors import SignatureRejectedError, TokenRejectedError
 from security.roles import Role
 from security.signing import VerifiedSignature
 from security.tokens import Identity, bearer_token
+from web.entrance import Arrival
 from web.errors import BodyTooLargeError, RateLimitedError, ReplayedError, RoleMissingError
 from web.services import Services
 
@@ -94,20 +99,31 @@ def check_signature(services: Services, body: bytes) -> VerifiedSignature:
     return signature
 
 
-def admit(services: Services, identity: Identity, signature: VerifiedSignature, *, device_id: str | None) -> None:
+def admit(
+    services: Services,
+    identity: Identity,
+    signature: VerifiedSignature,
+    *,
+    device_id: str | None,
+    transaction_ids: Sequence[str],
+) -> Mapping[str, DecisionRecord]:
     """Lets a signed request in once, and within its subject's and its device's rate.
+
+    Returns those of the transactions that were decided before, by id; they come in the same round trip.
 
     Raises:
         ReplayedError: the signature was used before.
         RateLimitedError: a bucket is empty.
         AdmissionUnavailableError: Redis cannot be asked.
+        ShuttingDownError: the process is shutting down.
     """
     asked = AdmissionRequest(identity.subject, signature.digest, device_id)
-    admission = services.admission.admit([asked])[0]
+    passage = services.entrance.enter(Arrival(asked, tuple(transaction_ids)))
+    admission = passage.admission
     g.rate_limit = admission
     match admission.outcome:
         case AdmissionOutcome.ADMITTED:
-            return
+            return passage.records
         case AdmissionOutcome.REPLAYED:
             _count_refusal("replayed")
             raise ReplayedError

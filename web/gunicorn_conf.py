@@ -73,9 +73,11 @@ def child_exit(_server: Any, _worker: Any) -> None:
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    """Lets what the dispatcher still holds be answered."""
+    """Lets what the process still holds be answered: at the entrance first, because it goes on to the dispatcher."""
     from web.services import services_of
 
     application = getattr(worker, "wsgi", None)  # a worker that could not start has none
     if application is not None:
-        services_of(application).dispatcher.close(graceful_timeout)
+        services = services_of(application)
+        services.entrance.close(graceful_timeout)
+        services.dispatcher.close(graceful_timeout)

@@ -5,8 +5,8 @@ parameters have passed every check, and returns a response.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import wraps
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, request
 from pydantic import BaseModel
 
+from ml.stores.decisions import DecisionRecord
 from security.roles import Role
 from security.tokens import Identity
 from web import guards
@@ -58,6 +59,7 @@ class Operation:
         answer: the success.
         other_answers: answers with another status that are no problems.
         problems: the kinds this operation adds to those its guards can answer.
+        transactions: names the transactions of a body whose recorded decisions the view asks for.
     """
 
     name: str
@@ -76,11 +78,15 @@ class Operation:
     path_parameters: type[BaseModel] | None = None
     other_answers: tuple[Answer, ...] = ()
     problems: tuple[Kind, ...] = ()
+    transactions: Callable[[Any], Sequence[str]] = lambda _body: ()
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that passed its checks; `body`, `query` and `path` are of the models that the operation names."""
+    """A request that passed its checks; `body`, `query` and `path` are of the models that the operation names.
+
+    `records` holds what was recorded, when the request was admitted, of the transactions that the operation names.
+    """
 
     services: Services
     identity: Identity | None
@@ -88,6 +94,7 @@ class Call:
     body: Any = None
     query: Any = None
     path: Any = None
+    records: Mapping[str, DecisionRecord] = field(default_factory=dict)
 
     def elapsed_ms(self) -> float:
         """Returns the milliseconds since the request's checks began."""
@@ -113,6 +120,7 @@ class _Parsed:
     path: Any = None
     error: WebError | None = None
     device_id: str | None = None
+    transaction_ids: Sequence[str] = ()
 
 
 def operation(blueprint: Blueprint, declared: Operation) -> Callable[[View], View]:
@@ -144,19 +152,26 @@ def _answer(declared: Operation, view: View, path: Mapping[str, str]) -> Respons
     started = time.perf_counter()
     services = services_of(current_app)
     raw = guards.read_body(_limit(declared, services))
+    records: Mapping[str, DecisionRecord] = {}
     if declared.role is None:
         parsed = _parse(declared, raw, path)
         identity = None
     else:
         identity = guards.authenticate(services, declared.role)
         signature = guards.check_signature(services, raw) if declared.signed else None
-        # Parsed before the one Redis call, which needs the device; its error waits until that call has passed.
+        # Parsed before the one Redis call, which needs device and transactions; its error waits until that has passed.
         parsed = _parse(declared, raw, path)
         if signature is not None:
-            guards.admit(services, identity, signature, device_id=parsed.device_id)
+            records = guards.admit(
+                services,
+                identity,
+                signature,
+                device_id=parsed.device_id,
+                transaction_ids=parsed.transaction_ids,
+            )
     if parsed.error is not None:
         raise parsed.error
-    return view(Call(services, identity, started, parsed.body, parsed.query, parsed.path))
+    return view(Call(services, identity, started, parsed.body, parsed.query, parsed.path, records))
 
 
 def _limit(declared: Operation, services: Services) -> int:
@@ -172,7 +187,13 @@ def _parse(declared: Operation, raw: bytes, path: Mapping[str, str]) -> _Parsed:
         body = _parse_body(declared, raw)
     except WebError as error:
         return _Parsed(error=error)
-    return _Parsed(body, query, checked_path, device_id=getattr(body, "device_id", None))
+    return _Parsed(
+        body,
+        query,
+        checked_path,
+        device_id=getattr(body, "device_id", None),
+        transaction_ids=declared.transactions(body),
+    )
 
 
 def _parse_body(declared: Operation, raw: bytes) -> BaseModel | None:

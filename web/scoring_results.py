@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from ml.scoring_batch import ResultStatus, ScoringRequest
+from ml.stores.decisions import DecisionRecord
 from web.errors import ConflictError, DeadlineError, OverloadedError, SafeModeError, ScoringFailedError, WebError
 
 
@@ -27,6 +28,13 @@ class ScoringReply:
 
     batch_id: str
     results: Sequence[Mapping[str, Any]]
+
+
+def recorded_result(record: DecisionRecord, request: ScoringRequest) -> ScoringResult:
+    """Returns what a transaction that was decided before is answered: that decision, or a conflict."""
+    if record.fingerprint != request.fingerprint:
+        return ConflictError()
+    return Scored(record.decision, {})
 
 
 def read_reply(raw: bytes) -> ScoringReply:

@@ -11,13 +11,13 @@ from ml.registry import ModelRegistry
 from ml.stores.decisions import DecisionStore
 from ml.stores.explanations import ExplanationStore
 from ml.stores.outbox import Lag
-from security.admission import AdmissionControl
 from security.safe_mode import CachedSafeMode, SafeModeStore
 from security.signing import SignatureVerifier
 from security.tokens import TokenVerifier
 from settings import Settings
 from tasks.queues import QueueState, WorkerState
 from web.dispatch import Dispatcher
+from web.entrance import Entrance
 
 _EXTENSION = "shrike"
 
@@ -63,7 +63,7 @@ class Services:
     settings: Settings
     tokens: TokenVerifier
     signatures: SignatureVerifier
-    admission: AdmissionControl
+    entrance: Entrance
     dispatcher: Dispatcher
     decisions: DecisionStore
     explanations: ExplanationStore

@@ -5,6 +5,7 @@ import secrets
 
 from security.admission import AdmissionRequest
 from security.errors import SecurityError
+from web.entrance import Arrival
 from web.services import Services
 
 _SUBJECT = "warm-up"
@@ -17,6 +18,6 @@ def warm_up(services: Services) -> None:
     services.dispatcher.warm_up()
     services.safe_mode.state()
     try:
-        services.admission.admit([AdmissionRequest(_SUBJECT, secrets.token_hex(32))])
+        services.entrance.enter(Arrival(AdmissionRequest(_SUBJECT, secrets.token_hex(32))))
     except SecurityError as error:
         _log.warning("replay and rate limits cannot be checked yet: %s", error)

@@ -3,6 +3,8 @@
 import socket
 from dataclasses import dataclass
 
+from redis import Redis
+
 from ml.label import Label
 from ml.registry import ModelRegistry
 from ml.stores.labels import LabelInbox
@@ -20,6 +22,8 @@ from tasks.messages import MessagePublisher
 from tasks.queues import CONSUMER_GROUPS
 from web.circuit_breaker import BreakerState, CircuitBreaker
 from web.dispatch import Dispatcher, Transport
+from web.entrance import Entrance
+from web.entrance_redis import RedisEntranceCheck
 from web.queue_monitor_redis import RedisQueueMonitor
 from web.services import Services
 from web.transport_celery import CeleryTransport
@@ -33,16 +37,15 @@ def build_services(settings: Settings) -> Services:
     Raises:
         security.errors.KeyUnusableError: a key is missing or weak.
     """
-    # The request path waits for Redis no longer than for a decision. It never repeats a command: an admission whose
-    # answer was lost would find its own signature and call the request a replay.
-    hasty = wiring.connect_redis(settings, timeout_seconds=settings.score_timeout_ms / 1000, retries=0)
+    # The request path waits for Redis no longer than for a decision.
+    hasty = wiring.connect_redis(settings, timeout_seconds=settings.score_timeout_ms / 1000, retry_timeouts=False)
     client = wiring.connect_redis(settings)
     _bound_broker_waits(settings)
     return Services(
         settings=settings,
         tokens=TokenVerifier.from_settings(settings),
         signatures=SignatureVerifier.from_settings(settings),
-        admission=RedisAdmissionControl(hasty, AdmissionPolicy.from_settings(settings)),
+        entrance=_entrance(settings, hasty),
         dispatcher=_dispatcher(settings),
         decisions=wiring.decision_store(settings, client),
         explanations=wiring.explanation_store(settings),
@@ -52,6 +55,11 @@ def build_services(settings: Settings) -> Services:
         safe_mode_switch=wiring.safe_mode_store(settings, client),
         registry=ModelRegistry(settings.models_path),
     )
+
+
+def _entrance(settings: Settings, client: Redis) -> Entrance:
+    admission = RedisAdmissionControl(client, AdmissionPolicy.from_settings(settings))
+    return Entrance(RedisEntranceCheck(client, admission), timeout_seconds=settings.score_timeout_ms / 1000)
 
 
 def _queue_monitor(settings: Settings) -> RedisQueueMonitor:

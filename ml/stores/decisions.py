@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
+
+import orjson
 
 from ml.scoring_batch import Settled
 
@@ -41,24 +44,52 @@ class Reply:
     timings: dict[str, float]
 
 
+class CommitOutcome(StrEnum):
+    """What a commit did with one entry.
+
+    A decision is recorded; or the transaction was decided before, and that decision was answered again (replayed) or
+    its content differed (conflict); or the outbox was full. Settled entries were only passed on.
+    """
+
+    RECORDED = "recorded"
+    REPLAYED = "replayed"
+    CONFLICT = "conflict"
+    OVERLOADED = "overloaded"
+    SETTLED = "settled"
+
+
 @dataclass(frozen=True, slots=True)
 class CommitReport:
-    """What one commit did; `rings` names the sinks whose doorbell was not yet ringing."""
+    """What one commit did.
 
-    recorded: int
-    replayed: int
-    conflicts: int
-    overloaded: int
+    Attributes:
+        outcomes: one per entry, in order.
+        rings: the sinks whose doorbell was not yet ringing.
+    """
+
+    outcomes: tuple[CommitOutcome, ...]
     rings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """A recorded decision with the transaction it answers, both in wire form."""
+    """A recorded decision and the transaction it answers, as the JSON that was recorded."""
 
     fingerprint: str
-    decision: dict[str, Any]
-    transaction: dict[str, Any]
+    decision_json: bytes
+    transaction_json: bytes
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """The decision in wire form."""
+        decision: dict[str, Any] = orjson.loads(self.decision_json)
+        return decision
+
+    @property
+    def transaction(self) -> dict[str, Any]:
+        """The transaction in wire form."""
+        transaction: dict[str, Any] = orjson.loads(self.transaction_json)
+        return transaction
 
 
 class DecisionStore(Protocol):

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from ml.scoring_batch import ResultStatus, Settled
-from ml.stores.decisions import CommitReport, DecisionRecord, NewDecision, Reply
+from ml.stores.decisions import CommitOutcome, CommitReport, DecisionRecord, NewDecision, Reply
 
 
 class MemoryDecisionStore:
@@ -26,30 +26,34 @@ class MemoryDecisionStore:
 
     def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
         """See `DecisionStore.commit`; the doorbells ring whenever something new was recorded."""
-        counts = dict.fromkeys(("recorded", "replayed", "conflicts", "overloaded"), 0)
-        results = [self._settle(entry, reply, counts) for entry in entries]
+        outcomes = tuple(self._record(entry) for entry in entries)
+        results = [self._result(entry, outcome, reply) for entry, outcome in zip(entries, outcomes, strict=True)]
         self.replies[reply.address].append({"batch_id": reply.batch_id, "results": results})
-        return CommitReport(**counts, rings=("explain", "publish") if counts["recorded"] else ())
+        return CommitReport(outcomes, rings=("explain", "publish") if CommitOutcome.RECORDED in outcomes else ())
 
-    def _settle(self, entry: NewDecision | Settled, reply: Reply, counts: dict[str, int]) -> dict[str, Any]:
+    def _record(self, entry: NewDecision | Settled) -> CommitOutcome:
+        if isinstance(entry, Settled):
+            return CommitOutcome.SETTLED
+        record = self._records.get(entry.transaction_id)
+        if record is not None:
+            same = record.fingerprint == entry.fingerprint
+            return CommitOutcome.REPLAYED if same else CommitOutcome.CONFLICT
+        if len(self.events) >= self._outbox_limit:
+            return CommitOutcome.OVERLOADED
+        self._records[entry.transaction_id] = DecisionRecord(entry.fingerprint, entry.decision, entry.transaction)
+        self.events.append(entry.event)
+        return CommitOutcome.RECORDED
+
+    def _result(self, entry: NewDecision | Settled, outcome: CommitOutcome, reply: Reply) -> dict[str, Any]:
         if isinstance(entry, Settled):
             settled: dict[str, Any] = orjson.loads(entry.json())
             return settled
-        record = self._records.get(entry.transaction_id)
-        if record is None and len(self.events) >= self._outbox_limit:
-            counts["overloaded"] += 1
+        if outcome is CommitOutcome.OVERLOADED:
             return {"status": ResultStatus.OVERLOADED.value}
-        if record is None:
-            counts["recorded"] += 1
-            record = DecisionRecord(entry.fingerprint, orjson.loads(entry.decision), orjson.loads(entry.transaction))
-            self._records[entry.transaction_id] = record
-            self.events.append(entry.event)
-        elif record.fingerprint != entry.fingerprint:
-            counts["conflicts"] += 1
+        if outcome is CommitOutcome.CONFLICT:
             return {"status": ResultStatus.CONFLICT.value}
-        else:
-            counts["replayed"] += 1
-        return {"status": ResultStatus.SCORED.value, "decision": record.decision, "timings": reply.timings}
+        decision = self._records[entry.transaction_id].decision
+        return {"status": ResultStatus.SCORED.value, "decision": decision, "timings": reply.timings}
 
     def find(self, transaction_id: str) -> DecisionRecord | None:
         """See `DecisionStore.find`."""

@@ -7,7 +7,7 @@ import orjson
 import redis
 
 from ml.scoring_batch import Settled
-from ml.stores.decisions import CommitReport, DecisionRecord, NewDecision, Reply
+from ml.stores.decisions import CommitOutcome, CommitReport, DecisionRecord, NewDecision, Reply
 from ml.stores.failures_redis import redis_failures_as_unavailable
 from ml.stores.keys_redis import (
     DOORBELL_TTL_MS,
@@ -22,6 +22,17 @@ from ml.stores.scripts_redis import script_source
 
 _FINGERPRINT_LENGTH = 32
 _HEADER_LENGTH = _FINGERPRINT_LENGTH + 8
+_OUTCOMES = tuple(CommitOutcome)  # the script's numbers 0 to 4 are positions in this order
+
+
+def lookup_command(transaction_ids: Sequence[str]) -> tuple[str, ...]:
+    """Returns the command that reads the records of transactions, for a pipeline that asks for more than them."""
+    return ("MGET", *map(decision_key, transaction_ids))
+
+
+def read_records(values: Sequence[bytes | None]) -> list[DecisionRecord | None]:
+    """Returns what the reply to a `lookup_command` holds, in its order."""
+    return [None if value is None else _read(value) for value in values]
 
 
 class RedisDecisionStore:
@@ -61,12 +72,10 @@ class RedisDecisionStore:
                     entry.event,
                 ]
         with redis_failures_as_unavailable():
-            recorded, replayed, conflicts, overloaded, *rings = self._commit(keys=keys, args=args)
+            reply_codes = self._commit(keys=keys, args=args)
+        rings, codes = reply_codes[: len(SINKS)], reply_codes[len(SINKS) :]
         return CommitReport(
-            recorded=recorded,
-            replayed=replayed,
-            conflicts=conflicts,
-            overloaded=overloaded,
+            outcomes=tuple(_OUTCOMES[code] for code in codes),
             rings=tuple(sink for sink, ring in zip(SINKS, rings, strict=True) if ring),
         )
 
@@ -77,14 +86,9 @@ class RedisDecisionStore:
     def find_many(self, transaction_ids: Sequence[str]) -> list[DecisionRecord | None]:
         """See `DecisionStore.find_many`."""
         with redis_failures_as_unavailable():
-            values = self._client.mget([decision_key(transaction_id) for transaction_id in transaction_ids])
-        return [None if value is None else _parse(value) for value in values]
+            return read_records(self._client.execute_command(*lookup_command(transaction_ids)))
 
 
-def _parse(value: bytes) -> DecisionRecord:
+def _read(value: bytes) -> DecisionRecord:
     end = _HEADER_LENGTH + int(value[_FINGERPRINT_LENGTH:_HEADER_LENGTH])
-    return DecisionRecord(
-        fingerprint=value[:_FINGERPRINT_LENGTH].decode(),
-        decision=orjson.loads(value[_HEADER_LENGTH:end]),
-        transaction=orjson.loads(value[end:]),
-    )
+    return DecisionRecord(value[:_FINGERPRINT_LENGTH].decode(), value[_HEADER_LENGTH:end], value[end:])

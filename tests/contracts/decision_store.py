@@ -3,7 +3,7 @@
 import orjson
 
 from ml.scoring_batch import ResultStatus, Settled
-from ml.stores.decisions import DecisionStore, NewDecision, Reply
+from ml.stores.decisions import CommitOutcome, CommitReport, DecisionStore, NewDecision, Reply
 
 
 def new_decision(transaction_id: str, *, fingerprint: str = "f" * 32, score: float = 0.5) -> NewDecision:
@@ -20,7 +20,7 @@ class DecisionStoreContract:
     def replies(self, address: str) -> list[dict]:
         raise NotImplementedError
 
-    def commit(self, *entries: NewDecision | Settled, batch_id: str = "b-1") -> object:
+    def commit(self, *entries: NewDecision | Settled, batch_id: str = "b-1") -> CommitReport:
         return self.store.commit(entries, Reply("shrike:reply:test", batch_id, {"queue_ms": 1.0}))
 
     def test_records_and_answers_in_order(self) -> None:
@@ -30,23 +30,24 @@ class DecisionStoreContract:
         assert [result["status"] for result in reply["results"]] == ["scored", "failed", "scored"]
         assert reply["results"][2]["decision"]["transaction_id"] == "t-2"
         assert reply["results"][0]["timings"] == {"queue_ms": 1.0}
-        assert (report.recorded, report.rings) == (2, ("explain", "publish"))
+        assert report.outcomes == (CommitOutcome.RECORDED, CommitOutcome.SETTLED, CommitOutcome.RECORDED)
+        assert report.rings == ("explain", "publish")
 
     def test_repeats_the_first_decision_for_the_same_content(self) -> None:
         self.commit(new_decision("t-1", score=0.25))
         report = self.commit(new_decision("t-1", score=0.75))
         assert self.replies("shrike:reply:test")[-1]["results"][0]["decision"]["score"] == 0.25
-        assert (report.recorded, report.replayed) == (0, 1)
+        assert report.outcomes == (CommitOutcome.REPLAYED,)
 
     def test_reports_a_conflict_for_other_content(self) -> None:
         self.commit(new_decision("t-1"))
         report = self.commit(new_decision("t-1", fingerprint="0" * 32))
         assert self.replies("shrike:reply:test")[-1]["results"] == [{"status": "conflict"}]
-        assert report.conflicts == 1
+        assert report.outcomes == (CommitOutcome.CONFLICT,)
 
     def test_decides_once_within_one_batch(self) -> None:
         report = self.commit(new_decision("t-1", score=0.1), new_decision("t-1", score=0.9))
-        assert (report.recorded, report.replayed) == (1, 1)
+        assert report.outcomes == (CommitOutcome.RECORDED, CommitOutcome.REPLAYED)
         results = self.replies("shrike:reply:test")[-1]["results"]
         assert [result["decision"]["score"] for result in results] == [0.1, 0.1]
 

@@ -1,12 +1,14 @@
 """`/predictions`: one transaction, a batch of them, or a decision made before."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response
 
 from ml.scoring_batch import ScoringRequest
 from ml.transaction import Transaction
+from observability import metrics
 from observability.context import get_correlation_id
 from observability.flask_hooks import annotate
 from security.roles import Role
@@ -18,7 +20,7 @@ from web.json_body import validate
 from web.operations import Answer, BodyLimit, Call, Operation, operation
 from web.safe_mode import refuse_in_safe_mode
 from web.schemas import BatchAnswer, BatchRequest, DecisionAnswer, StoredDecision, TransactionPath
-from web.scoring_results import Scored
+from web.scoring_results import Scored, ScoringResult, recorded_result
 
 blueprint = Blueprint("predictions", __name__)
 
@@ -49,6 +51,7 @@ _SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UN
             problems.SCORING_FAILED,
             problems.DEADLINE,
         ),
+        transactions=lambda body: (body.transaction_id,),
     ),
 )
 def score_transaction(call: Call) -> Response:
@@ -56,7 +59,10 @@ def score_transaction(call: Call) -> Response:
     services = call.services
     request = _scoring_request(call, call.body)
     refuse_in_safe_mode(services)
-    result = services.dispatcher.score([request], services.settings.score_timeout_ms / 1000)[0]
+    services.dispatcher.breaker.check()
+    result = _recorded(call, request)
+    if result is None:
+        result = services.dispatcher.score([request], services.settings.score_timeout_ms / 1000)[0]
     if not isinstance(result, Scored):
         raise result
     annotate(**{name: result.decision.get(name) for name in _LOGGED})
@@ -82,6 +88,7 @@ def score_transaction(call: Call) -> Response:
         body_example=examples.BATCH,
         answer=Answer(description="One result per transaction.", model=BatchAnswer, example=examples.BATCH_ANSWER),
         problems=_SCORING_PROBLEMS,
+        transactions=lambda body: _claimed_ids(body.transactions),
     ),
 )
 def score_batch(call: Call) -> Response:
@@ -93,12 +100,14 @@ def score_batch(call: Call) -> Response:
     refuse_in_safe_mode(services)
     services.dispatcher.breaker.check()
 
-    def read_item(position: int, item: Any) -> ScoringRequest | WebError:
+    def read_item(position: int, item: Any) -> ScoringRequest | ScoringResult:
         pointer = f"/transactions/{position}"
         try:
-            return _scoring_request(call, validate(Transaction, item, pointer=pointer), pointer)
+            request = _scoring_request(call, validate(Transaction, item, pointer=pointer), pointer)
         except WebError as error:
             return error
+        recorded = _recorded(call, request)
+        return request if recorded is None else recorded
 
     chunks = score_items(
         transactions,
@@ -150,6 +159,22 @@ def _scoring_request(call: Call, transaction: Transaction, pointer: str = "") ->
     if transaction.timestamp > latest:
         raise InvalidBodyError([Violation(f"{pointer}/timestamp", "must not lie that far in the future")])
     return ScoringRequest(transaction, transaction.fingerprint(), get_correlation_id() or "")
+
+
+def _recorded(call: Call, request: ScoringRequest) -> ScoringResult | None:
+    """Returns the answer to a transaction that was decided before; None if it was not."""
+    record = call.records.get(request.transaction.transaction_id)
+    if record is None:
+        return None
+    result = recorded_result(record, request)
+    metrics.inference_requests_total.labels(outcome="replayed" if isinstance(result, Scored) else "conflict").inc()
+    return result
+
+
+def _claimed_ids(items: Sequence[Any]) -> list[str]:
+    """Returns the different ids that the items of a batch claim."""
+    claimed = map(_transaction_id, items)
+    return list(dict.fromkeys(name for name in claimed if name is not None))
 
 
 def _transaction_id(item: Any) -> str | None:

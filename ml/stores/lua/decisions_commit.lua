@@ -16,13 +16,15 @@
 --      an empty fingerprint marks an item that was settled before: its decision JSON is the whole result.
 --
 -- A record is `fingerprint .. length of the decision JSON (8 digits) .. decision JSON .. transaction JSON`.
--- Returns {recorded, replayed, conflicts, overloaded, ring explain (0|1), ring publish (0|1)}.
+-- Returns {ring explain (0|1), ring publish (0|1)}, then one number per item:
+--   0 recorded, 1 replayed, 2 conflict, 3 overloaded, 4 settled before.
 
 local FIRST_KEY, FIRST_ARG, ARGS_PER_ITEM = 7, 7, 5
 local timings = ARGV[2]
 local room = tonumber(ARGV[4]) - redis.call('XLEN', KEYS[2])
-local recorded, replayed, conflicts, overloaded = 0, 0, 0, 0
-local results = {}
+local RECORDED, REPLAYED, CONFLICT, OVERLOADED, SETTLED = 0, 1, 2, 3, 4
+local recorded = 0
+local results, outcomes = {}, {}
 
 local function scored(decision)
   return '{"status":"scored","decision":' .. decision .. ',"timings":' .. timings .. '}'
@@ -32,21 +34,19 @@ for item = 1, #KEYS - FIRST_KEY + 1 do
   local base = FIRST_ARG + (item - 1) * ARGS_PER_ITEM
   local transaction_id, fingerprint, decision = ARGV[base], ARGV[base + 1], ARGV[base + 2]
   if fingerprint == '' then
-    results[item] = decision
+    results[item], outcomes[item] = decision, SETTLED
   else
     local key = KEYS[FIRST_KEY + item - 1]
     local record = redis.call('GET', key)
     if record then
       if string.sub(record, 1, 32) == fingerprint then
         results[item] = scored(string.sub(record, 41, 40 + tonumber(string.sub(record, 33, 40))))
-        replayed = replayed + 1
+        outcomes[item] = REPLAYED
       else
-        results[item] = '{"status":"conflict"}'
-        conflicts = conflicts + 1
+        results[item], outcomes[item] = '{"status":"conflict"}', CONFLICT
       end
     elseif room < 1 then
-      results[item] = '{"status":"overloaded"}'
-      overloaded = overloaded + 1
+      results[item], outcomes[item] = '{"status":"overloaded"}', OVERLOADED
     else
       redis.call('SET', key, fingerprint .. string.format('%08d', #decision) .. decision .. ARGV[base + 3], 'EX', ARGV[3])
       local entry_id = redis.call('XADD', KEYS[2], '*', 'id', transaction_id, 'event', ARGV[base + 4])
@@ -55,7 +55,7 @@ for item = 1, #KEYS - FIRST_KEY + 1 do
       redis.call('ZADD', KEYS[4], entry_ms, transaction_id)
       room = room - 1
       recorded = recorded + 1
-      results[item] = scored(decision)
+      results[item], outcomes[item] = scored(decision), RECORDED
     end
   end
 end
@@ -68,4 +68,4 @@ if recorded > 0 then
   if redis.call('SET', KEYS[5], '1', 'NX', 'PX', ARGV[6]) then ring_explain = 1 end
   if redis.call('SET', KEYS[6], '1', 'NX', 'PX', ARGV[6]) then ring_publish = 1 end
 end
-return {recorded, replayed, conflicts, overloaded, ring_explain, ring_publish}
+return {ring_explain, ring_publish, unpack(outcomes)}

@@ -108,26 +108,31 @@ class TestScoring:
         assert stored["sequence"]["at"] == [NOW_MS // 1000]
         assert stored["sequence"]["amount"] == [10.0]
 
-    def test_a_retry_gets_the_same_decision_and_counts_once(self) -> None:
+    def test_a_retry_that_overtook_its_first_copy_gets_the_committed_decision_and_counts_once(self) -> None:
         self.score(transaction("t-1"))
         first = self.results()[0]["decision"]
         self.model.score = 0.99
         report = self.score(transaction("t-1"))
         assert self.results()[0]["decision"] == first
         assert report.outcomes() == {"replayed": 1}
-        assert len(self.model.seen) == 1
+        assert report.decisions == ()
         assert len(self.decisions.events) == 1
+        np.testing.assert_array_equal(self.model.seen[0], self.model.seen[1])
 
-    def test_other_content_under_the_same_id_is_a_conflict_and_touches_no_features(self) -> None:
+    def test_two_copies_in_one_batch_are_decided_once(self) -> None:
+        report = self.score(transaction("t-1"), transaction("t-1"))
+        first, second = self.results()
+        assert first["decision"] == second["decision"]
+        assert report.outcomes() == {"scored": 1, "replayed": 1}
+        assert [decision.transaction_id for decision in report.decisions] == ["t-1"]
+        np.testing.assert_array_equal(*self.model.seen[0])
+
+    def test_other_content_under_the_same_id_is_a_conflict(self) -> None:
         self.score(transaction("t-1"))
-        report = self.score(transaction("t-1", amount="11", customer_id="c-2"))
+        report = self.score(transaction("t-1", amount="11"))
         assert self.results() == [{"status": "conflict"}]
         assert report.outcomes() == {"conflict": 1}
-        self.score(transaction("t-2", customer_id="c-2"))
-        alone = self.model.seen[-1][0]
-        self.score(transaction("t-3", customer_id="c-3"))
-        # c-2 has no more history than c-3 but for the shared terminal.
-        assert alone[0] == self.model.seen[-1][0][0]
+        assert report.decisions == ()
 
     def test_an_expired_batch_is_dropped_without_work_or_answer(self) -> None:
         report = self.score(transaction("t-1"), deadline_ms=NOW_MS)

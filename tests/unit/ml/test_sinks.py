@@ -118,7 +118,8 @@ def test_findings_that_make_no_sense_are_refused_alone(damage: dict[str, Any]) -
 
 def test_a_repaired_event_is_stored_without_an_explanation() -> None:
     store, original = MemoryExplanationStore(), event("a")
-    record = DecisionRecord("f" * 32, original["decision"], original["transaction"])
+    parts = (orjson.dumps(original[name]) for name in ("decision", "transaction"))
+    record = DecisionRecord("f" * 32, *parts)
     assert ExplanationSink(store).write([entry("a", repaired_event(record))]) == []
     assert store.find("a")["explanation"] is None
 

@@ -33,6 +33,8 @@ from tasks.queues import QueueState, WorkerState
 from web.app import create_app
 from web.circuit_breaker import CircuitBreaker
 from web.dispatch import Batch, Dispatcher, Transport
+from web.entrance import Entrance
+from web.entrance_memory import MemoryEntranceCheck
 from web.services import Services
 from web.transport_memory import MemoryTransport
 
@@ -182,11 +184,12 @@ def build_world(
     decisions, explanations = MemoryDecisionStore(), MemoryExplanationStore()
     worker, labels, monitor, safe_mode = Worker(decisions), MemoryLabelGate(), MemoryQueueMonitor(), MemorySafeMode()
     used = transport or MemoryTransport(worker.score)
+    gate = admission or MemoryAdmissionControl(AdmissionPolicy.from_settings(settings))
     services = Services(
         settings=settings,
         tokens=TokenVerifier.from_settings(settings),
         signatures=SignatureVerifier.from_settings(settings),
-        admission=admission or MemoryAdmissionControl(AdmissionPolicy.from_settings(settings)),
+        entrance=Entrance(MemoryEntranceCheck(gate, decisions), timeout_seconds=settings.score_timeout_ms / 1000),
         dispatcher=Dispatcher(
             lambda: used,
             breaker=breaker or CircuitBreaker(max_failures=5, window_seconds=30, open_seconds=15),

@@ -6,7 +6,7 @@ import redis
 
 from ml.errors import StoreUnavailableError
 from ml.scoring_batch import ResultStatus, Settled
-from ml.stores.decisions import Reply
+from ml.stores.decisions import CommitOutcome, Reply
 from ml.stores.decisions_redis import RedisDecisionStore
 from ml.stores.keys_redis import OUTBOX, awaiting_key, decision_key
 from tests.contracts.decision_store import DecisionStoreContract, new_decision
@@ -54,7 +54,7 @@ class TestRedisDecisionStore(DecisionStoreContract):
         self.store = make_store(self.client, outbox_limit=2)
         self.commit(new_decision("t-1"), new_decision("t-2"))
         report = self.commit(new_decision("t-3"), new_decision("t-1"))
-        assert (report.overloaded, report.replayed) == (1, 1)
+        assert report.outcomes == (CommitOutcome.OVERLOADED, CommitOutcome.REPLAYED)
         assert self.replies("shrike:reply:test")[-1]["results"][0] == {"status": "overloaded"}
         assert self.client.xlen(OUTBOX) == 2
 

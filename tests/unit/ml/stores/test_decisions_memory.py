@@ -1,5 +1,6 @@
 import pytest
 
+from ml.stores.decisions import CommitOutcome
 from ml.stores.decisions_memory import MemoryDecisionStore
 from tests.contracts.decision_store import DecisionStoreContract, new_decision
 
@@ -19,4 +20,4 @@ class TestBound:
         contract.store = MemoryDecisionStore(outbox_limit=1)
         contract.commit(new_decision("t-1"))
         report = contract.commit(new_decision("t-2"), new_decision("t-1"))
-        assert (report.overloaded, report.replayed) == (1, 1)
+        assert report.outcomes == (CommitOutcome.OVERLOADED, CommitOutcome.REPLAYED)
