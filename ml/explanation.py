@@ -66,7 +66,7 @@ def top_reasons(
 def _strongest(strengths: NDArray[np.floating[Any]], limit: int) -> dict[str, int]:
     """Returns the position of the strongest positive part of each of the strongest codes."""
     chosen: dict[str, int] = {}
-    for index in strengths.argsort(kind="stable")[::-1].tolist():
+    for index in (-strengths).argsort(kind="stable").tolist():
         if strengths[index] <= 0.0 or len(chosen) == limit:
             break
         chosen.setdefault(_CODES[index], index)

@@ -104,8 +104,8 @@ def full_explanation(stored: Mapping[str, Any], breakdown: Mapping[str, float]) 
 
 
 def _by_effect(parts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns parts by absolute contribution; of equal ones the later first, as reasons are chosen."""
-    return sorted(parts[::-1], key=lambda part: -abs(part["contribution"]))
+    """Returns parts by absolute contribution; equal ones keep their order, as reasons do."""
+    return sorted(parts, key=lambda part: -abs(part["contribution"]))
 
 
 def _feature_part(name: str, vector: Mapping[str, float], contribution: float) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _text(name: str, vector: Mapping[str, float]) -> str:
 def _sequence(reading: SequenceReading) -> dict[str, Any]:
     steps = zip(reading.at, reading.amount, reading.log_odds[-len(reading.at) :], reading.rises(), strict=True)
     return {
-        "start": reading.log_odds[0],
+        "lowest": min(reading.log_odds),
         "log_odds": reading.log_odds[-1],
         "decisive": reading.decisive(),
         "text": reading.describe(),

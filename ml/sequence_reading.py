@@ -1,7 +1,18 @@
 """What the sequence component read, step by step, as payments that an analyst can look up.
 
-`log_odds` holds what the component says after each payment. Its differences, the rises, add up to its answer minus
-where it started, see `ml.model.sequence`. The payments are decoded from the component's own input: times are whole
+`log_odds` holds what the component says after each payment: what it would say had the sequence ended there. From step
+to step it goes up and down, and most of that is forgotten by the next ordinary payment. What counts is what lasts: a
+payment's rise is how far it lifted the level below which the log-odds never fell again,
+
+    rise(t) = min(log_odds[t:]) - min(log_odds[t - 1:]) ≥ 0,
+
+so that the lowest log-odds and all rises add up to the component's answer exactly. The payment with the largest rise
+mattered most. Compared with leaving payments out of the sequence, on benchmark data and on simulated data, it is the
+one whose absence changes the answer most about twice as often as the one with the largest plain difference. Two
+limits: what is known of the present payment only (`SEQUENCE_CHANNELS`) is missing from earlier steps and counts as its
+own rise; and rises tell what raised the answer, not what kept it low.
+
+The payments are decoded from the component's own input: times are whole
 seconds, as gaps up to 24 days survive float32 exactly and longer ones within seconds; amounts hold four digits and,
 below 10,000, cents.
 """
@@ -10,6 +21,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import accumulate, pairwise
 from typing import Any
 
 from ml.features.definition import DAY_SECONDS, HOUR_SECONDS, MAX_AGE_DAYS
@@ -62,14 +74,13 @@ class SequenceReading:
         return {"at": self.at, "amount": self.amount, "log_odds": self.log_odds}
 
     def rises(self) -> list[float | None]:
-        """Returns by how much each payment changed the log-odds; None for the first of a full sequence."""
-        rises: list[float | None] = [
-            after - before for before, after in zip(self.log_odds, self.log_odds[1:], strict=False)
-        ]
+        """Returns by how much each payment raised the log-odds for good; None for the first of a full sequence."""
+        lasting = list(accumulate(reversed(self.log_odds), min))[::-1]
+        rises: list[float | None] = [after - before for before, after in pairwise(lasting)]
         return rises if len(rises) == len(self.at) else [None, *rises]
 
     def decisive(self) -> int | None:
-        """Returns the position of the payment that raised the log-odds most; None if none raised it."""
+        """Returns the position of the payment with the largest rise; None if none raised the log-odds for good."""
         rises = [0.0 if rise is None else rise for rise in self.rises()]
         place = max(range(len(rises)), key=rises.__getitem__)
         return place if rises[place] > 0.0 else None

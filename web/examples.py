@@ -20,6 +20,18 @@ TRANSACTION: Final[dict[str, Any]] = {
     "metadata": {"basket": "electronics"},
 }
 
+_SEQUENCE_TEXT = (
+    "the order and timing of this customer's last 3 payments; the one of 180.00 on 23 Nov 13:58 UTC, 4 min after the "
+    "one before, raised the risk most"
+)
+_SEQUENCE_REASON = {
+    "code": "UNUSUAL_ORDER",
+    "feature": "sequence",
+    "value": 0.31,
+    "contribution": 0.82,
+    "text": _SEQUENCE_TEXT,
+}
+
 STORED_DECISION: Final[dict[str, Any]] = {
     "transaction_id": TRANSACTION["transaction_id"],
     "decision": "review",
@@ -29,11 +41,12 @@ STORED_DECISION: Final[dict[str, Any]] = {
     "reasons": [
         {
             "code": "AMOUNT_ABOVE_NORM",
-            "feature": "amount_to_customer_mean",
+            "feature": "customer_ratio_mean_30d",
             "value": 4.2,
             "contribution": 1.37,
-            "text": "The amount is 4.2 times this customer's usual amount.",
-        }
+            "text": "the amount 249.90 is 4.2 times this customer's mean over 30 days",
+        },
+        _SEQUENCE_REASON,
     ],
     "model_version": _VERSION,
     "scored_at": "2026-11-23T14:03:27.412Z",
@@ -83,22 +96,54 @@ EXPLANATION: Final[dict[str, Any]] = {
     **STORED_DECISION,
     "customer_id": TRANSACTION["customer_id"],
     "correlation_id": _CORRELATION_ID,
+    "fingerprint": "5f1a7c0e9b3d4a6f8e2c1b0d9a7f6e5c",
     "transaction": TRANSACTION,
     "model": {"version": _VERSION, "hash": "9d2f"},
     "explanation": {
         "bias": -3.1,
-        "tabular_log_odds": 1.2,
-        "vector": {"amount": 412.5},
+        "log_odds": -0.632,
+        "vector": {"customer_ratio_mean_30d": 4.2, "customer_count_1h": 2.0},
         "contributions": [
+            {**STORED_DECISION["reasons"][0], "family": "customer_norm"},
+            {**_SEQUENCE_REASON, "family": "component"},
             {
-                "feature": "amount",
-                "family": "amount_time",
-                "code": "AMOUNT",
-                "value": 412.5,
-                "contribution": 4.3,
-                "text": "the amount is 412.50",
-            }
+                "feature": "autoencoder",
+                "family": "component",
+                "code": "UNUSUAL_PAYMENT",
+                "value": 0.22,
+                "contribution": 0.278,
+                "text": (
+                    "the combination of this payment's features is more unusual than 98% of legitimate ones; "
+                    "least expected: 2 payments in 1 h, this customer's norm is 0.08"
+                ),
+            },
         ],
+        "sequence": {
+            "log_odds": -0.8,
+            "lowest": -4.4,
+            "decisive": 1,
+            "text": _SEQUENCE_TEXT,
+            "steps": [
+                {"at": "2026-11-23T13:54:02Z", "amount": 31.5, "log_odds": -4.2, "rise": 0.2},
+                {"at": "2026-11-23T13:58:11Z", "amount": 180.0, "log_odds": -1.1, "rise": 3.1},
+                {"at": "2026-11-23T14:03:27Z", "amount": 249.9, "log_odds": -0.8, "rise": 0.3},
+            ],
+        },
+        "unusual": {
+            "anomaly": {"rarer_than": 0.95},
+            "autoencoder": {
+                "rarer_than": 0.98,
+                "least_expected": [
+                    {
+                        "feature": "customer_count_1h",
+                        "value": 2.0,
+                        "expected": 0.1,
+                        "share": 0.41,
+                        "text": "2 payments in 1 h, this customer's norm is 0.08",
+                    }
+                ],
+            },
+        },
     },
 }
 

@@ -4,10 +4,8 @@ Its head sees the LSTM's last state beside the last step itself: what is known o
 pass through the memory.
 
 The same head, applied to the memory after every earlier step and to that step itself, gives a running log-odds: what
-the component would say had the sequence ended there. The last of them is the component's answer, so their differences
-from step to step add up to it exactly; the step with the largest rise is the one that mattered most. Two limits: what
-is known of the present transaction only (see `SEQUENCE_CHANNELS`) is missing from earlier steps and counts as a rise
-of the last one, and a step's rise depends on the steps before it.
+the component would say had the sequence ended there. The last of them is the component's answer. Which step mattered
+most is read from them, see `ml.sequence_reading`.
 """
 
 import math

@@ -160,7 +160,7 @@ def test_every_value_has_a_text_and_everything_is_json(vector: np.ndarray, parts
 def test_the_explanation_tells_of_the_steps_and_of_what_was_least_expected() -> None:
     full = told(found())
     sequence, autoencoder = full["sequence"], full["unusual"]["autoencoder"]
-    assert (sequence["start"], sequence["log_odds"], sequence["decisive"]) == (-6.0, -1.0, 1)
+    assert (sequence["lowest"], sequence["log_odds"], sequence["decisive"]) == (-6.0, -1.0, 1)
     assert sequence["steps"][1] == {"at": "2026-07-31T10:00:00Z", "amount": 512.3, "log_odds": -2.0, "rise": 3.5}
     assert full["unusual"]["anomaly"] == {"rarer_than": 0.995}
     assert [item["feature"] for item in autoencoder["least_expected"]] == [FEATURE_NAMES[place] for place in (0, 2, 1)]

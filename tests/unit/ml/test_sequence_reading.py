@@ -1,3 +1,4 @@
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -67,9 +68,17 @@ def test_beyond_a_gap_too_long_to_be_told_times_are_unknown() -> None:
     assert read.at == [None, NOW - 7200, NOW]
 
 
-def test_rises_add_up_to_the_answer() -> None:
-    read = reading(60, 60, rises=[0.5, -1.0, 3.0])
-    assert sum(rise for rise in read.rises() if rise is not None) == read.log_odds[-1] - read.log_odds[0]
+@given(st.lists(st.floats(-20, 20), min_size=2, max_size=17))
+def test_the_lowest_log_odds_and_all_rises_add_up_to_the_answer(log_odds: list[float]) -> None:
+    read = SequenceReading([NOW] * (len(log_odds) - 1), [1.0] * (len(log_odds) - 1), log_odds)
+    assert min(log_odds) + math.fsum(read.rises()) == pytest.approx(log_odds[-1], abs=1e-12)
+    assert min(read.rises()) >= 0
+
+
+def test_a_rise_that_the_next_payment_undoes_does_not_count() -> None:
+    read = reading(60, 60, 60, rises=[0.5, 6.0, -5.5, 1.5])
+    assert read.rises() == [0.5, 0.5, 0.0, 1.5]
+    assert read.decisive() == 3
 
 
 def test_what_the_first_payment_of_a_full_sequence_changed_is_not_told() -> None:

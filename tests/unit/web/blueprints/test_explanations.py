@@ -4,6 +4,7 @@ import pytest
 
 from ml.full_explanation import full_explanation
 from tests.unit.web.world import World
+from web import examples
 from web.schemas import ExplanationAnswer, ExplanationPageAnswer
 
 BREAKDOWN = {"tabular": 0.3, "anomaly": 0.02, "autoencoder": 0.6, "sequence": 0.2}
@@ -15,9 +16,14 @@ def record(number: int, **members: Any) -> dict[str, Any]:
         "customer_id": f"c-{number % 2}",
         "decision": "review" if number % 3 else "decline",
         "score": 0.4,
+        "threshold": {"review": 0.2, "decline": 0.8},
+        "reasons": [],
         "model_version": "v1",
         "scored_at": f"2026-11-{number + 1:02d}T00:00:00.000Z",
         "correlation_id": "order-4711",
+        "fingerprint": "f" * 32,
+        "transaction": examples.TRANSACTION,
+        "model": {"version": "v1", "hash": "9d2f"},
         "breakdown": BREAKDOWN,
         "explanation": {
             "bias": -1.0,
