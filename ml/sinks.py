@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import orjson
 
 from ml.delivery import Refusal
+from ml.features.schema import AMOUNT_RATIO_FEATURE
 from ml.full_explanation import stored_explanation
 from ml.label import Label
 from ml.stores.decisions import DecisionStore
@@ -68,7 +69,8 @@ class LabelSink:
     """Stores labels and applies them to the features of the transactions they confirm.
 
     Whose features these are is read from the transaction's record; without one, from the label. A label that knows
-    neither is stored for retraining and counted in `unmatched`.
+    neither is stored for retraining and counted in `unmatched`. How a fraud's amount compares with its customer's
+    norm is read from the vector it was scored with; without one the feature store judges by what it remembers.
     """
 
     def __init__(
@@ -113,7 +115,13 @@ class LabelSink:
             terminal_id=known.terminal_id,
             is_fraud=label.is_fraud,
             known_at=label.known_at,
+            amount_ratio=self._amount_ratio(label.transaction_id) if label.is_fraud else None,
         )
+
+    def _amount_ratio(self, transaction_id: str) -> float | None:
+        record = self._explanations.find(transaction_id)
+        explanation = None if record is None else record["explanation"]
+        return None if explanation is None else explanation["vector"].get(AMOUNT_RATIO_FEATURE)
 
     def _transaction(self, transaction_id: str) -> Transaction | None:
         record = self._decisions.find(transaction_id)

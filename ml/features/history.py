@@ -8,9 +8,13 @@ One layout serves the online stores, the backfill and the offline executor. Numb
 | 8-11 | epoch | event time, epoch seconds |
 | 12-15 | known_at | when the label became known; 2^32 - 1 while it is not |
 | 16-21 | amount | 1e-4 currency units: low 4 bytes, high 2 bytes |
-| 22-23 | tag | country in the low 10 bits, label in the top 2: 0 unknown, 1 legitimate, 2 fraud |
+| 22-23 | tag | country in the low 10 bits, label in the top 2 |
 | 24-27 | terminal | 32-bit hash of the terminal id (customer rings only) |
 | 28-31 | device | 32-bit hash of the device id, 0 if none (customer rings only) |
+
+Labels: 0 unknown, 1 legitimate, 2 fraud, 3 ordinary fraud: one whose amount does not stand out among its customer's
+payments, so that something other than the amount must have given it away. A terminal's ring does not know its
+customers' habits; therefore the label brings the judgement along (`label_code`).
 
 A ring is sorted by event time; entries of the same second stand in order of arrival. Of all entries that ever
 arrived it holds the newest by event time, up to its capacity. `ml/stores/lua/features_observe.lua` and
@@ -21,8 +25,9 @@ import struct
 from hashlib import blake2b
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ml.features.definition import CUSTOMER_RING_CAPACITY, TERMINAL_RING_CAPACITY
+from ml.features.definition import CUSTOMER_RING_CAPACITY, ORDINARY_RATIO, RATIO_DECIMALS, TERMINAL_RING_CAPACITY
 from ml.table import NEVER
 from ml.transaction import Transaction
 
@@ -41,7 +46,7 @@ CUSTOMER_RING_BYTES = CUSTOMER_RING_CAPACITY * CUSTOMER_ENTRY.itemsize
 
 LABEL_SHIFT = 14
 COUNTRY_MASK = (1 << 10) - 1
-LABEL_LEGITIMATE, LABEL_FRAUD = 1, 2
+LABEL_LEGITIMATE, LABEL_FRAUD, LABEL_ORDINARY_FRAUD = 1, 2, 3
 
 _TERMINAL_PACK = struct.Struct("<QIIIHH")
 _CUSTOMER_PACK = struct.Struct("<QIIIHHII")
@@ -72,6 +77,24 @@ def country_code(country: str | None) -> int:
     return 0 if country is None else 1 + 26 * (ord(country[0]) - 65) + ord(country[1]) - 65
 
 
+def is_ordinary(amount_ratio: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tells which ratios of payments to their customers' medians do not stand out."""
+    return np.asarray(np.round(amount_ratio, RATIO_DECIMALS) <= ORDINARY_RATIO)
+
+
+def label_code(*, is_fraud: bool, amount_ratio: float | None) -> int:
+    """Returns the label of an entry; a fraud whose ratio to its customer's median is not known is not ordinary.
+
+    >>> label_code(is_fraud=True, amount_ratio=1.2), label_code(is_fraud=True, amount_ratio=None)
+    (3, 2)
+    """
+    if not is_fraud:
+        return LABEL_LEGITIMATE
+    if amount_ratio is not None and is_ordinary(np.array(amount_ratio)):
+        return LABEL_ORDINARY_FRAUD
+    return LABEL_FRAUD
+
+
 def encode(transaction: Transaction) -> tuple[bytes, bytes]:
     """Returns the transaction's unlabelled entry for its customer's and for its terminal's ring."""
     units = transaction.amount_units
@@ -87,7 +110,7 @@ def encode(transaction: Transaction) -> tuple[bytes, bytes]:
     return _CUSTOMER_PACK.pack(*common, *places), _TERMINAL_PACK.pack(*common)
 
 
-def _find(ring: bytes, key: bytes, entry_bytes: int) -> int:
+def find(ring: bytes, key: bytes, entry_bytes: int) -> int:
     """Returns the offset of the entry that starts with the 8 bytes of `key`, -1 if there is none."""
     at = ring.find(key)
     while at > 0 and at % entry_bytes:
@@ -102,7 +125,7 @@ def insert(ring: bytes, entry: bytes, *, capacity_bytes: int) -> tuple[bytes, by
     nothing and gets the same past again.
     """
     size = len(entry)
-    found = _find(ring, entry[:8], size)
+    found = find(ring, entry[:8], size)
     if found >= 0:
         return ring[:found], ring
     epoch = int.from_bytes(entry[_EPOCH_OFFSET : _EPOCH_OFFSET + 4], "little")
@@ -112,18 +135,18 @@ def insert(ring: bytes, entry: bytes, *, capacity_bytes: int) -> tuple[bytes, by
     return ring[:cut], (ring[:cut] + entry + ring[cut:])[-capacity_bytes:]
 
 
-def relabel(ring: bytes, key: int, *, entry_bytes: int, is_fraud: bool, known_at: int) -> bytes | None:
+def relabel(ring: bytes, key: int, *, entry_bytes: int, label: int, known_at: int) -> bytes | None:
     """Returns the ring with the transaction's label set, None if the transaction is not in the ring.
 
-    The same label once more keeps its earlier `known_at`; another label replaces it.
+    The same outcome once more changes nothing, unless it was known earlier; another outcome replaces the label.
     """
-    at = _find(ring, key.to_bytes(8, "little"), entry_bytes)
+    at = find(ring, key.to_bytes(8, "little"), entry_bytes)
     if at < 0:
         return None
-    label = LABEL_FRAUD if is_fraud else LABEL_LEGITIMATE
     tag_high = ring[at + _TAG_HIGH_OFFSET]
-    old_known_at = int.from_bytes(ring[at + _KNOWN_OFFSET :][:4], "little")
-    if tag_high >> 6 == label and old_known_at <= known_at:
+    old_label, old_known_at = tag_high >> 6, int.from_bytes(ring[at + _KNOWN_OFFSET :][:4], "little")
+    is_same_outcome = old_label > 0 and (old_label >= LABEL_FRAUD) == (label >= LABEL_FRAUD)
+    if is_same_outcome and old_known_at <= known_at:
         return ring
     changed = bytearray(ring)
     changed[at + _KNOWN_OFFSET : at + _KNOWN_OFFSET + 4] = known_at.to_bytes(4, "little")

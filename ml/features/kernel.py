@@ -29,12 +29,11 @@ from ml.features.definition import (
     MAX_ZSCORE,
     MEDIAN_LENGTH,
     NIGHT_END_HOUR,
-    ORDINARY_RATIO,
     RISK_WINDOWS,
     TERMINAL_WINDOWS,
     VELOCITY_WINDOWS,
 )
-from ml.features.history import COUNTRY_MASK, LABEL_FRAUD, LABEL_SHIFT
+from ml.features.history import COUNTRY_MASK, LABEL_FRAUD, LABEL_ORDINARY_FRAUD, LABEL_SHIFT
 from ml.features.schema import FEATURES, SEQUENCE_CHANNELS, SEQUENCE_LENGTH
 from ml.transaction import UNITS_PER_CURRENCY_UNIT
 
@@ -131,7 +130,8 @@ class _Past:
         label = entries["tag"] >> LABEL_SHIFT
         known_age = now[:, None] - entries["known_at"]
         self.is_labelled: Bools = (label > 0) & (known_age >= 0) & self.present
-        self.is_fraud: Bools = (label == LABEL_FRAUD) & self.is_labelled
+        self.is_fraud: Bools = (label >= LABEL_FRAUD) & self.is_labelled
+        self.is_ordinary_fraud: Bools = (label == LABEL_ORDINARY_FRAUD) & self.is_labelled
         self.known_age: Floats = np.where(self.is_labelled, known_age, _FAR)
 
 
@@ -156,6 +156,16 @@ def compute(windows: Windows) -> FeatureMatrix:
     for channel in ("is_new_terminal", "terminal_fraud_share_30d", "terminal_fraud_share_last_5"):
         sequences[:, -1, _CHANNEL[channel]] = features[_COLUMN[channel]]
     return FeatureMatrix(np.ascontiguousarray(features.T), sequences)
+
+
+def ratio_to_median(
+    amount_units: NDArray[np.int64], customer_past: NDArray[np.void], customer_counts: NDArray[np.intp]
+) -> Floats:
+    """Returns `customer_ratio_median` alone [B], from windows as in `Windows`; no other feature is needed to label."""
+    amount = amount_units.astype(np.float64)
+    recent = customer_past[:, -MEDIAN_LENGTH:]
+    past = _Past(recent, np.minimum(customer_counts, recent.shape[1]), np.zeros(len(amount)))
+    return _ratio(amount, _median(past, amount))
 
 
 def _count(mask: Bools) -> Floats:
@@ -258,22 +268,21 @@ def _terminal_velocity(out: Floats, past: _Past, amount: Floats) -> None:
 
 
 def _terminal_risk(out: Floats, past: _Past) -> None:
+    """The same for all frauds and, in the second half of the rows, for the ordinary ones."""
     is_known = past.known_age < _RISK_SECONDS
-    out[0:4] = _count(is_known & past.is_fraud)
-    out[4:8] = _share(out[0:4], _count(is_known))
-
     # Rank 1 is the newest labelled payment by event time.
     rank = past.is_labelled[:, ::-1].cumsum(axis=1)[:, ::-1]
-    out[8:11] = _count((rank <= _LAST_LABELLED[:, :, None]) & past.is_fraud)
-    out[8:11] = _share(out[8:11], np.minimum(rank[:, 0], _LAST_LABELLED))
-    oldest = np.where(past.is_fraud, past.age, -1.0).max(axis=1)
-    out[11] = _days(_youngest(past.is_fraud, past.age))
-    out[12] = _days(np.where(oldest < 0, _FAR, oldest))
-    legitimate = (past.is_labelled & ~past.is_fraud)[:, ::-1].cumsum(axis=1)[:, ::-1]
-    out[13] = _count((legitimate == 0) & past.is_fraud)
-    mean = _share(past.amount.sum(axis=1), past.number)
-    is_ordinary = past.is_fraud & (past.amount <= ORDINARY_RATIO * mean[:, None])
-    out[14] = _count(is_ordinary & is_known[-1])
+    is_last = rank <= _LAST_LABELLED[:, :, None]
+    known, last = _count(is_known), np.minimum(rank[:, 0], _LAST_LABELLED)
+    is_after_legitimate = (past.is_labelled & ~past.is_fraud)[:, ::-1].cumsum(axis=1)[:, ::-1] == 0
+    for rows, is_fraud in zip(np.split(out, 2), (past.is_fraud, past.is_ordinary_fraud), strict=True):
+        oldest = np.where(is_fraud, past.age, -1.0).max(axis=1)
+        rows[0:4] = _count(is_known & is_fraud)
+        rows[4:8] = _share(rows[0:4], known)
+        rows[8:11] = _share(_count(is_last & is_fraud), last)
+        rows[11] = _days(_youngest(is_fraud, past.age))
+        rows[12] = _days(np.where(oldest < 0, _FAR, oldest))
+        rows[13] = _count(is_after_legitimate & is_fraud)
 
 
 def _novelty(out: Floats, windows: Windows, past: _Past, same_terminal: Bools) -> None:

@@ -11,10 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.features.definition import CUSTOMER_RING_CAPACITY, TERMINAL_RING_CAPACITY
-from ml.features.history import COUNTRY_MASK, CUSTOMER_ENTRY, LABEL_SHIFT, TERMINAL_ENTRY, country_code, short_hash
-from ml.features.kernel import FeatureMatrix, Windows, compute
+from ml.features.history import (
+    COUNTRY_MASK,
+    CUSTOMER_ENTRY,
+    LABEL_ORDINARY_FRAUD,
+    LABEL_SHIFT,
+    TERMINAL_ENTRY,
+    country_code,
+    is_ordinary,
+    short_hash,
+)
+from ml.features.kernel import FeatureMatrix, Windows, compute, ratio_to_median
 from ml.features.schema import FEATURE_COUNT, SEQUENCE_CHANNELS, SEQUENCE_LENGTH
-from ml.table import Column, TransactionTable
+from ml.table import FRAUD, Column, TransactionTable
 
 _CHUNK_ROWS = 1024
 _BUCKET = 8  # rows whose rings differ by less than this many entries share a chunk
@@ -64,7 +73,22 @@ def encode_table(table: TransactionTable) -> NDArray[np.void]:
     entries["tag"] = _coded(table.country, country_code) | label << LABEL_SHIFT
     entries["terminal"] = _coded(table.terminal_id, short_hash)
     entries["device"] = _coded(table.device_id, short_hash)
+    ordinary = _ordinary_frauds(table, entries)
+    entries["tag"][ordinary] = entries["tag"][ordinary] & COUNTRY_MASK | LABEL_ORDINARY_FRAUD << LABEL_SHIFT
     return entries
+
+
+def _ordinary_frauds(table: TransactionTable, entries: NDArray[np.void]) -> NDArray[np.intp]:
+    """Returns the frauds whose amount did not stand out among what their customer had paid before."""
+    frauds = np.flatnonzero(table.is_fraud == FRAUD)
+    if not len(frauds):
+        return frauds
+    customers = _Histories(table, table.customer_id, entries, capacity=CUSTOMER_RING_CAPACITY)
+    ratios = [
+        ratio_to_median(table.amount_units[chunk], *customers.windows(chunk))
+        for chunk in np.split(frauds, range(_CHUNK_ROWS, len(frauds), _CHUNK_ROWS))
+    ]
+    return frauds[is_ordinary(np.concatenate(ratios))]
 
 
 def terminal_part(entries: NDArray[np.void]) -> NDArray[np.void]:

@@ -29,8 +29,11 @@ from ml.features.definition import (
     VELOCITY_WINDOWS,
 )
 
-DEFINITION_VERSION = 1
+DEFINITION_VERSION = 2
 """Raise it with every change of what a feature means; a test pins the numbers that belong to it."""
+
+AMOUNT_RATIO_FEATURE = "customer_ratio_median"
+"""The feature by which a fraud is told to be ordinary once its label comes."""
 
 SEQUENCE_LENGTH = 16
 """Steps of the sequence: the customer's last payments in time order, the current one last."""
@@ -219,7 +222,7 @@ def _customer_norm() -> list[Feature]:
         Feature("customer_ratio_mean_30d", family, code, times_mean("30d")),
         Feature("customer_zscore_7d", family, code, zscore("7d")),
         Feature("customer_zscore_30d", family, code, zscore("30d")),
-        Feature("customer_ratio_median", family, code, _with_history(times("median"))),
+        Feature(AMOUNT_RATIO_FEATURE, family, code, _with_history(times("median"))),
         Feature("customer_ratio_ewma", family, code, _with_history(times("recent mean"))),
         Feature("customer_ratio_max", family, code, _with_history(times("highest earlier payment"))),
         Feature("customer_amount_rank", family, code, _with_history(rank)),
@@ -293,47 +296,50 @@ def _terminal_velocity() -> list[Feature]:
 
 
 def _terminal_risk() -> list[Feature]:
+    return [*_frauds_at_terminal("fraud", ""), *_frauds_at_terminal("ordinary_fraud", " of ordinary amount")]
+
+
+def _frauds_at_terminal(kind: str, which: str) -> list[Feature]:
+    """Returns the features of one kind of fraud; `which` tells it from others in a sentence."""
     family, code = "terminal_risk", "TERMINAL_FRAUD_RISK"
+    noun = f"confirmed fraud{which}"
 
     def frauds(window: str) -> Describe:
         return lambda value, _: (
-            f"{_plural(value, 'confirmed fraud')} at this terminal became known in the last {_window(window)}"
+            f"{_plural(value, 'confirmed fraud')}{which} at this terminal became known in the last {_window(window)}"
         )
 
     def share(window: str) -> Describe:
         return lambda value, _: (
-            f"{value:.0%} of this terminal's payments labelled in the last {_window(window)} were fraud"
+            f"{value:.0%} of this terminal's payments labelled in the last {_window(window)} were fraud{which}"
             if value
-            else f"no fraud at this terminal became known in the last {_window(window)}"
+            else f"no fraud{which} at this terminal became known in the last {_window(window)}"
         )
 
     def last(length: int) -> Describe:
         # A terminal may have fewer labelled payments than that; the share is of those it has.
-        which = "last labelled payment" if length == 1 else f"last labelled payments ({length} at most)"
-        return lambda value, _: f"this terminal's {which}: {value:.0%} fraud"
+        payments = "last labelled payment" if length == 1 else f"last labelled payments ({length} at most)"
+        return lambda value, _: f"this terminal's {payments}: {value:.0%} fraud{which}"
 
-    def age(which: str) -> Describe:
+    def age(place: str) -> Describe:
         def text(value: float, _: Mapping[str, float]) -> str:
             if value >= MAX_AGE_DAYS:
-                return "no confirmed fraud at this terminal is known"
-            return f"the {which} confirmed fraud at this terminal was {_age(value)} ago"
+                return f"no {noun} at this terminal is known"
+            return f"the {place} {noun} at this terminal was {_age(value)} ago"
 
         return text
 
     def run(value: float, _: Mapping[str, float]) -> str:
-        return f"{_plural(value, 'fraud')} in unbroken succession up to this terminal's last labelled payment"
-
-    def ordinary(value: float, _: Mapping[str, float]) -> str:
-        return f"{_plural(value, 'confirmed fraud')} of ordinary amount at this terminal became known in 30 days"
+        part = f"{which} in the" if which else " in"
+        return f"{_plural(value, 'fraud')}{part} unbroken succession up to this terminal's last labelled payment"
 
     return [
-        *(Feature(f"terminal_frauds_{w}", family, code, frauds(w)) for w in RISK_WINDOWS),
-        *(Feature(f"terminal_fraud_share_{w}", family, code, share(w)) for w in RISK_WINDOWS),
-        *(Feature(f"terminal_fraud_share_last_{k}", family, code, last(k)) for k in LAST_LABELLED),
-        Feature("terminal_fraud_age_days", family, code, age("last")),
-        Feature("terminal_first_fraud_age_days", family, code, age("first")),
-        Feature("terminal_fraud_run", family, code, run),
-        Feature("terminal_ordinary_frauds_30d", family, code, ordinary),
+        *(Feature(f"terminal_{kind}s_{w}", family, code, frauds(w)) for w in RISK_WINDOWS),
+        *(Feature(f"terminal_{kind}_share_{w}", family, code, share(w)) for w in RISK_WINDOWS),
+        *(Feature(f"terminal_{kind}_share_last_{k}", family, code, last(k)) for k in LAST_LABELLED),
+        Feature(f"terminal_{kind}_age_days", family, code, age("last")),
+        Feature(f"terminal_first_{kind}_age_days", family, code, age("first")),
+        Feature(f"terminal_{kind}_run", family, code, run),
     ]
 
 

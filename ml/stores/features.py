@@ -15,13 +15,23 @@ ENTITY_TTL_SECONDS = 60 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class AppliedLabel:
-    """The confirmed outcome of a transaction, as the features need it; `known_at` in epoch seconds."""
+    """The confirmed outcome of a transaction, as the features need it.
+
+    Attributes:
+        transaction_id, customer_id, terminal_id: which payment it is.
+        is_fraud: the outcome.
+        known_at: when it became known, epoch seconds.
+        amount_ratio: `customer_ratio_median` of the payment as of its arrival, which tells whether a fraud was
+            ordinary (`ml.features.history.label_code`). None if it is not at hand: then what the store still
+            remembers of the customer decides.
+    """
 
     transaction_id: str
     customer_id: str
     terminal_id: str
     is_fraud: bool
     known_at: int
+    amount_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,7 @@ class FeatureStore(Protocol):
     def apply_labels(self, labels: Sequence[AppliedLabel]) -> int:
         """Sets the outcome of remembered transactions and returns how many of them were still remembered.
 
-        The same label once more changes nothing; another outcome for the transaction replaces the earlier one.
+        The same outcome once more changes nothing; another one for the transaction replaces the earlier one.
 
         Raises:
             StoreUnavailableError: some labels may not have been set; a repetition is safe.

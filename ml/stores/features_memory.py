@@ -9,11 +9,12 @@ from ml.features.history import (
     TERMINAL_RING_BYTES,
     encode,
     insert,
+    label_code,
     relabel,
     transaction_key,
 )
 from ml.features.kernel import FeatureMatrix
-from ml.features.online import compute_online
+from ml.features.online import amount_ratio, compute_online
 from ml.stores.features import AppliedLabel, EntityKind, EntityState
 from ml.transaction import Transaction
 
@@ -41,8 +42,9 @@ class MemoryFeatureStore:
         """See `FeatureStore.apply_labels`."""
         found = 0
         for label in labels:
-            in_customer = self._relabel("customer", label.customer_id, label)
-            in_terminal = self._relabel("terminal", label.terminal_id, label)
+            code = self._label_code(label)
+            in_customer = self._relabel("customer", label.customer_id, label, code)
+            in_terminal = self._relabel("terminal", label.terminal_id, label, code)
             found += in_customer or in_terminal
         return found
 
@@ -59,12 +61,19 @@ class MemoryFeatureStore:
         past, self._rings[kind, entity_id] = insert(ring, entry, capacity_bytes=_RING_BYTES[kind])
         return past
 
-    def _relabel(self, kind: EntityKind, entity_id: str, label: AppliedLabel) -> bool:
+    def _label_code(self, label: AppliedLabel) -> int:
+        ratio = label.amount_ratio
+        if label.is_fraud and ratio is None:
+            ring = self._rings.get(("customer", label.customer_id), b"")
+            ratio = amount_ratio(ring, transaction_key(label.transaction_id))
+        return label_code(is_fraud=label.is_fraud, amount_ratio=ratio)
+
+    def _relabel(self, kind: EntityKind, entity_id: str, label: AppliedLabel, code: int) -> bool:
         changed = relabel(
             self._rings.get((kind, entity_id), b""),
             transaction_key(label.transaction_id),
             entry_bytes=_ENTRY_BYTES[kind],
-            is_fraud=label.is_fraud,
+            label=code,
             known_at=label.known_at,
         )
         if changed is not None:

@@ -16,15 +16,14 @@ from itertools import islice
 from ml.features.history import (
     CUSTOMER_ENTRY,
     CUSTOMER_RING_BYTES,
-    LABEL_FRAUD,
-    LABEL_LEGITIMATE,
     TERMINAL_ENTRY,
     TERMINAL_RING_BYTES,
     encode,
+    label_code,
     transaction_key,
 )
 from ml.features.kernel import FeatureMatrix
-from ml.features.online import compute_online
+from ml.features.online import amount_ratio, compute_online
 from ml.stores.commands import Command, CommandRunner
 from ml.stores.features import ENTITY_TTL_SECONDS, AppliedLabel, EntityKind, EntityState
 from ml.stores.scripts_redis import lua_script
@@ -69,15 +68,27 @@ class RedisFeatureStore:
     def apply_labels(self, labels: Sequence[AppliedLabel]) -> int:
         """See `FeatureStore.apply_labels`."""
         commands: list[Command] = []
-        for label in labels:
+        ratios = self._amount_ratios(labels)
+        for place, label in enumerate(labels):
             key = transaction_key(label.transaction_id).to_bytes(8, "little")
-            code = LABEL_FRAUD if label.is_fraud else LABEL_LEGITIMATE
+            code = label_code(is_fraud=label.is_fraud, amount_ratio=ratios.get(place, label.amount_ratio))
             customer = entity_key("customer", label.customer_id)
             terminal = entity_key("terminal", label.terminal_id)
             for name, size in ((customer, CUSTOMER_ENTRY.itemsize), (terminal, TERMINAL_ENTRY.itemsize)):
                 commands.append(("EVALSHA", _LABEL.sha, 1, name, key, size, code, label.known_at))
         found = self._runner.run(commands, scripts=_SCRIPTS)
         return sum(1 for pair in zip(found[0::2], found[1::2], strict=True) if any(pair))
+
+    def _amount_ratios(self, labels: Sequence[AppliedLabel]) -> dict[int, float | None]:
+        """Returns, by place, what the customers' rings tell of the frauds that came without their ratio."""
+        places = [place for place, label in enumerate(labels) if label.is_fraud and label.amount_ratio is None]
+        if not places:
+            return {}
+        rings = self._runner.run([("GET", entity_key("customer", labels[place].customer_id)) for place in places])
+        return {
+            place: amount_ratio(ring or b"", transaction_key(labels[place].transaction_id))
+            for place, ring in zip(places, rings, strict=True)
+        }
 
     def load(self, states: Iterable[EntityState]) -> int:
         """See `FeatureStore.load`."""

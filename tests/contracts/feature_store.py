@@ -30,13 +30,16 @@ def payment(number: int, *, at: int = 0, customer: str = "c1", terminal: str = "
     )
 
 
-def label(transaction: Transaction, *, known_at: int, is_fraud: bool = True) -> AppliedLabel:
+def label(
+    transaction: Transaction, *, known_at: int, is_fraud: bool = True, amount_ratio: float | None = None
+) -> AppliedLabel:
     return AppliedLabel(
         transaction.transaction_id,
         transaction.customer_id,
         transaction.terminal_id,
         is_fraud,
         START + known_at,
+        amount_ratio,
     )
 
 
@@ -143,6 +146,35 @@ class FeatureStoreContract:
         matrix = store.observe([payment(2, at=3 * DAY)])
         assert value(matrix, "terminal_frauds_7d") == 0
         assert value(matrix, "terminal_fraud_age_days") == 60.0
+
+    @pytest.mark.parametrize(("ratio", "ordinary"), [(1.0, 1), (2.0, 1), (2.1, 0)])
+    def test_a_fraud_is_ordinary_if_its_customers_norm_does_not_tell_it(
+        self, store: FeatureStore, ratio: float, ordinary: int
+    ) -> None:
+        fraud = payment(1)
+        store.observe([fraud])
+        store.apply_labels([label(fraud, known_at=DAY, amount_ratio=ratio)])
+        matrix = store.observe([payment(2, at=2 * DAY)])
+        assert value(matrix, "terminal_frauds_7d") == 1
+        assert value(matrix, "terminal_ordinary_frauds_7d") == ordinary
+        assert value(matrix, "terminal_ordinary_fraud_share_last_1") == ordinary
+
+    @pytest.mark.parametrize(("amount", "ordinary"), [("20", 1), ("21", 0)])
+    def test_without_a_ratio_the_customers_remembered_payments_tell_what_is_ordinary(
+        self, store: FeatureStore, amount: str, ordinary: int
+    ) -> None:
+        fraud = payment(5, at=5, amount=amount)
+        store.observe([*(payment(number, at=number) for number in range(5)), fraud, payment(6, at=6, amount="999")])
+        store.apply_labels([label(fraud, known_at=DAY)])
+        assert value(store.observe([payment(7, at=2 * DAY)]), "terminal_ordinary_frauds_7d") == ordinary
+
+    def test_without_a_ratio_and_without_the_customer_no_fraud_is_ordinary(self, store: FeatureStore) -> None:
+        fraud = payment(1)
+        store.observe([fraud])
+        store.load([EntityState("customer", "c1", b"")])
+        store.apply_labels([label(fraud, known_at=DAY)])
+        matrix = store.observe([payment(2, at=2 * DAY)])
+        assert (value(matrix, "terminal_frauds_7d"), value(matrix, "terminal_ordinary_frauds_7d")) == (1, 0)
 
     def test_a_label_does_not_touch_country_or_device(self, store: FeatureStore) -> None:
         fraud = payment(1)

@@ -154,13 +154,13 @@ class TestLabelSink:
     def _sink(self) -> None:
         self.signer = MessageSigner(base64.b64encode(os.urandom(32)))
         self.labels, self.features = MemoryLabelStore(), MemoryFeatureStore()
-        self.decisions = MemoryDecisionStore()
+        self.decisions, self.explanations = MemoryDecisionStore(), MemoryExplanationStore()
         self.sink = LabelSink(
             signer=self.signer,
             labels=self.labels,
             features=self.features,
             decisions=self.decisions,
-            explanations=MemoryExplanationStore(),
+            explanations=self.explanations,
         )
 
     def message(self, label: Label, *, signer: MessageSigner | None = None) -> OutboxEntry:
@@ -186,6 +186,20 @@ class TestLabelSink:
         assert self.labels.find("a") == self.fraud("a")
         assert self.terminal_frauds() == 1.0
         assert self.sink.unmatched == 0
+
+    @pytest.mark.parametrize(("explanation", "ordinary"), [(1.2, 1.0), (2.7, 0.0), (None, 1.0)])
+    def test_the_vector_a_fraud_was_scored_with_tells_whether_it_was_ordinary(
+        self, explanation: float | None, ordinary: float
+    ) -> None:
+        """Without a stored vector the customer's remembered payments tell, of which there are none here."""
+        self.answer(transaction("a"))
+        vector = {"customer_ratio_median": explanation}
+        record = event("a")["decision"] | {"explanation": None if explanation is None else {"vector": vector}}
+        self.explanations.save([record])
+        assert self.sink.write([self.message(self.fraud("a"))]) == []
+        matrix = self.features.observe([transaction("later", at=TIME + 3600)])
+        assert matrix.vectors[0, FEATURE_NAMES.index("terminal_frauds_7d")] == 1.0
+        assert matrix.vectors[0, FEATURE_NAMES.index("terminal_ordinary_frauds_7d")] == ordinary
 
     def test_a_forged_or_altered_label_teaches_nothing(self) -> None:
         self.answer(transaction("a"))

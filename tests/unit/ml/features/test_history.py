@@ -46,7 +46,7 @@ def test_a_hash_that_straddles_two_entries_is_not_a_transaction() -> None:
     new = b"ABCDEFGH" + bytes(size - 8)
     assert insert(ring, new, capacity_bytes=10 * size)[1] == ring + new
     key = int.from_bytes(b"ABCDEFGH", "little")
-    assert relabel(ring, key, entry_bytes=size, is_fraud=True, known_at=1) is None
+    assert relabel(ring, key, entry_bytes=size, label=LABEL_FRAUD, known_at=1) is None
 
 
 def test_entries_hold_the_transaction() -> None:
@@ -66,7 +66,7 @@ def test_entries_hold_the_transaction() -> None:
 
 def test_a_label_moves_only_its_own_bits() -> None:
     ring = entry(1, 5)
-    changed = relabel(ring, transaction_key("p1"), entry_bytes=len(ring), is_fraud=True, known_at=77)
+    changed = relabel(ring, transaction_key("p1"), entry_bytes=len(ring), label=LABEL_FRAUD, known_at=77)
     assert changed is not None
     assert changed[:12] == ring[:12]
     assert changed[16:22] == ring[16:22]

@@ -1,7 +1,8 @@
 """The kernel against a slow, plain second telling of what every feature means."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from statistics import fmean, median, pstdev
 
 import numpy as np
@@ -25,6 +26,7 @@ class Row:
     country: str | None
     is_fraud: bool
     known_at: int
+    is_ordinary: bool = False
 
 
 @pytest.fixture(scope="module")
@@ -123,23 +125,22 @@ def terminal_reference(now: Row, past: list[Row]) -> dict[str, float]:
     result["terminal_ratio_mean"] = ratio(now.amount, mean)
     labelled = [row for row in past if row.known_at <= now.time]
     frauds = [row for row in labelled if row.is_fraud]
-    for name, length in d.RISK_WINDOWS.items():
-        recent = [row for row in labelled if now.time - row.known_at < length]
-        result[f"terminal_frauds_{name}"] = sum(row.is_fraud for row in recent)
-        result[f"terminal_fraud_share_{name}"] = share(sum(row.is_fraud for row in recent), len(recent))
-    for k in d.LAST_LABELLED:
-        result[f"terminal_fraud_share_last_{k}"] = share(
-            sum(row.is_fraud for row in labelled[-k:]), min(k, len(labelled))
-        )
-    result["terminal_fraud_age_days"] = days(now.time, [row.time for row in frauds])
-    result["terminal_first_fraud_age_days"] = days(now.time, [row.time for row in frauds[:1]])
     run = 0
     while run < len(labelled) and labelled[-1 - run].is_fraud:
         run += 1
-    result["terminal_fraud_run"] = run
-    result["terminal_ordinary_frauds_30d"] = sum(
-        row.amount <= d.ORDINARY_RATIO * mean and now.time - row.known_at < 30 * DAY for row in frauds
-    )
+    for kind, is_of_kind in (("fraud", attrgetter("is_fraud")), ("ordinary_fraud", attrgetter("is_ordinary"))):
+        chosen = [row for row in frauds if is_of_kind(row)]
+        for name, length in d.RISK_WINDOWS.items():
+            recent = [row for row in labelled if now.time - row.known_at < length]
+            number = sum(map(is_of_kind, recent))
+            result[f"terminal_{kind}s_{name}"] = number
+            result[f"terminal_{kind}_share_{name}"] = share(number, len(recent))
+        for k in d.LAST_LABELLED:
+            number = sum(map(is_of_kind, labelled[-k:]))
+            result[f"terminal_{kind}_share_last_{k}"] = share(number, min(k, len(labelled)))
+        result[f"terminal_{kind}_age_days"] = days(now.time, [row.time for row in chosen])
+        result[f"terminal_first_{kind}_age_days"] = days(now.time, [row.time for row in chosen[:1]])
+        result[f"terminal_{kind}_run"] = sum(map(is_of_kind, labelled[len(labelled) - run :]))
     return result
 
 
@@ -150,19 +151,21 @@ def test_every_feature_means_what_its_plain_telling_says(table: TransactionTable
     expected = np.empty_like(matrix.vectors)
     for index, (customer, terminal, now) in enumerate(rows_of(table)):
         hour = now.time % DAY / 3600
+        of_customer = customer_reference(now, customers.setdefault(customer, [])[-d.CUSTOMER_RING_CAPACITY :])
         values = {
             "amount": now.amount,
             "amount_log": math.log1p(now.amount),
             "hour": hour,
             "is_night": hour < d.NIGHT_END_HOUR,
             "is_weekend": np.datetime64(now.time, "s").item().weekday() >= 5,
-            **customer_reference(now, customers.setdefault(customer, [])[-d.CUSTOMER_RING_CAPACITY :]),
+            **of_customer,
             **terminal_reference(now, terminals.setdefault(terminal, [])[-d.TERMINAL_RING_CAPACITY :]),
         }
         assert set(values) == set(FEATURE_NAMES)
         expected[index] = [values[name] for name in FEATURE_NAMES]
         customers[customer].append(now)
-        terminals[terminal].append(now)
+        is_ordinary = round(of_customer["customer_ratio_median"], d.RATIO_DECIMALS) <= d.ORDINARY_RATIO
+        terminals[terminal].append(replace(now, is_ordinary=now.is_fraud and is_ordinary))
     for column, name in enumerate(FEATURE_NAMES):
         np.testing.assert_allclose(matrix.vectors[:, column], expected[:, column], rtol=1e-9, atol=1e-9, err_msg=name)
     # A column that never moves is not tested by this data.

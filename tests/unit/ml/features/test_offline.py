@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ml.features import definition
 from ml.features.kernel import FeatureMatrix
 from ml.features.offline import compute_features
-from ml.features.schema import FEATURE_NAMES
+from ml.features.schema import AMOUNT_RATIO_FEATURE, FEATURE_NAMES
 from ml.simulator import simulate
 from ml.stores.features import AppliedLabel
 from ml.stores.features_memory import MemoryFeatureStore
@@ -25,6 +25,7 @@ WHOLE_NUMBERS = [
     for index, name in enumerate(FEATURE_NAMES)
     if any(part in name for part in ("count", "sum", "frauds", "visits"))
 ]
+RATIO = FEATURE_NAMES.index(AMOUNT_RATIO_FEATURE)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def live_through(history: tuple[Event, ...], repeated: set[int]) -> tuple[Featur
         rows.append((transaction, event.number, known_at, int(event.is_fraud)))
         if event.label_after is not None:
             ids = (transaction.transaction_id, transaction.customer_id, transaction.terminal_id)
-            pending.append(AppliedLabel(*ids, event.is_fraud, known_at))
+            ratio = float(matrix.vectors[0, RATIO])
+            pending.append(AppliedLabel(*ids, event.is_fraud, known_at, ratio))
     table = TransactionTable.from_transactions(
         [row[0] for row in rows],
         arrived_at=[row[1] for row in rows],
