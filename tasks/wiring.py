@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
-from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004 - redis-py's own names
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
@@ -57,7 +57,7 @@ def connect_redis(
         socket_connect_timeout=timeout,
         socket_keepalive=True,
         health_check_interval=15,
-        retry=Retry(NoBackoff(), retries, (ConnectionError, TimeoutError) if retry_timeouts else (ConnectionError,)),
+        retry=Retry(NoBackoff(), retries) if retry_timeouts else Retry(NoBackoff(), retries, (RedisConnectionError,)),
     )
 
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import orjson
 import pytest
+from prometheus_client import REGISTRY
 
 from ml.errors import StoreUnavailableError
 from security.roles import Role
 from tests.unit.web.world import World
-from web.circuit_breaker import CircuitBreaker
+from web.circuit_breaker import BreakerState, CircuitBreaker
 from web.dispatch import Batch
 from web.schemas import BatchAnswer, DecisionAnswer, ProblemAnswer, StoredDecision
 
@@ -39,6 +40,64 @@ def test_a_retry_gets_the_same_bytes_but_for_correlation_id_and_timings(world: W
     first, second = (world.post(SCORE, transaction).data for _ in range(2))
     assert first.partition(b',"correlation_id"')[0] == second.partition(b',"correlation_id"')[0]
     assert b"scored_at" in first.partition(b',"correlation_id"')[0]
+
+
+def test_a_retry_is_answered_from_the_record_without_a_worker(world: World) -> None:
+    transaction = world.transaction()
+    world.post(SCORE, transaction)
+    before = outcomes("replayed"), outcomes("conflict")
+    assert world.post(SCORE, transaction).get_json()["timings"].keys() == {"total_ms"}
+    assert world.post(SCORE, transaction | {"customer_id": "c-2"}).status_code == 409
+    assert len(world.worker.batches) == 1
+    assert (outcomes("replayed"), outcomes("conflict")) == (before[0] + 1, before[1] + 1)
+
+
+def test_a_retry_is_refused_like_any_request_while_scoring_is_off(make_world: Callable[..., World]) -> None:
+    breaker = CircuitBreaker(max_failures=1, window_seconds=30, open_seconds=15)
+    world = make_world(breaker=breaker)
+    transaction = world.transaction()
+    world.post(SCORE, transaction)
+    breaker.record_failure()
+    assert problem(world.post(SCORE, transaction)) == "scoring-suspended"
+    assert problem(world.post(SCORE, transaction | {"amount": 99})) == "scoring-suspended"
+    world.safe_mode.enable("a test", "nobody")
+    assert problem(world.post(SCORE, transaction)) == "safe-mode"
+    assert problem(world.post(SCORE, transaction | {"amount": -1})) == "invalid-body"
+
+
+def test_a_retry_does_not_take_the_half_open_breakers_probe(make_world: Callable[..., World]) -> None:
+    now = [0.0]
+    breaker = CircuitBreaker(max_failures=1, window_seconds=30, open_seconds=15, clock=lambda: now[0])
+    world = make_world(breaker=breaker)
+    transaction = world.transaction()
+    world.post(SCORE, transaction)
+    breaker.record_failure()
+    now[0] = 16.0
+    assert world.post(SCORE, transaction).status_code == 200
+    assert breaker.state is BreakerState.OPEN
+    assert world.post(SCORE, world.transaction()).status_code == 200
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_a_batch_learns_of_all_its_recorded_decisions_at_once(make_world: Callable[..., World]) -> None:
+    asked: list[list[str]] = []
+    world = make_world(changes={"score_batch_rows": 4})
+    find_many = world.decisions.find_many
+    world.decisions.find_many = lambda ids: asked.append(list(ids)) or find_many(ids)  # type: ignore[method-assign]
+    known = [world.transaction() for _ in range(6)]
+    first = world.post(BATCH, {"transactions": known}).get_json()["results"]
+    scored_in = len(world.worker.batches)
+    asked.clear()
+    mixed = [*known[:3], world.transaction(), *known[3:], known[0] | {"amount": 99}, "no object", {"transaction_id": 7}]
+    results = world.post(BATCH, {"transactions": mixed}).get_json()["results"]
+    assert [ids for ids in asked if ids] == [[item["transaction_id"] for item in mixed[:7]]]
+    assert [results[place]["scored_at"] for place in (0, 1, 2, 4, 5, 6)] == [item["scored_at"] for item in first]
+    assert [item.get("status") for item in results[7:]] == [409, 422, 422]
+    assert sum(len(batch.requests) for batch in world.worker.batches[scored_in:]) == 1
+
+
+def outcomes(outcome: str) -> float:
+    return REGISTRY.get_sample_value("fraud_inference_requests_total", {"outcome": outcome}) or 0.0
 
 
 def test_the_same_transaction_written_differently_is_the_same(world: World) -> None:

@@ -1,0 +1,185 @@
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from secrets import token_hex
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+from ml.stores.decisions_redis import RedisDecisionStore
+from security.admission import AdmissionOutcome, AdmissionPolicy, Bucket
+from security.admission_redis import RedisAdmissionControl, subject_key
+from security.errors import AdmissionUnavailableError
+from tests.contracts.admission import asked, policy
+from tests.contracts.entrance_check import EntranceCheckContract, Make
+from web.entrance import Arrival, Entrance
+from web.entrance_redis import RedisEntranceCheck
+
+
+@pytest.fixture
+def client(valkey_url: str) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(valkey_url) as client:
+        client.ping()
+        yield client
+
+
+def make_check(client: "redis.Redis", rules: AdmissionPolicy) -> RedisEntranceCheck:
+    return RedisEntranceCheck(client, RedisAdmissionControl(client, rules))
+
+
+class TestRedisEntranceCheck(EntranceCheckContract):
+    @pytest.fixture
+    def make(self, client: "redis.Redis") -> Make:
+        self.decisions = RedisDecisionStore(client, record_ttl_seconds=60, outbox_limit=10**6)
+        return lambda rules: make_check(client, rules)
+
+
+def test_admission_and_lookups_of_any_number_of_requests_are_two_commands_at_once(client: "redis.Redis") -> None:
+    check = make_check(client, policy(subject=Bucket(5, 1)))
+    check.judge([Arrival(asked("warm up"))])
+    before = client.info("stats")["total_reads_processed"], client.info("commandstats")
+    check.judge([Arrival(asked(token_hex(8)), (token_hex(8), token_hex(8))) for _ in range(20)])
+    after = client.info("stats")["total_reads_processed"], client.info("commandstats")
+
+    def calls(command: str) -> int:
+        return int(after[1].get(f"cmdstat_{command}", {"calls": 0})["calls"]) - int(
+            before[1].get(f"cmdstat_{command}", {"calls": 0})["calls"]
+        )
+
+    assert (calls("evalsha"), calls("mget")) == (1, 1)
+    assert after[0] - before[0] == 3  # the one round trip and the questions about it
+
+
+def test_a_server_that_lost_its_scripts_gets_them_again(client: "redis.Redis") -> None:
+    check = make_check(client, policy())
+    client.script_flush()
+    request = asked("a")
+    assert check.judge([Arrival(request, ("t",))])[0].admission.admitted
+    assert not check.judge([Arrival(request, ("t",))])[0].admission.admitted
+
+
+def test_an_unreachable_server_admits_nobody() -> None:
+    nowhere = redis.Redis(host="127.0.0.1", port=1, socket_timeout=0.2, retry=None)
+    with nowhere, pytest.raises(AdmissionUnavailableError):
+        make_check(nowhere, policy()).judge([Arrival(asked("a"), ("t",))])
+
+
+class LossyLink:
+    """Passes connections on to a server; the test cuts them where it hurts most.
+
+    Attributes:
+        lose_replies: how many of the next replies to admission calls are lost, with their connection, after the
+            server has done the work.
+        connections: how many were made.
+    """
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.lose_replies = 0
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        with near, socket.create_connection(self._target) as far:
+            far.settimeout(10)
+            while asked := near.recv(1 << 20):
+                far.sendall(asked)
+                replied = far.recv(1 << 20)
+                if b"EVALSHA" in asked and self.lose_replies:
+                    self.lose_replies -= 1
+                    return
+                near.sendall(replied)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@contextmanager
+def behind_a_lossy_link(url: str) -> Iterator[tuple["redis.Redis", LossyLink]]:
+    parts = urlsplit(url)
+    link = LossyLink((parts.hostname or "", parts.port or 0))
+    retry = Retry(NoBackoff(), 1, (RedisConnectionError,))
+    with redis.Redis(port=link.port, db=int(parts.path[1:] or 0), socket_timeout=5, retry=retry) as client:
+        yield client, link
+    link.close()
+
+
+def test_a_lost_reply_is_asked_for_again_and_admits_what_was_admitted_once(
+    client: "redis.Redis", valkey_url: str
+) -> None:
+    with behind_a_lossy_link(valkey_url) as (lossy, link):
+        check = make_check(lossy, policy(subject=Bucket(10, 0)))
+        check.judge([Arrival(asked("warm up"))])
+        first, second = asked(f"s-{token_hex(4)}"), asked("b")
+        known = asked("c")
+        make_check(client, policy()).judge([Arrival(known)])
+        link.lose_replies = 1
+        outcomes = [
+            passage.admission.outcome
+            for passage in check.judge([Arrival(request, ("t",)) for request in (first, first, known, second)])
+        ]
+        assert outcomes == ["admitted", "replayed", "replayed", "admitted"]
+        assert link.connections == 2
+        assert client.get(subject_key(first.subject)).split()[0] == b"9.000000"
+        again = make_check(client, policy()).judge([Arrival(first), Arrival(second)])
+        assert {passage.admission.outcome for passage in again} == {AdmissionOutcome.REPLAYED}
+
+
+def test_a_link_that_stays_broken_refuses_and_never_gives_a_signature_back(valkey_url: str) -> None:
+    with behind_a_lossy_link(valkey_url) as (lossy, link):
+        check = make_check(lossy, policy())
+        check.judge([Arrival(asked("warm up"))])
+        request = asked("a")
+        link.lose_replies = 2
+        with pytest.raises(AdmissionUnavailableError):
+            check.judge([Arrival(request)])
+        assert check.judge([Arrival(request)])[0].admission.outcome is AdmissionOutcome.REPLAYED
+
+
+def test_under_fire_over_a_lossy_link_every_caller_is_answered_and_no_request_is_admitted_twice(
+    valkey_url: str,
+) -> None:
+    with behind_a_lossy_link(valkey_url) as (lossy, link):
+        entrance = Entrance(make_check(lossy, policy()), timeout_seconds=10)
+        requests = [asked("a") for _ in range(100)]
+        admitted: list[str | None] = []
+        unanswered = threading.Semaphore(0)
+
+        def client(number: int) -> None:
+            for request in requests[number % 2 :: 2]:  # every request is sent by four clients
+                if number == 0:
+                    link.lose_replies += 1
+                try:
+                    if entrance.enter(Arrival(request, ("t",))).admission.admitted:
+                        admitted.append(request.replay_key)
+                except AdmissionUnavailableError:
+                    continue
+            unanswered.release()
+
+        threads = [threading.Thread(target=client, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 30
+        for _ in threads:
+            assert unanswered.acquire(timeout=max(0.0, deadline - time.monotonic())), "a caller was forgotten"
+        entrance.close(5)
+        assert link.connections > 1
+        assert len(admitted) == len(set(admitted))
+        assert len(admitted) > 0
