@@ -22,6 +22,7 @@ from ml.features.definition import (
     DAY_SECONDS,
     HIGH_RATIO,
     HIGH_WINDOWS,
+    HOUR_SECONDS,
     LAST_LABELLED,
     MAX_AGE_DAYS,
     RISK_WINDOWS,
@@ -121,7 +122,9 @@ def _with_history(describe: Describe) -> Describe:
 
 def _amount_time() -> list[Feature]:
     def day_time(_: float, at: Mapping[str, float]) -> str:
-        return f"the payment was made at {int(at['hour']):02d}:{int(at['hour'] % 1 * 60):02d} UTC"
+        # From whole seconds: a fraction of an hour may have been rounded down.
+        minutes = round(at["hour"] * HOUR_SECONDS) // 60
+        return f"the payment was made at {minutes // 60:02d}:{minutes % 60:02d} UTC"
 
     def amount(_: float, at: Mapping[str, float]) -> str:
         return f"the amount is {at['amount']:.2f}"

@@ -74,6 +74,8 @@ def test_every_value_has_a_sentence_with_its_number(scale: float) -> None:
             {"amount": 5.0, "customer_count_30d": 9},
             "the amount 5.00 lies 1.2 deviations below this customer's mean over 30 days",
         ),
+        ("hour", 12.083333, {}, "the payment was made at 12:05 UTC"),
+        ("is_night", 1, {"hour": 23.999722}, "the payment was made at 23:59 UTC"),
         ("terminal_frauds_7d", 1, {}, "1 confirmed fraud at this terminal became known in the last 7 days"),
         ("terminal_fraud_share_7d", 0.0, {}, "no fraud at this terminal became known in the last 7 days"),
         ("terminal_fraud_share_last_5", 0.5, {}, "this terminal's last labelled payments (5 at most): 50% fraud"),
