@@ -1,6 +1,7 @@
 import base64
 import http.client
 import json
+import math
 import os
 import re
 import time
@@ -14,6 +15,7 @@ from ops.client import Answer, Client
 from security.roles import Role
 from tests.e2e.installation import Stack, wait_for
 from tests.e2e.transactions import transaction
+from web.schemas import ExplanationAnswer
 
 
 @pytest.fixture
@@ -92,6 +94,12 @@ def test_the_explanation_arrives_and_names_its_request(client: Client) -> None:
     assert record["score"] == answered["score"]
     assert record["correlation_id"] == answered["correlation_id"]
     assert record["customer_id"] == "C000001"
+    told = ExplanationAnswer.model_validate(record).explanation
+    assert told is not None
+    assert 1 / (1 + math.exp(-told.log_odds)) == pytest.approx(answered["score"], abs=1e-6)
+    strongest = {part.code: part for part in reversed(told.contributions) if part.contribution > 0}
+    for reason in answered["reasons"]:
+        assert reason["text"] == strongest[reason["code"]].text
 
 
 def test_an_audit_search_finds_a_customer_s_decisions_page_by_page(client: Client) -> None:
