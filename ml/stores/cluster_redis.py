@@ -1,10 +1,12 @@
 """Batches of commands on a Redis Cluster: one pipeline per node, all of them under way at the same time.
 
-redis-py holds the map of the cluster and the connections. Its own cluster pipeline is not used: what a lost node left
-unanswered it sends one command at a time, each with retries of its own, so that a batch takes seconds to fail.
+redis-py holds the map of the cluster and the connections. Its own cluster pipeline is not used: what a silent node
+left unanswered it sends again one command after the other, each with a timeout of its own, which stretches one timeout
+to dozens; and it knows neither untaught scripts nor a node that imports its first slot.
 
 A master's death is not hidden: until its replica takes over (the cluster's node timeout and about a second more), runs
-that touch its slots fail. Replication is asynchronous, so the replica may lack the master's last writes.
+that touch its slots fail. Replication is asynchronous: what the master answered in its last moments may be missing
+from the replica, and stays missing. A run that failed and is repeated writes its own part again.
 """
 
 import time

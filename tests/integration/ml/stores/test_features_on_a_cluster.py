@@ -15,8 +15,8 @@ from ml.stores.features import AppliedLabel
 from ml.stores.features_memory import MemoryFeatureStore
 from ml.stores.features_redis import RedisFeatureStore, entity_key
 from settings import Settings
-from tasks.wiring import connect_redis_cluster
-from tests.contracts.feature_store import FeatureStoreContract
+from tasks.wiring import connect_redis_cluster, feature_store
+from tests.contracts.feature_store import FeatureStoreContract, payment
 from tests.valkey_cluster import ValkeyCluster, valkey_cluster
 
 T = TypeVar("T")
@@ -48,6 +48,23 @@ class TestRedisFeatureStoreOnACluster(FeatureStoreContract):
     def store(self, cluster: ValkeyCluster, runner: ClusterCommands) -> RedisFeatureStore:
         cluster.forget()
         return RedisFeatureStore(runner)
+
+
+def test_every_wait_of_the_client_is_bounded(cluster: ValkeyCluster) -> None:
+    settings = Settings(_env_file=None, feature_redis_url=cluster.url, redis_socket_timeout_seconds=3)
+    client = connect_redis_cluster(settings, settings.feature_cluster_urls)
+    try:
+        options = client.get_connection_kwargs()
+        assert (options["socket_timeout"], options["socket_connect_timeout"]) == (3, 3)
+        assert options["socket_keepalive"]
+    finally:
+        client.disconnect_connection_pools()
+
+
+def test_an_unreachable_cluster_is_told_at_the_first_use() -> None:
+    store = feature_store(Settings(_env_file=None, feature_redis_url="redis+cluster://127.0.0.1:1,127.0.0.1:2"))
+    with pytest.raises(StoreUnavailableError, match="Redis Cluster"):
+        store.observe([payment(1)])
 
 
 class Caller:
