@@ -6,8 +6,8 @@
 | `shrike:terminal:{<terminal_id>}` | string | 60 days after the last transaction | the terminal's ring |
 
 A key, its string and Redis's own overhead stay within 4 KB. The braces put each entity on one node of a cluster. A
-batch is one pipeline of scripts, one per entity and transaction: one round trip. The scripts recognise a
-transaction they have seen, so that any part of a pipeline may be sent again.
+batch is one pipeline of scripts, one per entity and transaction: one round trip, on a cluster one per node, all at the
+same time. The scripts recognise a transaction they have seen, so that any part of a pipeline may be sent again.
 """
 
 from collections.abc import Iterable, Sequence
