@@ -64,6 +64,7 @@ class Evidence:
         calibration: the rows that the fusion was fitted on.
         vectors: features of the measured rows [N, F].
         contributions: mean absolute contribution of each feature on the measured rows, log-odds [F].
+        terms: the same of each term, in the order of `ml.terms.TERMS` [4].
         amounts: of the measured rows, currency units [N].
         customers: customer code of each measured row [N].
         days: day of each measured row, counted from the slice's start [N].
@@ -76,6 +77,7 @@ class Evidence:
     calibration: ScoredRows
     vectors: NDArray[np.float32]
     contributions: NDArray[np.float64]
+    terms: NDArray[np.float64]
     amounts: NDArray[np.float64]
     customers: NDArray[np.int32]
     days: NDArray[np.int64]

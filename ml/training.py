@@ -261,6 +261,7 @@ def _measure(
         calibration=calibration,
         vectors=measured.vectors,
         contributions=np.abs(outputs["contributions"]).mean(axis=0, dtype=np.float64),
+        terms=np.abs(outputs["terms"]).mean(axis=0, dtype=np.float64),
         amounts=table.amount_units[measured.rows] / UNITS_PER_CURRENCY_UNIT,
         customers=customers,
         days=days,

@@ -16,6 +16,7 @@ from ml.report.ablation import REMOVALS, quality_without
 from ml.report.cost import DecisionCost
 from ml.report.reliability import reliability
 from ml.report.stability import shifts
+from ml.terms import TERMS
 from ml.thresholds import OperatingPoint, operating_point
 from ml.tracking_mlflow import flatten
 from ml.trained_model import Evidence, TrainedModel
@@ -33,7 +34,10 @@ _FAMILY_TITLES: Mapping[str, str] = {
     "terminal_risk": "terminal fraud risk",
     "novelty": "new terminal, device, country",
 }
-_FAMILIES = {feature.name: _FAMILY_TITLES.get(feature.family, feature.family) for feature in FEATURES}
+_TERM_TITLES = {term: f"{term} component" if term != "novelty" else "unsupervised voice" for term in TERMS}
+_FAMILIES = {feature.name: _FAMILY_TITLES.get(feature.family, feature.family) for feature in FEATURES} | {
+    title: "other components" for title in _TERM_TITLES.values()
+}
 
 
 def render_report(trained: TrainedModel) -> bytes:
@@ -169,10 +173,11 @@ def _features(trained: TrainedModel) -> dict[str, Any]:
 
 
 def _importance(evidence: Evidence) -> dict[str, float]:
-    """Returns each feature's share of all absolute contributions, the largest first."""
-    total = max(float(evidence.contributions.sum()), np.finfo(float).tiny)
-    order = np.argsort(-evidence.contributions, kind="stable").tolist()
-    return {FEATURE_NAMES[column]: float(evidence.contributions[column]) / total for column in order}
+    """Returns each feature's and each term's share of all that moves scores, the largest first."""
+    parts = np.concatenate([evidence.contributions, evidence.terms])
+    shares = (parts / max(float(parts.sum()), np.finfo(float).tiny)).tolist()
+    names = (*FEATURE_NAMES, *_TERM_TITLES.values())
+    return {names[place]: shares[place] for place in np.argsort(-parts, kind="stable")}
 
 
 def _number(value: float, digits: int = 3) -> str:

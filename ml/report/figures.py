@@ -184,15 +184,15 @@ def importance(by_family: Mapping[str, float], by_feature: Mapping[str, float]) 
     with style("importance"):
         figure = new_figure(4.6)
         left, right = figure.subplots(1, 2, width_ratios=(2, 3))
-        for axes, shares, title in ((left, by_family, "By family"), (right, by_feature, "By feature, the first 20")):
+        for axes, shares, title in ((left, by_family, "By family"), (right, by_feature, "The first 20")):
             names = list(shares)
             axes.barh(range(len(names)), list(shares.values()), color=THEME["fused"], height=0.7)
             axes.set_yticks(range(len(names)), names)
             axes.invert_yaxis()
             axes.grid(visible=False, axis="y")
             axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-            _label(axes, title, "share of all contributions", "")
-        return to_svg(figure, label="Feature importance by family and by feature")
+            _label(axes, title, "share of all that moves scores", "")
+        return to_svg(figure, label="What moves scores, by family and by feature")
 
 
 def ablation(alone: Mapping[str, float], without: Mapping[str, float], everything: float) -> Markup:
