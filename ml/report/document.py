@@ -34,9 +34,15 @@ _FAMILY_TITLES: Mapping[str, str] = {
     "terminal_risk": "terminal fraud risk",
     "novelty": "new terminal, device, country",
 }
-_TERM_TITLES = {term: f"{term} component" if term != "novelty" else "unsupervised voice" for term in TERMS}
-_FAMILIES = {feature.name: _FAMILY_TITLES.get(feature.family, feature.family) for feature in FEATURES} | {
-    title: "other components" for title in _TERM_TITLES.values()
+_TERM_TITLES: Mapping[str, str] = {
+    "sequence": "sequence component",
+    "anomaly": "anomaly component",
+    "autoencoder": "autoencoder component",
+    "novelty": "unsupervised voice",
+}
+_FAMILIES = {
+    **{feature.name: _FAMILY_TITLES.get(feature.family, feature.family) for feature in FEATURES},
+    **dict.fromkeys(_TERM_TITLES.values(), "other components"),
 }
 
 
@@ -176,7 +182,7 @@ def _importance(evidence: Evidence) -> dict[str, float]:
     """Returns each feature's and each term's share of all that moves scores, the largest first."""
     parts = np.concatenate([evidence.contributions, evidence.terms])
     shares = (parts / max(float(parts.sum()), np.finfo(float).tiny)).tolist()
-    names = (*FEATURE_NAMES, *_TERM_TITLES.values())
+    names = (*FEATURE_NAMES, *(_TERM_TITLES[term] for term in TERMS))
     return {names[place]: shares[place] for place in np.argsort(-parts, kind="stable")}
 
 
