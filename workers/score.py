@@ -8,9 +8,9 @@ from security.messages import MessageSigner
 from security.safe_mode import CachedSafeMode
 from settings import Settings
 from tasks import scoring  # noqa: F401 - registers the task; no other task runs in this worker
+from tasks.model_loading import ModelKeeper, slot_version
 from tasks.services import provide
 from tasks.wiring import connect_redis, decision_store, feature_store, message_signer, safe_mode_store
-from workers.model_loading import ModelKeeper, slot_version
 from workers.start import WorkerParts, build_worker
 
 

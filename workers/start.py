@@ -17,9 +17,9 @@ from observability import celery_hooks, logs
 from security.masking import mask
 from settings import Settings, load_settings
 from tasks.app import app
+from tasks.housekeeping import Housekeeping, Job
 from tasks.wiring import connect_redis
 from workers.endpoint import Endpoint
-from workers.housekeeping import Housekeeping, Job
 from workers.sign_of_life import SignOfLife
 
 _log = logging.getLogger(__name__)

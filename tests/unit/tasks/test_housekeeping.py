@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from workers.housekeeping import Housekeeping
+from tasks.housekeeping import Housekeeping
 
 
 def test_repeats_every_job_and_survives_one_that_fails(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""What a worker does beside its tasks: small repeated jobs on one thread of their own."""
+"""What a process does beside its work: small repeated jobs on one thread of their own."""
 
 import logging
 import threading

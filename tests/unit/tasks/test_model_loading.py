@@ -11,7 +11,7 @@ from observability import metrics
 from security.artifact_keys import ArtifactSigner
 from security.safe_mode_memory import MemorySafeMode
 from security.sealing import SealingKey
-from workers.model_loading import ModelKeeper, slot_version
+from tasks.model_loading import ModelKeeper, slot_version
 
 
 def failures(check: str) -> float:
