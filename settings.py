@@ -120,7 +120,9 @@ class Settings(BaseSettings):
 
     # Scoring path
     score_timeout_ms: int = Field(250, ge=1, le=60_000, description="Longest wait of a request for its decision.")
-    score_batch_rows: int = Field(32, ge=1, le=256, description="Most transactions in one scoring message.")
+    infer_batch_size: int = Field(
+        32, ge=1, le=256, description="Most transactions in one scoring message, and so in one call of the model."
+    )
     cb_max_failures: int = Field(5, ge=1, description="Failures within CB_WINDOW_SEC that open the circuit breaker.")
     cb_window_sec: float = Field(30.0, gt=0, description="Window in which failures are counted.")
     cb_open_sec: float = Field(15.0, gt=0, description="How long an open breaker refuses.")

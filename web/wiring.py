@@ -98,7 +98,7 @@ def _dispatcher(settings: Settings) -> Dispatcher:
             open_seconds=settings.cb_open_sec,
             on_change=_show_breaker,
         ),
-        batch_rows=settings.score_batch_rows,
+        batch_rows=settings.infer_batch_size,
         # Half the deadline: a request that waited behind a lost message still has the other half for its own.
         patience_seconds=settings.score_timeout_ms / 2000,
     )

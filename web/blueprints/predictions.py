@@ -113,7 +113,7 @@ def score_batch(call: Call) -> Response:
         transactions,
         read_item,
         services.dispatcher,
-        chunk_rows=settings.score_batch_rows,
+        chunk_rows=settings.infer_batch_size,
         timeout_seconds=settings.score_timeout_ms / 1000,
     )
     results = [result for chunk in chunks for result in chunk]

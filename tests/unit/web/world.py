@@ -193,7 +193,7 @@ def build_world(
         dispatcher=Dispatcher(
             lambda: used,
             breaker=breaker or CircuitBreaker(max_failures=5, window_seconds=30, open_seconds=15),
-            batch_rows=settings.score_batch_rows,
+            batch_rows=settings.infer_batch_size,
             patience_seconds=1,
         ),
         decisions=decisions,

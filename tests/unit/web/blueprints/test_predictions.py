@@ -81,7 +81,7 @@ def test_a_retry_does_not_take_the_half_open_breakers_probe(make_world: Callable
 
 def test_a_batch_learns_of_all_its_recorded_decisions_at_once(make_world: Callable[..., World]) -> None:
     asked: list[list[str]] = []
-    world = make_world(changes={"score_batch_rows": 4})
+    world = make_world(changes={"infer_batch_size": 4})
     find_many = world.decisions.find_many
     world.decisions.find_many = lambda ids: asked.append(list(ids)) or find_many(ids)  # type: ignore[method-assign]
     known = [world.transaction() for _ in range(6)]
@@ -350,7 +350,7 @@ def test_a_full_batch_travels_in_messages_of_the_configured_size(world: World) -
     answer = world.post(BATCH, {"transactions": transactions})
     ids = [item["transaction_id"] for item in answer.get_json()["results"]]
     assert ids == [transaction["transaction_id"] for transaction in transactions]
-    assert max(len(batch.requests) for batch in world.worker.batches) == world.settings.score_batch_rows
+    assert max(len(batch.requests) for batch in world.worker.batches) == world.settings.infer_batch_size
 
 
 def test_one_id_twice_in_a_batch_is_decided_once(world: World) -> None:
@@ -392,7 +392,7 @@ def test_a_batch_may_be_a_mebibyte_and_no_more(world: World) -> None:
 
 def test_a_batch_whose_scoring_dies_midway_answers_every_item(make_world: Callable[..., World]) -> None:
     breaker = CircuitBreaker(max_failures=2, window_seconds=30, open_seconds=15)
-    world = make_world(transport=Down(), breaker=breaker, changes={"score_batch_rows": 4})
+    world = make_world(transport=Down(), breaker=breaker, changes={"infer_batch_size": 4})
     answer = world.post(BATCH, {"transactions": [world.transaction() for _ in range(20)]})
     assert answer.status_code == 200
     statuses = [item["status"] for item in answer.get_json()["results"]]
