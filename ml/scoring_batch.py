@@ -53,14 +53,14 @@ class ScoringBatch:
 
     Attributes:
         batch_id: unique per message.
-        reply_to: the reply list of the waiting process.
+        reply_to: the reply list of the waiting process; None if that is the one that scores.
         deadline_ms: epoch milliseconds after which nobody waits any more.
         sent_ms: epoch milliseconds at which the message was sent.
         requests: in the order in which the results are expected.
     """
 
     batch_id: str
-    reply_to: str
+    reply_to: str | None
     deadline_ms: int
     sent_ms: int
     requests: tuple[ScoringRequest, ...]

@@ -34,12 +34,13 @@ class Reply:
     """Where and how a batch is answered.
 
     Attributes:
-        address: the waiting process's reply list.
+        address: the waiting process's reply list; None if the committing process waits itself, and the commit
+            returns the reply.
         batch_id: the id that lets it tell a late reply from its own.
         timings: `{queue_ms, features_ms, model_ms}` of the batch.
     """
 
-    address: str
+    address: str | None
     batch_id: str
     timings: dict[str, float]
 
@@ -65,10 +66,12 @@ class CommitReport:
     Attributes:
         outcomes: one per entry, in order.
         rings: the sinks whose doorbell was not yet ringing.
+        reply: the reply's JSON if it had no address; else None.
     """
 
     outcomes: tuple[CommitOutcome, ...]
     rings: tuple[str, ...]
+    reply: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

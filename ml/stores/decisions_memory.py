@@ -28,8 +28,12 @@ class MemoryDecisionStore:
         """See `DecisionStore.commit`; the doorbells ring whenever something new was recorded."""
         outcomes = tuple(self._record(entry) for entry in entries)
         results = [self._result(entry, outcome, reply) for entry, outcome in zip(entries, outcomes, strict=True)]
-        self.replies[reply.address].append({"batch_id": reply.batch_id, "results": results})
-        return CommitReport(outcomes, rings=("explain", "publish") if CommitOutcome.RECORDED in outcomes else ())
+        answer = {"batch_id": reply.batch_id, "results": results}
+        rings = ("explain", "publish") if CommitOutcome.RECORDED in outcomes else ()
+        if reply.address is None:
+            return CommitReport(outcomes, rings, orjson.dumps(answer))
+        self.replies[reply.address].append(answer)
+        return CommitReport(outcomes, rings)
 
     def _record(self, entry: NewDecision | Settled) -> CommitOutcome:
         if isinstance(entry, Settled):

@@ -22,6 +22,7 @@ from ml.stores.scripts_redis import script_source
 
 _FINGERPRINT_LENGTH = 32
 _HEADER_LENGTH = _FINGERPRINT_LENGTH + 8
+_NO_ADDRESS = ""
 _OUTCOMES = tuple(CommitOutcome)  # the script's numbers 0 to 4 are positions in this order
 
 
@@ -49,7 +50,8 @@ class RedisDecisionStore:
 
     def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
         """See `DecisionStore.commit`."""
-        keys = [reply.address, OUTBOX, *map(awaiting_key, SINKS), *map(doorbell_key, SINKS)]
+        address = reply.address or _NO_ADDRESS
+        keys = [address, OUTBOX, *map(awaiting_key, SINKS), *map(doorbell_key, SINKS)]
         args: list[bytes | str | int] = [
             reply.batch_id,
             orjson.dumps(reply.timings),
@@ -60,7 +62,7 @@ class RedisDecisionStore:
         ]
         for entry in entries:
             if isinstance(entry, Settled):
-                keys.append(reply.address)
+                keys.append(address)
                 args += ["", "", entry.json(), "", ""]
             else:
                 keys.append(decision_key(entry.transaction_id))
@@ -72,11 +74,12 @@ class RedisDecisionStore:
                     entry.event,
                 ]
         with redis_failures_as_unavailable():
-            reply_codes = self._commit(keys=keys, args=args)
-        rings, codes = reply_codes[: len(SINKS)], reply_codes[len(SINKS) :]
+            done = self._commit(keys=keys, args=args)
+        rings, returned, codes = done[: len(SINKS)], done[len(SINKS)], done[len(SINKS) + 1 :]
         return CommitReport(
             outcomes=tuple(_OUTCOMES[code] for code in codes),
             rings=tuple(sink for sink, ring in zip(SINKS, rings, strict=True) if ring),
+            reply=returned or None,
         )
 
     def find(self, transaction_id: str) -> DecisionRecord | None:

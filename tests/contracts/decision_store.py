@@ -51,6 +51,20 @@ class DecisionStoreContract:
         results = self.replies("shrike:reply:test")[-1]["results"]
         assert [result["decision"]["score"] for result in results] == [0.1, 0.1]
 
+    def test_returns_the_reply_that_has_no_address(self) -> None:
+        settled = Settled(ResultStatus.FAILED, "no")
+        report = self.store.commit([new_decision("t-1"), settled], Reply(None, "b-1", {"queue_ms": 1.0}))
+        assert report.reply is not None
+        answer = orjson.loads(report.reply)
+        assert answer["batch_id"] == "b-1"
+        assert [result["status"] for result in answer["results"]] == ["scored", "failed"]
+        assert answer["results"][0]["decision"] == {"transaction_id": "t-1", "score": 0.5}
+        assert report.outcomes == (CommitOutcome.RECORDED, CommitOutcome.SETTLED)
+        assert self.store.find("t-1") is not None
+
+    def test_returns_no_reply_that_went_to_its_address(self) -> None:
+        assert self.commit(new_decision("t-1")).reply is None
+
     def test_finds_what_was_recorded(self) -> None:
         self.commit(new_decision("t-1", score=0.3))
         record = self.store.find("t-1")

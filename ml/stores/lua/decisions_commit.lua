@@ -1,7 +1,7 @@
--- Records a batch of decisions once per transaction and wakes the request that waits for them.
+-- Records a batch of decisions once per transaction and answers the process that waits for them.
 --
 -- KEYS
---   1  reply list of the waiting web process          LPUSH, PEXPIRE
+--   1  reply list of the waiting web process; empty if the caller waits itself: LPUSH, PEXPIRE
 --   2  outbox stream                                  XLEN, XADD
 --   3  awaiting set of the explain sink               ZADD
 --   4  awaiting set of the publish sink               ZADD
@@ -16,8 +16,9 @@
 --      an empty fingerprint marks an item that was settled before: its decision JSON is the whole result.
 --
 -- A record is `fingerprint .. length of the decision JSON (8 digits) .. decision JSON .. transaction JSON`.
--- Returns {ring explain (0|1), ring publish (0|1)}, then one number per item:
+-- Returns {ring explain (0|1), ring publish (0|1), reply}, then one number per item:
 --   0 recorded, 1 replayed, 2 conflict, 3 overloaded, 4 settled before.
+--   The reply is empty if it was pushed to a list.
 
 local FIRST_KEY, FIRST_ARG, ARGS_PER_ITEM = 7, 7, 5
 local timings = ARGV[2]
@@ -60,12 +61,16 @@ for item = 1, #KEYS - FIRST_KEY + 1 do
   end
 end
 
-redis.call('LPUSH', KEYS[1], '{"batch_id":"' .. ARGV[1] .. '","results":[' .. table.concat(results, ',') .. ']}')
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
+local reply = '{"batch_id":"' .. ARGV[1] .. '","results":[' .. table.concat(results, ',') .. ']}'
+if KEYS[1] ~= '' then
+  redis.call('LPUSH', KEYS[1], reply)
+  redis.call('PEXPIRE', KEYS[1], ARGV[5])
+  reply = ''
+end
 
 local ring_explain, ring_publish = 0, 0
 if recorded > 0 then
   if redis.call('SET', KEYS[5], '1', 'NX', 'PX', ARGV[6]) then ring_explain = 1 end
   if redis.call('SET', KEYS[6], '1', 'NX', 'PX', ARGV[6]) then ring_publish = 1 end
 end
-return {ring_explain, ring_publish, unpack(outcomes)}
+return {ring_explain, ring_publish, reply, unpack(outcomes)}

@@ -44,6 +44,11 @@ class TestRedisDecisionStore(DecisionStoreContract):
         assert 0 < self.client.ttl(decision_key("t-1")) <= 60
         assert 0 < self.client.pttl("shrike:reply:test") <= 60_000
 
+    def test_a_reply_without_an_address_leaves_no_list_behind(self) -> None:
+        self.store.commit([new_decision("t-1"), Settled(ResultStatus.FAILED)], Reply(None, "b-1", {}))
+        assert not [key for key in self.client.keys() if self.client.type(key) == b"list"]
+        assert self.client.xlen(OUTBOX) == 1
+
     def test_text_beyond_ascii_survives(self) -> None:
         entry = new_decision("t-1")
         decision = orjson.dumps({"text": "größer als üblich €"})
