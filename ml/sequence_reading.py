@@ -7,10 +7,10 @@ payment's rise is how far it lifted the level below which the log-odds never fel
     rise(t) = min(log_odds[t:]) - min(log_odds[t - 1:]) ≥ 0,
 
 so that the lowest log-odds and all rises add up to the component's answer exactly. The payment with the largest rise
-mattered most. Compared with leaving payments out of the sequence, on benchmark data and on simulated data, it is the
-one whose absence changes the answer most about twice as often as the one with the largest plain difference. Two
-limits: what is known of the present payment only (`SEQUENCE_CHANNELS`) is missing from earlier steps and counts as its
-own rise; and rises tell what raised the answer, not what kept it low.
+mattered most. Checked by leaving payments out, among the 2 % most suspicious sequences of two weeks of the Handbook's
+data: an earlier payment that it names lowered the answer by its absence in 90 and 89 % of the cases; one with the
+largest plain difference in 78 and 74 %. Two limits: what is known of the present payment only (`SEQUENCE_CHANNELS`)
+is missing from earlier steps and counts as its own rise; and rises tell what raised the answer, not what kept it low.
 
 The payments are decoded from the component's own input: times are whole
 seconds, as gaps up to 24 days survive float32 exactly and longer ones within seconds; amounts hold four digits and,
