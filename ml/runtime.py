@@ -35,7 +35,7 @@ class ModelScores:
         contributions: the features' parts of logit(score) [B, F].
         terms: the other components' parts of it [B, 4], in the order of `ml.terms.TERMS`.
         sequence_steps: the sequence component's log-odds after every step [B, S]; the last is logit(sequence).
-        reconstruction: positions, expected values and shares of the squared error [B, 9] of the three features that
+        reconstruction: positions, expected values and shares of the error [B, 9] of the three features that
             the autoencoder rebuilt worst, the worst first.
         bias: logit(score) before any part; bias + contributions.sum(1) + terms.sum(1) = logit(score).
         rarity: how rare values of `anomaly` and `autoencoder` are among legitimate payments.

@@ -218,7 +218,7 @@ class LeastExpectedAnswer(AnswerModel):
     feature: str
     value: float
     expected: Annotated[float, Field(description="What the autoencoder rebuilt, in the feature's unit.")]
-    share: Annotated[Probability, Field(description="Share of the whole squared error.")]
+    share: Annotated[Probability, Field(description="Share of the whole reconstruction error.")]
     text: str
 
 
