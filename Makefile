@@ -80,5 +80,5 @@ security: $(STAMP) ## look up known vulnerabilities of what is pinned
 	$(BIN)/pip-audit --strict --disable-pip --no-deps -r requirements.txt
 
 clean: down ## stop the stack and delete what it and the tools wrote; keys and the environment stay
-	rm -rf var/data var/demo var/log var/run var/metrics var/models var/mlflow.db var/demo-report.json
+	rm -rf var/data var/demo var/log var/run var/metrics var/models var/reports var/mlflow.db var/demo-report.json
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
