@@ -46,7 +46,7 @@ class TestRedisDecisionStore(DecisionStoreContract):
 
     def test_a_reply_without_an_address_leaves_no_list_behind(self) -> None:
         self.store.commit([new_decision("t-1"), Settled(ResultStatus.FAILED)], Reply(None, "b-1", {}))
-        assert not [key for key in self.client.keys() if self.client.type(key) == b"list"]
+        assert not [key for key in self.client.scan_iter() if self.client.type(key) == b"list"]
         assert self.client.xlen(OUTBOX) == 1
 
     def test_text_beyond_ascii_survives(self) -> None:
