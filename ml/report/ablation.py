@@ -18,6 +18,7 @@ UNSUPERVISED_PAIR = tuple(COMPONENTS[column] for column in UNSUPERVISED)
 REMOVALS: tuple[tuple[str, ...], ...] = (*((name,) for name in COMPONENTS), UNSUPERVISED_PAIR)
 """Components that are taken away together, each entry for itself."""
 
+_SILENT = -60.0  # log-odds, constant for the stack and too low to be heard as the voice of novelty
 _LEAST_DISTANCE = 2.0**-24  # float32 holds no probability nearer to 1
 
 
@@ -39,12 +40,12 @@ def quality_of(evidence: Evidence, scores: NDArray[np.floating[Any]]) -> Quality
 
 
 def _log_odds(rows: ScoredRows, removed: Collection[str]) -> NDArray[np.float64]:
-    """Returns the components' log-odds [N, 4]; those of a removed one are 0 throughout."""
+    """Returns the components' log-odds [N, 4]; a removed one finds nothing at all in any row."""
     columns = []
     for name in COMPONENTS:
         probability = rows.outputs[name].astype(np.float64)
         if name in removed:
-            columns.append(np.zeros(len(probability)))
+            columns.append(np.full(len(probability), _SILENT))
         else:
             probability = np.clip(probability, np.finfo(np.float32).tiny, 1.0 - _LEAST_DISTANCE)
             columns.append(np.log(probability) - np.log1p(-probability))

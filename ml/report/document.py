@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ml.features.schema import FEATURE_NAMES, FEATURES
-from ml.model.fusion import COMPONENTS, NOVELTY_SHARE
+from ml.model.fusion import COMPONENTS
 from ml.report.ablation import REMOVALS, quality_without
 from ml.report.cost import DecisionCost
 from ml.report.reliability import reliability
@@ -73,7 +73,7 @@ def _content(trained: TrainedModel) -> dict[str, Any]:
         "span_days": trained.evidence.span_days,
         "quality": measurement.quality,
         "fused": measurement.quality["score"],
-        "novelty_share": NOVELTY_SHARE,
+        "novelty_share": trained.record["fusion"]["novelty_share"],
         "settings": flatten(trained.record.get("settings", {})),
         **_decisions(trained),
         **_ranking(trained),
