@@ -48,7 +48,10 @@ class Breakdown:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One feature's part in the score: contribution in log-odds, positive towards fraud."""
+    """One part of the score, a feature's or a component's: contribution in log-odds, positive towards fraud.
+
+    `feature` names a feature of the schema or a term of `ml.terms`; `value` is the feature's, or the component's score.
+    """
 
     code: str
     feature: str
