@@ -123,6 +123,17 @@ class Settings(BaseSettings):
     infer_batch_size: int = Field(
         32, ge=1, le=256, description="Most transactions in one scoring message, and so in one call of the model."
     )
+    use_local_inference: bool = Field(
+        default=False,
+        description="The web process scores by itself, without the queue `score` and its workers: the same checks, "
+        "features, records and outbox. It needs requirements/scoring.txt installed and the model at MODEL_DIR.",
+    )
+    perf_mode: bool = Field(
+        default=False,
+        description="Measures the bare path: scoring writes features and nothing else. No decision is kept, explained "
+        "or published, a retry is decided anew, replays and request rates are not checked; tokens and signatures are. "
+        "For web and score workers alike; refused in production.",
+    )
     cb_max_failures: int = Field(5, ge=1, description="Failures within CB_WINDOW_SEC that open the circuit breaker.")
     cb_window_sec: float = Field(30.0, gt=0, description="Window in which failures are counted.")
     cb_open_sec: float = Field(15.0, gt=0, description="How long an open breaker refuses.")
@@ -268,6 +279,8 @@ class Settings(BaseSettings):
             problems.append("MONGO_URL is not encrypted; add tls=true.")
         if self.kafka_security_protocol == "PLAINTEXT":
             problems.append("KAFKA_SECURITY_PROTOCOL is PLAINTEXT; set SSL, and KAFKA_CA_FILE for a private CA.")
+        if self.perf_mode:
+            problems.append("PERF_MODE keeps no decision and checks neither replays nor request rates; switch it off.")
         if self.rate_limit_capacity == 0:
             problems.append("RATE_LIMIT_CAPACITY is 0; the rate limit cannot be switched off for everyone.")
         if self.hmac_accept_legacy_hex:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ml.runtime import ModelScores, ScoringModel
 
 
+_MADE = frozenset({CommitOutcome.RECORDED, CommitOutcome.UNRECORDED})
+
+
 class ModelSlot:
     """The place a scoring process keeps its model in; a swap is one assignment, seen by the next batch."""
 
@@ -35,7 +38,7 @@ class BatchReport:
     """What scoring one batch did, for metrics and logs.
 
     Attributes:
-        decisions: those that this batch recorded, in its order.
+        decisions: those that this batch made, in its order.
         channels, correlation_ids: the channel and the request's id of each of these decisions.
         settled: how many requests ended without being decided, by status.
         commit: what the commit recorded; None if the batch expired as a whole.
@@ -57,7 +60,7 @@ class BatchReport:
         if self.commit is not None:
             committed = Counter(self.commit.outcomes)
             counts += Counter(
-                scored=committed[CommitOutcome.RECORDED],
+                scored=sum(committed[outcome] for outcome in _MADE),
                 replayed=committed[CommitOutcome.REPLAYED],
                 conflict=committed[CommitOutcome.CONFLICT],
                 overloaded=committed[CommitOutcome.OVERLOADED],
@@ -73,6 +76,8 @@ class ScoringPipeline:
         decisions: where decisions are recorded and answered.
         slot: holds the model; an empty slot answers `safe_mode`.
         safe_mode: returns the reason for SAFE MODE, or None when scoring is allowed.
+        unrecorded: answers batches that ask for no record; without it they are recorded like all others, so that
+            sender and scoring process must both be in PERF_MODE for a decision to leave no record.
         now_ms: the clock, epoch milliseconds.
     """
 
@@ -83,12 +88,14 @@ class ScoringPipeline:
         decisions: DecisionStore,
         slot: ModelSlot,
         safe_mode: Callable[[], str | None],
+        unrecorded: DecisionStore | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._features = features
         self._decisions = decisions
         self._slot = slot
         self._safe_mode = safe_mode
+        self._unrecorded = unrecorded or decisions
         self._now_ms = now_ms
 
     def score(self, batch: ScoringBatch) -> BatchReport:
@@ -111,11 +118,11 @@ class ScoringPipeline:
         decided = self._decide(batch.requests, model)
         entries = [answer.entry for answer in decided.answers]
         timings = {"queue_ms": queue_ms, "features_ms": decided.features_ms, "model_ms": decided.model_ms}
-        commit = self._decisions.commit(entries, Reply(batch.reply_to, batch.batch_id, timings))
+        commit = self._store(batch).commit(entries, Reply(batch.reply_to, batch.batch_id, timings))
         made = [
             (answer.decision, request)
             for answer, request, outcome in zip(decided.answers, batch.requests, commit.outcomes, strict=True)
-            if answer.decision is not None and outcome is CommitOutcome.RECORDED
+            if answer.decision is not None and outcome in _MADE
         ]
         return BatchReport(
             decisions=tuple(decision for decision, _ in made),
@@ -126,9 +133,12 @@ class ScoringPipeline:
             **timings,
         )
 
+    def _store(self, batch: ScoringBatch) -> DecisionStore:
+        return self._decisions if batch.recorded else self._unrecorded
+
     def _refuse(self, batch: ScoringBatch, reason: str, queue_ms: float) -> BatchReport:
         refusals = [Settled(ResultStatus.SAFE_MODE, reason) for _ in batch.requests]
-        commit = self._decisions.commit(refusals, Reply(batch.reply_to, batch.batch_id, {"queue_ms": queue_ms}))
+        commit = self._store(batch).commit(refusals, Reply(batch.reply_to, batch.batch_id, {"queue_ms": queue_ms}))
         return BatchReport(settled=Counter({ResultStatus.SAFE_MODE: len(refusals)}), commit=commit, queue_ms=queue_ms)
 
     def _decide(self, requests: Sequence[ScoringRequest], model: "ScoringModel") -> "_Decided":

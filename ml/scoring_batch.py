@@ -57,6 +57,7 @@ class ScoringBatch:
         deadline_ms: epoch milliseconds after which nobody waits any more.
         sent_ms: epoch milliseconds at which the message was sent.
         requests: in the order in which the results are expected.
+        recorded: whether the decisions are to be recorded; only PERF_MODE does without.
     """
 
     batch_id: str
@@ -64,6 +65,7 @@ class ScoringBatch:
     deadline_ms: int
     sent_ms: int
     requests: tuple[ScoringRequest, ...]
+    recorded: bool = True
 
 
 @dataclass(frozen=True, slots=True)

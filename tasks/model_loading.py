@@ -3,6 +3,7 @@
 import gc
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from ml.errors import ArtifactError
 from ml.registry import ModelRegistry, RegistryError
@@ -14,6 +15,29 @@ from security.artifact_keys import ArtifactVerifier
 from security.safe_mode import SafeModeStore, SafeModeUnavailableError
 
 _log = logging.getLogger(__name__)
+
+
+class OpenModel(Protocol):
+    """Makes a model of a registered version, warm and after every check; raises like `open_champion`."""
+
+    def __call__(
+        self, version: str, *, registry: ModelRegistry, verifier: ArtifactVerifier, minimum_version: str | None
+    ) -> ScoringModel:
+        """Returns the model."""
+        ...
+
+
+def open_champion(
+    version: str, *, registry: ModelRegistry, verifier: ArtifactVerifier, minimum_version: str | None
+) -> ScoringModel:
+    """Returns the model of a version that is not older than the last accepted one, ready to serve.
+
+    Raises:
+        ArtifactError: a check failed; `check` names it.
+    """
+    model = open_version(version, registry=registry, verifier=verifier, minimum_version=minimum_version).model
+    model.warm_up()
+    return model
 
 
 class ModelKeeper:
@@ -28,6 +52,7 @@ class ModelKeeper:
         slot: where the pipeline takes its model from.
         safe_mode: the shared switch.
         name: this process, as the audit shows it.
+        open_model: makes a servable model of a version.
     """
 
     def __init__(
@@ -38,12 +63,14 @@ class ModelKeeper:
         slot: ModelSlot,
         safe_mode: SafeModeStore,
         name: str,
+        open_model: OpenModel = open_champion,
     ) -> None:
         self._registry = registry
         self._verifier = verifier
         self._slot = slot
         self._safe_mode = safe_mode
         self._name = name
+        self._open_model = open_model
         self._failed: str | None = None
 
     def refresh(self) -> None:
@@ -58,16 +85,12 @@ class ModelKeeper:
             return
         version = str(state.champion)
         try:
-            model = open_version(
-                version,
-                registry=self._registry,
-                verifier=self._verifier,
-                minimum_version=state.high_water_mark,
-            ).model
+            model = self._open_model(
+                version, registry=self._registry, verifier=self._verifier, minimum_version=state.high_water_mark
+            )
         except ArtifactError as error:
             self._fail(version, error.check, str(error))
             return
-        model.warm_up()
         self._failed = None
         self._swap(model)
 

@@ -29,6 +29,7 @@ def publish_batch(
     batch_id: str,
     reply_to: str,
     deadline_ms: int,
+    recorded: bool = True,
 ) -> None:
     """Sends one signed scoring message.
 
@@ -38,11 +39,13 @@ def publish_batch(
         batch_id: unique; the reply repeats it.
         reply_to: the sender's reply list.
         deadline_ms: epoch milliseconds after which the sender no longer waits.
+        recorded: whether the decisions are to be recorded; only PERF_MODE does without.
 
     Raises:
         StoreUnavailableError: the broker did not confirm; the batch may run all the same, which is harmless.
     """
-    payload = orjson.dumps({"reply_to": reply_to, "items": [request.wire() for request in requests]}).decode()
+    content = {"reply_to": reply_to, "items": [request.wire() for request in requests], "recorded": recorded}
+    payload = orjson.dumps(content).decode()
     publisher.publish(SCORE_TASK, payload, message_id=batch_id, deadline_ms=deadline_ms)
 
 
@@ -57,7 +60,17 @@ def score(self: Any, payload: str) -> None:
         return
     started = time.perf_counter()
     report = require(ScoringPipeline).score(_batch(message))
-    _measure(report, time.perf_counter() - started)
+    conclude(report, time.perf_counter() - started)
+
+
+def conclude(report: BatchReport, seconds: float) -> None:
+    """Does what follows a batch that was scored and answered: measures and logs it, and rings the drains.
+
+    Args:
+        report: of the batch.
+        seconds: how long scoring it took.
+    """
+    _measure(report, seconds)
     if report.commit is not None and report.commit.rings:
         ring(*report.commit.rings)
 
@@ -70,6 +83,7 @@ def _batch(message: VerifiedMessage) -> ScoringBatch:
         deadline_ms=message.deadline_ms,
         sent_ms=message.sent_ms,
         requests=tuple(ScoringRequest.from_wire(item) for item in content["items"]),
+        recorded=content.get("recorded", True),
     )
 
 
@@ -100,7 +114,8 @@ def _measure(report: BatchReport, seconds: float) -> None:
                 "decision": decision.decision.value,
                 "score": decision.score,
                 "model_version": decision.model_version,
-                # The message's signature and the model's hashes were verified, or this line would not be reached.
+                # The signature, of the message or of the request, and the model's hashes were verified, or this line
+                # would not be reached.
                 "sig_verified": True,
                 "hash_verified": True,
             },

@@ -120,8 +120,8 @@ def decision_store(settings: Settings, client: "Redis | None" = None) -> RedisDe
     )
 
 
-def feature_store(settings: Settings) -> "RedisFeatureStore":
-    """Returns the online feature store."""
+def feature_store(settings: Settings, *, timeout_seconds: float | None = None) -> "RedisFeatureStore":
+    """Returns the online feature store; on a cluster REDIS_SOCKET_TIMEOUT_SECONDS bounds its waits in any case."""
     from ml.stores.features_redis import RedisFeatureStore
 
     runner: CommandRunner
@@ -132,7 +132,8 @@ def feature_store(settings: Settings) -> "RedisFeatureStore":
             on_pipeline=lambda: count_operation("pipeline"),
         )
     else:
-        runner = ServerCommands(connect_redis(settings, url=settings.feature_store_url))
+        client = connect_redis(settings, url=settings.feature_store_url, timeout_seconds=timeout_seconds)
+        runner = ServerCommands(client)
     return RedisFeatureStore(runner)
 
 

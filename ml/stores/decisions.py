@@ -49,7 +49,8 @@ class CommitOutcome(StrEnum):
     """What a commit did with one entry.
 
     A decision is recorded; or the transaction was decided before, and that decision was answered again (replayed) or
-    its content differed (conflict); or the outbox was full. Settled entries were only passed on.
+    its content differed (conflict); or the outbox was full. Settled entries were only passed on. A decision that was
+    answered without a record (PERF_MODE) is unrecorded.
     """
 
     RECORDED = "recorded"
@@ -57,6 +58,7 @@ class CommitOutcome(StrEnum):
     CONFLICT = "conflict"
     OVERLOADED = "overloaded"
     SETTLED = "settled"
+    UNRECORDED = "unrecorded"
 
 
 @dataclass(frozen=True, slots=True)

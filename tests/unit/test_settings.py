@@ -46,6 +46,7 @@ def test_production_accepts_sound_settings() -> None:
         ({"feature_redis_url": "redis+cluster://a:1,b:2"}, "FEATURE_REDIS_URL is not encrypted"),
         ({"mongo_url": "mongodb://mongo/"}, "MONGO_URL is not encrypted"),
         ({"kafka_security_protocol": "PLAINTEXT"}, "KAFKA_SECURITY_PROTOCOL is PLAINTEXT"),
+        ({"perf_mode": True}, "PERF_MODE keeps no decision"),
         ({"rate_limit_capacity": 0}, "RATE_LIMIT_CAPACITY is 0"),
         ({"hmac_accept_legacy_hex": True}, "HMAC_ACCEPT_LEGACY_HEX"),
     ],

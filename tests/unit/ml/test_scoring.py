@@ -4,6 +4,7 @@ import numpy as np
 import orjson
 import pytest
 from numpy.typing import NDArray
+from redis import Redis
 
 from ml.decision import Thresholds
 from ml.features.schema import FEATURE_COUNT, SEQUENCE_LENGTH
@@ -13,6 +14,7 @@ from ml.scoring import BatchReport, ModelSlot, ScoringPipeline
 from ml.scoring_batch import ResultStatus, ScoringBatch, ScoringRequest
 from ml.sinks import explanation_record
 from ml.stores.decisions_memory import MemoryDecisionStore
+from ml.stores.decisions_unrecorded_redis import RedisUnrecordedDecisions
 from ml.stores.features_memory import MemoryFeatureStore
 from ml.terms import TERMS
 from ml.transaction import Transaction
@@ -75,11 +77,17 @@ class TestScoring:
             now_ms=lambda: NOW_MS,
         )
 
-    def score(self, *transactions: Transaction, deadline_ms: int = NOW_MS + 250) -> BatchReport:
+    def score(
+        self,
+        *transactions: Transaction,
+        deadline_ms: int = NOW_MS + 250,
+        reply_to: str | None = "reply",
+        recorded: bool = True,
+    ) -> BatchReport:
         requests = tuple(
             ScoringRequest(item, item.fingerprint(), f"corr-{item.transaction_id}") for item in transactions
         )
-        return self.pipeline.score(ScoringBatch("b-1", "reply", deadline_ms, NOW_MS - 2, requests))
+        return self.pipeline.score(ScoringBatch("b-1", reply_to, deadline_ms, NOW_MS - 2, requests, recorded=recorded))
 
     def results(self) -> list[dict]:
         return self.decisions.replies["reply"][-1]["results"]
@@ -94,6 +102,40 @@ class TestScoring:
         assert first["timings"]["queue_ms"] == 2.0
         assert report.outcomes() == {"scored": 2}
         assert report.correlation_ids == ("corr-t-1", "corr-t-2")
+
+    def test_a_batch_that_its_own_process_waits_for_is_answered_in_the_report(self) -> None:
+        report = self.score(transaction("t-1"), reply_to=None)
+        assert report.commit is not None
+        assert report.commit.reply is not None
+        assert orjson.loads(report.commit.reply)["results"][0]["decision"]["transaction_id"] == "t-1"
+        assert self.decisions.replies == {}
+        assert len(self.decisions.events) == 1
+
+    def test_a_batch_that_asks_for_no_record_is_recorded_all_the_same_unless_this_process_does_without_too(
+        self,
+    ) -> None:
+        self.score(transaction("t-1"), recorded=False)
+        assert self.decisions.find("t-1") is not None
+
+    def test_a_process_without_records_answers_and_counts_and_records_nothing(self) -> None:
+        self.pipeline = ScoringPipeline(
+            features=MemoryFeatureStore(),
+            decisions=self.decisions,
+            slot=self.slot,
+            safe_mode=lambda: self.blocked,
+            unrecorded=RedisUnrecordedDecisions(Redis(port=1)),
+            now_ms=lambda: NOW_MS,
+        )
+        report = self.score(transaction("t-1"), transaction("t-2"), reply_to=None, recorded=False)
+        assert report.commit is not None
+        assert report.commit.reply is not None
+        assert [item["status"] for item in orjson.loads(report.commit.reply)["results"]] == ["scored", "scored"]
+        assert report.outcomes() == {"scored": 2}
+        assert report.correlation_ids == ("corr-t-1", "corr-t-2")
+        assert report.commit.rings == ()
+        assert self.decisions.events == []
+        self.score(transaction("t-3"))
+        assert self.decisions.find("t-3") is not None
 
     def test_the_outbox_event_holds_what_explaining_and_publishing_need(self) -> None:
         self.score(transaction("t-1"))

@@ -1,0 +1,53 @@
+"""Decisions that are answered and kept nowhere: what stands in a decision store's place in PERF_MODE.
+
+Keys: see `ml.stores.keys_redis`.
+"""
+
+from collections.abc import Sequence
+
+import orjson
+import redis
+
+from ml.scoring_batch import ResultStatus, Settled
+from ml.stores.decisions import CommitOutcome, CommitReport, DecisionRecord, NewDecision, Reply
+from ml.stores.failures_redis import redis_failures_as_unavailable
+from ml.stores.keys_redis import REPLY_TTL_MS
+
+
+class RedisUnrecordedDecisions:
+    """Answers every batch anew and records nothing: no retry is recognised, nothing is stored or published.
+
+    Only a reply with an address touches Redis, which passes it on.
+    """
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+
+    def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
+        """See `DecisionStore.commit`; no entry is recorded and no doorbell rings."""
+        outcomes = tuple(
+            CommitOutcome.SETTLED if isinstance(entry, Settled) else CommitOutcome.UNRECORDED for entry in entries
+        )
+        results = [_result(entry, reply.timings) for entry in entries]
+        content = orjson.dumps({"batch_id": reply.batch_id, "results": results})
+        if reply.address is None:
+            return CommitReport(outcomes, rings=(), reply=content)
+        with redis_failures_as_unavailable(), self._client.pipeline(transaction=False) as pipeline:
+            pipeline.lpush(reply.address, content)
+            pipeline.pexpire(reply.address, REPLY_TTL_MS)
+            pipeline.execute()
+        return CommitReport(outcomes, rings=())
+
+    def find(self, transaction_id: str) -> DecisionRecord | None:  # noqa: ARG002 - the protocol's signature
+        """See `DecisionStore.find`; there is never one."""
+        return None
+
+    def find_many(self, transaction_ids: Sequence[str]) -> list[DecisionRecord | None]:
+        """See `DecisionStore.find_many`; there is never one."""
+        return [None] * len(transaction_ids)
+
+
+def _result(entry: NewDecision | Settled, timings: dict[str, float]) -> object:
+    if isinstance(entry, Settled):
+        return orjson.Fragment(entry.json())
+    return {"status": ResultStatus.SCORED, "decision": orjson.Fragment(entry.decision), "timings": timings}

@@ -1,0 +1,16 @@
+"""PERF_MODE, said aloud: whoever reads the log of a process that runs without a memory must not miss it."""
+
+import logging
+
+from settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+def warn_of_perf_mode(settings: Settings) -> None:
+    """Logs a warning if this process is in PERF_MODE; to be called at every start."""
+    if settings.perf_mode:
+        _log.warning(
+            "PERF_MODE is on: decisions leave no record, explanation or event, a retry is decided anew, "
+            "and neither replays nor request rates are checked"
+        )

@@ -1,0 +1,75 @@
+"""What scores in a process: the model, kept current, and the pipeline over it; for a worker or for a web process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ml.registry import ModelRegistry
+from ml.scoring import ModelSlot, ScoringPipeline
+from ml.stores.decisions_unrecorded_redis import RedisUnrecordedDecisions
+from security.artifact_keys import ArtifactVerifier
+from security.safe_mode import CachedSafeMode, SafeModeStore
+from settings import Settings
+from tasks.model_loading import ModelKeeper, OpenModel, open_champion, slot_version
+from tasks.wiring import connect_redis, decision_store, feature_store
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Scores batches once its keeper has loaded a model.
+
+    Attributes:
+        pipeline: scores a batch.
+        keeper: loads the champion; to be refreshed before the first batch and again and again.
+        version: tells the loaded model's version, None while there is none.
+    """
+
+    pipeline: ScoringPipeline
+    keeper: ModelKeeper
+    version: Callable[[], str | None]
+
+
+def build_scorer(
+    settings: Settings,
+    *,
+    name: str,
+    safe_mode: CachedSafeMode,
+    switch: SafeModeStore,
+    timeout_seconds: float | None = None,
+    open_model: OpenModel = open_champion,
+) -> Scorer:
+    """Returns the scorer of this process; no model is loaded yet.
+
+    Args:
+        settings: of this process.
+        name: this process, as the audit shows it.
+        safe_mode: the switch as the pipeline obeys it.
+        switch: the switch itself, for a model that must not be trusted.
+        timeout_seconds: longest wait for a reply of Redis; by default REDIS_SOCKET_TIMEOUT_SECONDS.
+        open_model: makes a servable model of a version.
+
+    Raises:
+        security.errors.KeyUnusableError: the key that models are checked with is missing or weak.
+    """
+    slot = ModelSlot()
+    keeper = ModelKeeper(
+        registry=ModelRegistry(settings.models_path),
+        verifier=ArtifactVerifier.from_settings(settings),
+        slot=slot,
+        safe_mode=switch,
+        name=name,
+        open_model=open_model,
+    )
+    client = connect_redis(settings, timeout_seconds=timeout_seconds)
+    pipeline = ScoringPipeline(
+        features=feature_store(settings, timeout_seconds=timeout_seconds),
+        decisions=decision_store(settings, client),
+        slot=slot,
+        safe_mode=lambda: _reason(safe_mode),
+        unrecorded=RedisUnrecordedDecisions(client) if settings.perf_mode else None,
+    )
+    return Scorer(pipeline, keeper, slot_version(slot))
+
+
+def _reason(safe_mode: CachedSafeMode) -> str | None:
+    state = safe_mode.state()
+    return (state.reason or "SAFE MODE") if state.enabled else None
