@@ -59,17 +59,17 @@ class RedisAdmissionControl:
         except RedisError as error:
             raise AdmissionUnavailableError("replay and rate limits cannot be checked") from error
 
-    def command(self, requests: Sequence[AdmissionRequest]) -> tuple[str | int | float, ...]:
+    def command(self, requests: Sequence[AdmissionRequest]) -> tuple[str | int, ...]:
         """Returns the call that decides the requests, for a pipeline that asks Redis for more than this.
 
-        The script must have been loaded. A pipeline that is repeated must repeat this very command.
+        The server must know the `script`. A pipeline that is repeated must repeat this very command.
         """
         keys, arguments = self._call(requests)
         return ("EVALSHA", self._script.sha, len(keys), *keys, *arguments)
 
     @property
     def script(self) -> str:
-        """The source that `command` needs loaded."""
+        """The source of the script that `command` names."""
         return str(self._script.script)
 
     def read(self, requests: Sequence[AdmissionRequest], reply: Sequence[int]) -> list[Admission]:
@@ -84,9 +84,9 @@ class RedisAdmissionControl:
             for request, at in zip(requests, range(0, len(reply), 3), strict=True)
         ]
 
-    def _call(self, requests: Sequence[AdmissionRequest]) -> tuple[list[str], list[str | int | float]]:
+    def _call(self, requests: Sequence[AdmissionRequest]) -> tuple[list[str], list[str | int]]:
         keys: list[str] = []
-        arguments: list[str | int | float] = [self._policy.replay_seconds * 1000, token_hex(8)]
+        arguments: list[str | int] = [self._policy.replay_seconds * 1000, token_hex(8)]
         for request in requests:
             subject, device = self._policy.subject_bucket(request), self._policy.device_bucket(request)
             keys += (
@@ -94,6 +94,6 @@ class RedisAdmissionControl:
                 subject_key(request.subject) if subject.capacity else _NO_KEY,
                 device_key(request.device_id) if device.capacity and request.device_id is not None else _NO_KEY,
             )
-            arguments += (request.cost, subject.capacity, subject.tokens_per_millisecond)
-            arguments += (device.capacity, device.tokens_per_millisecond)
+            arguments += (request.cost, subject.capacity, str(subject.tokens_per_millisecond))
+            arguments += (device.capacity, str(device.tokens_per_millisecond))
         return keys, arguments

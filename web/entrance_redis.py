@@ -4,21 +4,23 @@ They are two commands of one pipeline and not one script, so that each stays in 
 
 A connection that dies in the middle is replaced and the whole round trip repeated once, unchanged: the admission script
 recognises its own call, so a request that the lost one admitted is admitted once, at the price of one token, and a
-replay stays a replay. A reply that takes too long is not waited for twice: the callers have gone by then.
+replay stays a replay. A reply that takes too long is not waited for twice: the callers have gone by then. Both are
+matters of the client's retry policy, see `tasks.wiring.connect_redis`.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
+from ml.errors import StoreUnavailableError
+from ml.stores.commands import Command
 from ml.stores.decisions_redis import lookup_command, read_records
+from ml.stores.scripts_redis import LuaScript
+from ml.stores.server_redis import ServerCommands
 from security.admission_redis import RedisAdmissionControl
 from security.errors import AdmissionUnavailableError
 from web.entrance import Arrival, Passage
-
-_Command = tuple[str | int | float, ...]
 
 
 class RedisEntranceCheck:
@@ -28,19 +30,20 @@ class RedisEntranceCheck:
     """
 
     def __init__(self, client: "redis.Redis", admission: RedisAdmissionControl) -> None:
-        self._client: Any = client  # redis-py types each reply as a union over decoding modes
+        self._server = ServerCommands(client)
         self._admission = admission
+        self._scripts = (LuaScript.from_source(admission.script),)
 
     def judge(self, arrivals: Sequence[Arrival]) -> list[Passage]:
         """See `EntranceCheck.judge`."""
         requests = [arrival.request for arrival in arrivals]
         transaction_ids = [name for arrival in arrivals for name in arrival.transaction_ids]
-        commands: list[_Command] = [self._admission.command(requests)]
+        commands: list[Command] = [self._admission.command(requests)]
         if transaction_ids:
             commands.append(lookup_command(transaction_ids))
         try:
-            replies = self._ask(commands)
-        except (RedisError, OSError) as error:
+            replies = self._server.run(commands, scripts=self._scripts)
+        except (StoreUnavailableError, RedisError) as error:
             raise AdmissionUnavailableError("replay and rate limits cannot be checked") from error
         admissions = self._admission.read(requests, replies[0])
         records = iter(read_records(replies[1]) if transaction_ids else ())
@@ -48,24 +51,3 @@ class RedisEntranceCheck:
             Passage(admission, {name: record for name in arrival.transaction_ids if (record := next(records))})
             for arrival, admission in zip(arrivals, admissions, strict=True)
         ]
-
-    def _ask(self, commands: Sequence[_Command]) -> list[Any]:
-        """Returns the replies; a server that lost its scripts gets them again and is asked once more."""
-        replies = self._send(commands)
-        if isinstance(replies[0], NoScriptError):
-            self._client.script_load(self._admission.script)
-            replies = self._send(commands)
-        for failure in _failures(replies):
-            raise failure
-        return replies
-
-    def _send(self, commands: Sequence[_Command]) -> list[Any]:
-        with self._client.pipeline(transaction=False) as pipeline:
-            for command in commands:
-                pipeline.execute_command(*command)
-            replies: list[Any] = pipeline.execute(raise_on_error=False)
-        return replies
-
-
-def _failures(replies: Sequence[Any]) -> Iterator[Exception]:
-    return (reply for reply in replies if isinstance(reply, Exception))
