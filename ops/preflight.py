@@ -1,5 +1,8 @@
 """Looks at settings and keys before a command becomes another program, where a refusal would be a traceback."""
 
+from importlib.util import find_spec
+
+from ops.errors import OpsError
 from settings import Settings, load_settings
 
 
@@ -9,7 +12,9 @@ def check_web() -> Settings:
     Raises:
         pydantic.ValidationError: a setting is malformed, or production refuses it.
         security.errors.KeyUnusableError: a key is missing or weak.
+        OpsError: it should score by itself and cannot.
     """
+    from security.artifact_keys import ArtifactVerifier
     from security.messages import MessageSigner
     from security.signing import SignatureVerifier
     from security.tokens import TokenVerifier
@@ -17,6 +22,13 @@ def check_web() -> Settings:
     settings = load_settings()
     for needed in (TokenVerifier, SignatureVerifier, MessageSigner):
         needed.from_settings(settings)
+    if settings.use_local_inference:
+        ArtifactVerifier.from_settings(settings)
+        if find_spec("onnxruntime") is None:
+            raise OpsError(
+                "USE_LOCAL_INFERENCE needs onnxruntime beside the API; install it by "
+                "`pip install -r requirements/scoring.txt`, or switch it off."
+            )
     return settings
 
 

@@ -57,4 +57,6 @@ def _answer_error(error: Exception) -> Response:
 def _add_headers(settings: Settings, response: Response) -> Response:
     response.headers.update(rate_limit_headers())
     add_security_headers(response, over_tls=request.is_secure or settings.tls_terminated_by_proxy)
+    if settings.perf_mode:
+        response.headers["X-Perf-Mode"] = "on"
     return response

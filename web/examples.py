@@ -189,9 +189,11 @@ READY: Final[dict[str, Any]] = {
         "model": {"ok": True, "detail": _VERSION},
         "safe_mode": {"ok": True, "detail": "off"},
     },
+    "perf_mode": False,
 }
 
 NOT_READY: Final[dict[str, Any]] = {
+    **READY,
     "status": "not_ready",
     "checks": {**READY["checks"], "scoring_worker": {"ok": False, "detail": "0 alive"}},
 }

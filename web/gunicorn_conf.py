@@ -58,7 +58,7 @@ def on_starting(_server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Opens the request path's connections, so that no request pays for them."""
+    """Loads what the request path needs and opens its connections, so that no request pays for them."""
     from web.services import services_of
     from web.warm_up import warm_up
 
@@ -81,3 +81,5 @@ def worker_exit(_server: Any, worker: Any) -> None:
         services = services_of(application)
         services.entrance.close(graceful_timeout)
         services.dispatcher.close(graceful_timeout)
+        if services.local_scoring is not None:
+            services.local_scoring.stop()

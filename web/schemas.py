@@ -324,6 +324,7 @@ class ReadinessAnswer(AnswerModel):
 
     status: Literal["ready", "not_ready"]
     checks: dict[str, CheckAnswer]
+    perf_mode: bool = Field(description="Whether this process runs in PERF_MODE, which keeps no decision.")
 
 
 class QueueAnswer(AnswerModel):

@@ -18,6 +18,8 @@ from settings import Settings
 from tasks.queues import QueueState, WorkerState
 from web.dispatch import Dispatcher
 from web.entrance import Entrance
+from web.entrance_open import OpenEntrance
+from web.local_scoring import LocalScoring
 
 _EXTENSION = "shrike"
 
@@ -58,12 +60,13 @@ class Services:
         safe_mode: the switch as the request path reads it, from memory.
         safe_mode_switch: the switch itself, for administrators.
         registry: the model versions, read only.
+        local_scoring: this process's own model, if it scores by itself.
     """
 
     settings: Settings
     tokens: TokenVerifier
     signatures: SignatureVerifier
-    entrance: Entrance
+    entrance: Entrance | OpenEntrance
     dispatcher: Dispatcher
     decisions: DecisionStore
     explanations: ExplanationStore
@@ -72,6 +75,7 @@ class Services:
     safe_mode: CachedSafeMode
     safe_mode_switch: SafeModeStore
     registry: ModelRegistry
+    local_scoring: LocalScoring | None = None
 
 
 def provide_services(app: Flask, services: Services) -> None:

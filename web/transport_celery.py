@@ -7,11 +7,18 @@ from web.dispatch import Batch
 
 
 class CeleryTransport:
-    """Publishes to the `score` queue; belongs to one dispatcher thread, like its reply box."""
+    """Publishes to the `score` queue; belongs to one dispatcher thread, like its reply box.
 
-    def __init__(self, publisher: MessagePublisher, replies: RedisReplyBox) -> None:
+    Args:
+        publisher: of this process.
+        replies: the reply list.
+        recorded: whether decisions are to be recorded.
+    """
+
+    def __init__(self, publisher: MessagePublisher, replies: RedisReplyBox, *, recorded: bool = True) -> None:
         self._publisher = publisher
         self._replies = replies
+        self._recorded = recorded
 
     def connect(self) -> None:
         """See `Transport.connect`."""
@@ -25,6 +32,7 @@ class CeleryTransport:
             batch_id=batch.batch_id,
             reply_to=self._replies.address,
             deadline_ms=batch.deadline_ms,
+            recorded=self._recorded,
         )
 
     def wait(self, timeout_seconds: float) -> bytes | None:

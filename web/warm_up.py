@@ -14,7 +14,12 @@ _log = logging.getLogger(__name__)
 
 
 def warm_up(services: Services) -> None:
-    """Connects the request path and loads its script; a server that does not answer is left to the first request."""
+    """Loads the process's own model, if it has one, connects the request path and loads its script.
+
+    A server that does not answer is left to the first request.
+    """
+    if services.local_scoring is not None:
+        services.local_scoring.start()
     services.dispatcher.warm_up()
     services.safe_mode.state()
     try:

@@ -1,6 +1,7 @@
 """Builds the services of one web process: the one place where the API connects to anything."""
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from redis import Redis
@@ -20,13 +21,17 @@ from tasks.app import app as celery_app
 from tasks.labels import publish_labels
 from tasks.messages import MessagePublisher
 from tasks.queues import CONSUMER_GROUPS
+from tasks.scoring import conclude
 from web.circuit_breaker import BreakerState, CircuitBreaker
 from web.dispatch import Dispatcher, Transport
 from web.entrance import Entrance
+from web.entrance_open import OpenEntrance
 from web.entrance_redis import RedisEntranceCheck
+from web.local_scoring import LocalScoring, open_beside_requests
 from web.queue_monitor_redis import RedisQueueMonitor
 from web.services import Services
 from web.transport_celery import CeleryTransport
+from web.transport_local import LocalTransport
 
 _LOOK_TIMEOUT_SECONDS = 1.0
 
@@ -41,19 +46,24 @@ def build_services(settings: Settings) -> Services:
     hasty = wiring.connect_redis(settings, timeout_seconds=settings.score_timeout_ms / 1000, retry_timeouts=False)
     client = wiring.connect_redis(settings)
     _bound_broker_waits(settings)
+    safe_mode = CachedSafeMode(wiring.safe_mode_store(settings, hasty))
+    open_transport, local_scoring = _queue_transport(settings), None
+    if settings.use_local_inference:
+        open_transport, local_scoring = _local_transport(settings, safe_mode)
     return Services(
         settings=settings,
         tokens=TokenVerifier.from_settings(settings),
         signatures=SignatureVerifier.from_settings(settings),
-        entrance=_entrance(settings, hasty),
-        dispatcher=_dispatcher(settings),
+        entrance=OpenEntrance() if settings.perf_mode else _entrance(settings, hasty),
+        dispatcher=_dispatcher(settings, open_transport),
         decisions=wiring.decision_store(settings, client),
         explanations=wiring.explanation_store(settings),
         labels=_CeleryLabelGate(wiring.label_inbox(settings, client)),
         monitor=_queue_monitor(settings),
-        safe_mode=CachedSafeMode(wiring.safe_mode_store(settings, hasty)),
+        safe_mode=safe_mode,
         safe_mode_switch=wiring.safe_mode_store(settings, client),
         registry=ModelRegistry(settings.models_path),
+        local_scoring=local_scoring,
     )
 
 
@@ -84,12 +94,30 @@ def _bound_broker_waits(settings: Settings) -> None:
     celery_app.conf.broker_transport_options = celery_app.conf.broker_transport_options | bounds
 
 
-def _dispatcher(settings: Settings) -> Dispatcher:
+def _queue_transport(settings: Settings) -> Callable[[], Transport]:
     publisher = MessagePublisher(celery_app, wiring.message_signer(settings))
+    return lambda: CeleryTransport(publisher, wiring.reply_box(settings), recorded=not settings.perf_mode)
 
-    def open_transport() -> Transport:
-        return CeleryTransport(publisher, wiring.reply_box(settings))
 
+def _local_transport(settings: Settings, safe_mode: CachedSafeMode) -> tuple[Callable[[], Transport], LocalScoring]:
+    # Needs onnxruntime, which a web process that leaves scoring to the workers does without.
+    from tasks.scorer import build_scorer
+
+    scorer = build_scorer(
+        settings,
+        name=f"web@{socket.gethostname()}",
+        safe_mode=safe_mode,
+        switch=wiring.safe_mode_store(settings),
+        timeout_seconds=settings.score_timeout_ms / 1000,
+        open_model=open_beside_requests,
+    )
+    local_scoring = LocalScoring(
+        refresh=scorer.keeper.refresh, version=scorer.version, poll_seconds=settings.model_poll_seconds
+    )
+    return lambda: LocalTransport(scorer.pipeline, conclude, recorded=not settings.perf_mode), local_scoring
+
+
+def _dispatcher(settings: Settings, open_transport: Callable[[], Transport]) -> Dispatcher:
     return Dispatcher(
         open_transport,
         breaker=CircuitBreaker(

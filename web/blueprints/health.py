@@ -41,7 +41,7 @@ def live(_call: Call) -> Response:
         tag="Health",
         summary="Whether scoring works",
         description="200 if the broker is reachable, a scoring worker is alive with a model loaded, and SAFE MODE is "
-        "off; else 503. The body lists each check.",
+        "off; else 503. The body lists each check. A web process with USE_LOCAL_INFERENCE is its own scoring worker.",
         answer=Answer(description="Ready.", model=ReadinessAnswer, example=examples.READY),
         other_answers=(
             Answer(description="Not ready.", model=ReadinessAnswer, status=503, example=examples.NOT_READY),
@@ -52,21 +52,28 @@ def ready(call: Call) -> Response:
     """Runs every check."""
     checks = {name: {"ok": ok, "detail": detail} for name, ok, detail in _checks(call.services)}
     is_ready = all(check["ok"] for check in checks.values())
-    return json_response({"status": "ready" if is_ready else "not_ready", "checks": checks}, 200 if is_ready else 503)
+    body = {
+        "status": "ready" if is_ready else "not_ready",
+        "checks": checks,
+        "perf_mode": call.services.settings.perf_mode,
+    }
+    return json_response(body, 200 if is_ready else 503)
 
 
 def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
     """Yields each check's name, whether it is met, and what was seen."""
     try:
         services.monitor.queues(())
-        workers = [worker for worker in services.monitor.workers() if worker.queue == "score"]
+        own = services.local_scoring
+        workers = [] if own else [worker for worker in services.monitor.workers() if worker.queue == "score"]
     except RetryableError:
         for name in ("broker", "scoring_worker", "model"):
             yield name, False, "Redis is unreachable"
     else:
-        versions = sorted({worker.model_version for worker in workers if worker.model_version})
+        loaded = {own.version} if own else {worker.model_version for worker in workers}
+        versions = sorted(version for version in loaded if version)
         yield "broker", True, "reachable"
-        yield "scoring_worker", bool(workers), f"{len(workers)} alive"
+        yield "scoring_worker", bool(own or workers), "this process" if own else f"{len(workers)} alive"
         yield "model", bool(versions), ", ".join(versions) or "no scoring worker has a model loaded"
     is_on = safe_mode_state(services).enabled
     # The reason may name what an attacker tries; administrators read it at /admin/safe-mode.

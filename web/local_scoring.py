@@ -1,0 +1,56 @@
+"""A web process's own model (USE_LOCAL_INFERENCE): loaded before the first request, then kept current."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tasks.housekeeping import Housekeeping
+
+if TYPE_CHECKING:
+    # Most web processes have no onnxruntime.
+    from ml.runtime import ScoringModel
+
+
+class LocalScoring:
+    """Keeps the model of this process.
+
+    Args:
+        refresh: loads the champion if it is not the one that serves; refuses by itself what must not be trusted.
+        version: tells the loaded version, None while there is none.
+        poll_seconds: how often a new champion is looked for.
+    """
+
+    def __init__(self, *, refresh: Callable[[], None], version: Callable[[], str | None], poll_seconds: float) -> None:
+        self._refresh = refresh
+        self._version = version
+        self._housekeeping = Housekeeping([refresh], interval_seconds=poll_seconds)
+
+    @property
+    def version(self) -> str | None:
+        """The version of the loaded model; None while there is none."""
+        return self._version()
+
+    def start(self) -> None:
+        """Loads the model and goes on to look for new ones; to be called after the fork, before any request."""
+        self._refresh()
+        self._housekeeping.start()
+
+    def stop(self) -> None:
+        """Ends the looking."""
+        self._housekeeping.stop()
+
+
+def open_beside_requests(version: str, **sources: Any) -> "ScoringModel":
+    """Opens a model like `tasks.model_loading.open_champion`, without holding up requests under way.
+
+    Under gevent every greenlet would wait for the decryption, the session and the warm-up; a native thread lets the
+    others go on. It must touch nothing that gevent has patched, such as the log, and opening a model does not.
+    """
+    from gevent import get_hub
+    from gevent.monkey import is_module_patched
+
+    from tasks.model_loading import open_champion
+
+    if not is_module_patched("threading"):
+        return open_champion(version, **sources)
+    model: ScoringModel = get_hub().threadpool.apply(open_champion, (version,), sources)
+    return model
