@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 from tasks.queues import WorkerState
 from tests.unit.web.world import World
+from web.local_scoring import LocalScoring
 from web.schemas import LivenessAnswer, ReadinessAnswer
+from web.services import provide_services
 
 
 def failed(world: World) -> list[str]:
@@ -43,3 +47,15 @@ def test_not_ready_in_safe_mode_and_the_reason_stays_inside(world: World) -> Non
     world.safe_mode.enable("manifest forged", "score@host")
     assert failed(world) == ["safe_mode"]
     assert "forged" not in world.client.get("/health/ready").text
+
+
+def test_a_process_that_scores_by_itself_is_its_own_scoring_worker(world: World) -> None:
+    versions: list[str | None] = [None]
+    own = LocalScoring(refresh=lambda: None, version=lambda: versions[0], poll_seconds=1)
+    provide_services(world.app, replace(world.services, local_scoring=own))
+    world.monitor.live = []
+    assert failed(world) == ["model"]
+    versions[0] = "v7"
+    assert failed(world) == []
+    checks = world.client.get("/health/ready").get_json()["checks"]
+    assert (checks["scoring_worker"]["detail"], checks["model"]["detail"]) == ("this process", "v7")

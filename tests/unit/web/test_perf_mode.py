@@ -1,0 +1,44 @@
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from security.admission import AdmissionRequest
+from settings import Settings
+from tasks.perf_mode import warn_of_perf_mode
+from tests.unit.web.world import World
+from web.entrance import Arrival
+from web.entrance_open import OpenEntrance
+
+HEADER = "X-Perf-Mode"
+
+
+def test_every_answer_and_the_readiness_say_so(make_world: Callable[..., World]) -> None:
+    world = make_world(changes={"perf_mode": True})
+    for answer in (world.post("/predictions/score", world.transaction()), world.client.get("/nowhere")):
+        assert answer.headers[HEADER] == "on"
+    assert world.client.get("/health/ready").get_json()["perf_mode"] is True
+
+
+def test_nothing_says_so_otherwise(world: World) -> None:
+    assert HEADER not in world.post("/predictions/score", world.transaction()).headers
+    assert world.client.get("/health/ready").get_json()["perf_mode"] is False
+
+
+def test_the_open_entrance_lets_everything_in_again_and_again() -> None:
+    entrance, arrival = OpenEntrance(), Arrival(AdmissionRequest("somebody", "digest", "device"), ("t-1",))
+    for _ in range(2):
+        passage = entrance.enter(arrival)
+        assert passage.admission.admitted
+        assert passage.admission.limit is None
+        assert passage.records == {}
+    entrance.close(1.0)
+
+
+def test_a_start_warns_of_it(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_perf_mode(settings)
+    assert caplog.records == []
+    warn_of_perf_mode(settings.model_copy(update={"perf_mode": True}))
+    [warning] = caplog.records
+    assert warning.levelno == logging.WARNING
+    assert "PERF_MODE is on" in warning.getMessage()
