@@ -9,6 +9,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from ml.stores.keys_redis import OUTBOX
 from security.roles import Role
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, post_head, raw, transaction
@@ -69,6 +70,22 @@ def test_a_signature_is_accepted_once_across_the_processes(api: RunningApi) -> N
     request = post_head(api, body, Content_Length=str(len(body))) + body
     statuses = [raw(api, request).split(b" ", 2)[1] for _ in range(8)]
     assert statuses == [b"200"] + [b"401"] * 7
+
+
+@pytest.mark.usefixtures("score_worker")
+def test_copies_of_a_transaction_in_flight_at_once_get_one_answer(works: Works, api: RunningApi) -> None:
+    body, now = orjson.dumps(transaction()), int(time.time())
+    entries = works.client.xlen(OUTBOX)
+
+    def send(number: int) -> bytes:
+        with api.client() as client:
+            answer = client.send("POST", SCORE, body, timestamp=now - number)
+        assert answer.status == 200, answer.body
+        return answer.body.partition(b',"correlation_id"')[0]
+
+    with ThreadPoolExecutor(12) as pool:
+        assert len(set(pool.map(send, range(12)))) == 1
+    assert works.client.xlen(OUTBOX) == entries + 1
 
 
 @pytest.mark.usefixtures("score_worker")

@@ -1,13 +1,16 @@
-"""What clients see when something behind the API is missing; no scoring worker runs here."""
+"""What clients see when something behind the API is missing; no scoring worker runs but where a test starts one."""
 
 import os
 import signal
+import threading
 import time
+from collections import Counter
 from pathlib import Path
 
+from ml.stores.keys_redis import decision_key
 from ops.embedded.valkey import valkey
 from security.roles import Role
-from tests.integration.web.conftest import running_api
+from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.workers.conftest import Works, wait_until
 
@@ -71,6 +74,62 @@ def test_a_frozen_broker_opens_the_breaker_and_a_thawed_one_closes_it(works: Wor
             finally:
                 os.kill(server, signal.SIGCONT)
             wait_until(lambda: client.post(SCORE, transaction()).status == 504, what="a probe to reach the queue")
+
+
+def test_redis_killed_under_load_hangs_nobody_and_service_comes_back(works: Works, tmp_path: Path) -> None:
+    outcomes: Counter[int] = Counter()
+    waits: list[float] = []
+    stopped = threading.Event()
+
+    def send(api: RunningApi) -> None:
+        with api.client() as client:
+            while not stopped.is_set():
+                started = time.monotonic()
+                outcomes[client.post(SCORE, transaction()).status] += 1
+                waits.append(time.monotonic() - started)
+
+    with valkey(tmp_path) as url:
+        port = int(url.rsplit(":", 1)[1].split("/")[0])
+        elsewhere = Works(works.folder, works.env | {"REDIS_URL": url}, works.settings)
+        limits = {"SCORE_TIMEOUT_MS": "1000", "CB_OPEN_SEC": "1"}
+        with elsewhere.worker("score"), running_api(elsewhere, **limits) as api:
+            clients = [threading.Thread(target=send, args=(api,)) for _ in range(8)]
+            for thread in clients:
+                thread.start()
+            wait_until(lambda: outcomes[200] >= 50, what="some traffic")
+            os.kill(pid_on_port(port), signal.SIGKILL)
+            wait_until(lambda: outcomes[503] + outcomes[504] >= 50, what="refusals")
+            with valkey(tmp_path, port=port):
+                scored = outcomes[200]
+                wait_until(lambda: outcomes[200] >= scored + 50, what="service to come back")
+                stopped.set()
+                for thread in clients:
+                    thread.join(10)
+            assert not any(thread.is_alive() for thread in clients)
+    assert set(outcomes) <= {200, 503, 504}
+    assert max(waits) < 5.0  # entrance and decision may take a second each; a busy machine is slow
+
+
+def test_a_frozen_worker_costs_its_callers_their_deadline_and_what_is_late_is_not_scored(works: Works) -> None:
+    late = transaction()
+    with (
+        works.worker("score") as worker,
+        running_api(works, SCORE_TIMEOUT_MS="400") as api,
+        api.client(timeout_seconds=20) as client,
+    ):
+        wait_until(lambda: client.post(SCORE, transaction()).status == 200, what="a decision in time")
+        before = worker.metric('fraud_inference_requests_total{outcome="expired"}')
+        os.kill(worker.pid, signal.SIGSTOP)
+        try:
+            assert client.post(SCORE, late).status == 504
+        finally:
+            os.kill(worker.pid, signal.SIGCONT)
+        wait_until(
+            lambda: worker.metric('fraud_inference_requests_total{outcome="expired"}') > before,
+            what="the late message to be dropped and counted",
+        )
+        assert works.client.exists(decision_key(late["transaction_id"])) == 0
+        wait_until(lambda: client.post(SCORE, late).status == 200, what="the retry to be scored")
 
 
 def pid_on_port(port: int) -> int:

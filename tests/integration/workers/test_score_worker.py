@@ -6,8 +6,10 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from ml.features.history import CUSTOMER_ENTRY, TERMINAL_ENTRY
 from ml.scoring_batch import ScoringRequest
-from ml.stores.keys_redis import decision_key
+from ml.stores.features_redis import entity_key
+from ml.stores.keys_redis import OUTBOX, decision_key
 from ml.transaction import Transaction
 from security.messages import MessageSigner
 from tasks.queues import live_workers
@@ -34,6 +36,55 @@ def test_a_retry_gets_the_same_decision(works: Works, make_transaction: MakeTran
     first, again = works.score(item)[0], works.score(item)[0]
     assert again["decision"] == first["decision"]
     assert works.score(item.model_copy(update={"customer_id": "c-2"}))[0] == {"status": "conflict"}
+
+
+def test_a_batch_costs_two_round_trips_to_redis(
+    works: Works, score_worker: RunningWorker, make_transaction: MakeTransaction
+) -> None:
+    """Features and commit; what recurs by the clock, like the sign of life, is neither pipeline nor script."""
+
+    def made() -> tuple[float, ...]:
+        trips = [score_worker.metric(f'redis_ops_total{{operation="{name}"}}') for name in ("pipeline", "evalsha")]
+        statistics = works.client.info("commandstats")
+        return *trips, *(statistics.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("evalsha", "mget"))
+
+    works.score(make_transaction())  # loads the scripts
+    before = made()
+    for rows in (1, 7, 32):
+        works.score(*(make_transaction() for _ in range(rows)))
+    pipelines, scripts, served_scripts, served_lookups = (
+        after - earlier for after, earlier in zip(made(), before, strict=True)
+    )
+    assert (pipelines, scripts) == (3, 3)
+    assert served_scripts == 2 * (1 + 7 + 32) + 3  # customer and terminal of each, and the commits
+    assert served_lookups == 0
+
+
+def test_two_copies_in_two_messages_are_decided_and_counted_once(
+    works: Works, make_transaction: MakeTransaction
+) -> None:
+    item = make_transaction(customer_id=f"c-{uuid4().hex[:8]}", terminal_id=f"t-{uuid4().hex[:8]}")
+    request = ScoringRequest(item, item.fingerprint(), "corr-twin")
+    batch_ids = [uuid4().hex, uuid4().hex]
+    entries_before = works.client.xlen(OUTBOX)
+    for batch_id in batch_ids:
+        publish_batch(
+            works.publisher,
+            [request],
+            batch_id=batch_id,
+            reply_to=works.box.address,
+            deadline_ms=int(time.time() * 1000) + 15_000,
+        )
+    replies = [orjson.loads(works.box.wait(15) or b"{}") for _ in batch_ids]
+    assert {reply["batch_id"] for reply in replies} == set(batch_ids)
+    first, second = (reply["results"][0]["decision"] for reply in replies)
+    assert first == second
+    assert works.client.xlen(OUTBOX) == entries_before + 1
+    for kind, name, entry in (
+        ("customer", item.customer_id, CUSTOMER_ENTRY),
+        ("terminal", item.terminal_id, TERMINAL_ENTRY),
+    ):
+        assert len(works.client.get(entity_key(kind, name))) == entry.itemsize
 
 
 def test_the_worker_gives_a_sign_of_life_with_its_model(works: Works) -> None:
