@@ -2,9 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 
 import orjson
 import pytest
@@ -16,26 +14,30 @@ from ml.trained_model import TrainedModel
 from security.artifact_keys import ArtifactSigner
 from security.roles import Role
 from settings import Settings
-from tasks.wiring import safe_mode_store
+from tasks.wiring import connect_redis, safe_mode_store
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.workers.conftest import Works, wait_until
 
-_DATABASES = count(9)
+_STORE_AND_BROKER = (9, 10)
+_AGAIN = (11, 12)  # for one test at a time, while the module's own API goes on
 _PATIENT = {"SCORE_TIMEOUT_MS": "3000"}  # a deadline that a busy machine can keep
 
 
-def place_apart(works: Works, name: str, **changes: str) -> Works:
-    """Returns a place with the same servers and keys, but with an empty database, broker and registry of its own."""
+def place_apart(works: Works, name: str, databases: tuple[int, int] = _AGAIN, **changes: str) -> Works:
+    """Returns a place with the same servers and keys, but with an empty store, broker and registry of its own."""
     server = works.env["REDIS_URL"].rsplit("/", 1)[0]
+    store, broker = (f"{server}/{number}" for number in databases)
     env = works.env | {
-        "REDIS_URL": f"{server}/{next(_DATABASES)}",
-        "BROKER_URL": f"{server}/{next(_DATABASES)}",
+        "REDIS_URL": store,
+        "BROKER_URL": broker,
         "MODEL_DIR": str(works.folder / name / "models"),
         **changes,
     }
     apart = Works(works.folder, env, Settings(_env_file=None, **{key.lower(): value for key, value in env.items()}))
-    apart.client.flushdb()
+    for url in (store, broker):
+        with connect_redis(apart.settings, url=url) as client:
+            client.flushdb()
     return apart
 
 
@@ -61,7 +63,7 @@ class LocalPlace:
 @pytest.fixture(scope="module")
 def local(works: Works, trained: TrainedModel) -> Iterator[LocalPlace]:
     """An API that scores by itself."""
-    apart = place_apart(works, "local", USE_LOCAL_INFERENCE="true", MODEL_POLL_SECONDS="0.1")
+    apart = place_apart(works, "local", _STORE_AND_BROKER, USE_LOCAL_INFERENCE="true", MODEL_POLL_SECONDS="0.1")
     version = promote_another(apart, trained)
     with running_api(apart, **_PATIENT) as api:
         yield LocalPlace(apart, api, version)
@@ -92,10 +94,8 @@ def test_scores_in_the_web_process_with_the_same_record_and_outbox_entry(local: 
 def test_the_drains_are_rung(local: LocalPlace) -> None:
     with local.api.client() as client:
         assert client.post(SCORE, transaction()).status == 200
-    broker = local.works.settings.celery_broker_url
-    with local.works.app.connection(broker) as connection:
-        channel = connection.default_channel
-        wait_until(lambda: channel.client.llen("explain") and channel.client.llen("publish"), what="the doorbells")
+    with connect_redis(local.works.settings, url=local.works.settings.celery_broker_url) as broker:
+        wait_until(lambda: bool(broker.llen("explain") and broker.llen("publish")), what="the doorbells")
 
 
 def test_a_batch_is_answered_in_order(local: LocalPlace) -> None:
@@ -201,23 +201,23 @@ def check_perf_mode(works: Works, api: RunningApi) -> None:
     assert traces.left() == {"shrike:customer:{c-perf}", "shrike:terminal:{p-perf}"}
 
 
-@contextmanager
-def perf_works(works: Works, trained: TrainedModel, name: str, **changes: str) -> Iterator[Works]:
+def perf_works(works: Works, trained: TrainedModel, name: str, **changes: str) -> Works:
     apart = place_apart(works, name, PERF_MODE="true", **changes)
     promote_another(apart, trained)
-    yield apart
+    return apart
 
 
 def test_perf_mode_with_local_inference_leaves_nothing_but_features(works: Works, trained: TrainedModel) -> None:
-    with perf_works(works, trained, "perf-local", USE_LOCAL_INFERENCE="true") as apart:
-        with running_api(apart, **_PATIENT, RATE_LIMIT_CAPACITY="1", DEVICE_RATE_LIMIT_CAPACITY="1") as api:
-            check_perf_mode(apart, api)
+    apart = perf_works(works, trained, "perf-local", USE_LOCAL_INFERENCE="true")
+    with running_api(apart, **_PATIENT, RATE_LIMIT_CAPACITY="1", DEVICE_RATE_LIMIT_CAPACITY="1") as api:
+        check_perf_mode(apart, api)
 
 
 def test_perf_mode_through_the_queue_leaves_nothing_but_features_and_both_sides_must_want_it(
     works: Works, trained: TrainedModel
 ) -> None:
-    with perf_works(works, trained, "perf-queue") as apart, apart.worker("score") as worker:
+    apart = perf_works(works, trained, "perf-queue")
+    with apart.worker("score") as worker:
         assert "PERF_MODE is on" in worker.log.read_text()
         with running_api(apart, **_PATIENT, RATE_LIMIT_CAPACITY="1") as api:
             check_perf_mode(apart, api)
