@@ -9,13 +9,12 @@ from ml.delivery import Refusal
 from ml.features.schema import AMOUNT_RATIO_FEATURE
 from ml.full_explanation import stored_explanation
 from ml.label import Label
-from ml.stores.decisions import DecisionStore
+from ml.stores.decisions import DecisionRecord, DecisionStore
 from ml.stores.explanations import ExplanationStore
 from ml.stores.features import AppliedLabel, FeatureStore
 from ml.stores.labels import LabelStore
 from ml.stores.outbox import OutboxEntry, wire_event
 from ml.stores.publications import Publication, PublicationLog
-from ml.transaction import Transaction
 from security.errors import SecurityError
 from security.messages import MessageSigner
 
@@ -94,7 +93,7 @@ class LabelSink:
         labels, refusals = _decode(entries, self._verified_label)
         if labels:
             self._labels.save([label for _, label in labels])
-            applied = [self._applied(label) for _, label in labels]
+            applied = self._applied([label for _, label in labels])
             self.unmatched += applied.count(None)
             self._features.apply_labels([label for label in applied if label is not None])
         return refusals
@@ -105,30 +104,39 @@ class LabelSink:
         self._signer.verify("labels.apply", label.transaction_id, 0, payload, signature=event["signature"])
         return label
 
-    def _applied(self, label: Label) -> AppliedLabel | None:
-        known = self._transaction(label.transaction_id) or label
-        if known.customer_id is None or known.terminal_id is None:
-            return None
-        return AppliedLabel(
-            transaction_id=label.transaction_id,
-            customer_id=known.customer_id,
-            terminal_id=known.terminal_id,
-            is_fraud=label.is_fraud,
-            known_at=label.known_at,
-            amount_ratio=self._amount_ratio(label.transaction_id) if label.is_fraud else None,
-        )
+    def _applied(self, labels: Sequence[Label]) -> list[AppliedLabel | None]:
+        decisions = self._decisions.find_many([label.transaction_id for label in labels])
+        # The explanation outlives the decision's record, and it alone holds the vector.
+        wanted = [
+            label.transaction_id
+            for label, decision in zip(labels, decisions, strict=True)
+            if decision is None or label.is_fraud
+        ]
+        explanations = self._explanations.find_many(wanted) if wanted else {}
+        return [
+            _applied(label, decision, explanations.get(label.transaction_id))
+            for label, decision in zip(labels, decisions, strict=True)
+        ]
 
-    def _amount_ratio(self, transaction_id: str) -> float | None:
-        record = self._explanations.find(transaction_id)
-        explanation = None if record is None else record["explanation"]
-        return None if explanation is None else explanation["vector"].get(AMOUNT_RATIO_FEATURE)
 
-    def _transaction(self, transaction_id: str) -> Transaction | None:
-        record = self._decisions.find(transaction_id)
-        if record is not None:
-            return Transaction.model_validate(record.transaction)
-        explanation = self._explanations.find(transaction_id)
-        return None if explanation is None else Transaction.model_validate(explanation["transaction"])
+def _applied(label: Label, decision: DecisionRecord | None, explanation: dict[str, Any] | None) -> AppliedLabel | None:
+    """Returns what the features are told of a label; None if nobody knows whose transaction it was."""
+    places: dict[str, Any] = {"customer_id": label.customer_id, "terminal_id": label.terminal_id}
+    if decision is not None:
+        places = decision.transaction
+    elif explanation is not None:
+        places = explanation["transaction"]
+    if places["customer_id"] is None:
+        return None
+    findings = None if explanation is None else explanation["explanation"]
+    return AppliedLabel(
+        transaction_id=label.transaction_id,
+        customer_id=places["customer_id"],
+        terminal_id=places["terminal_id"],
+        is_fraud=label.is_fraud,
+        known_at=label.known_at,
+        amount_ratio=None if findings is None or not label.is_fraud else findings["vector"].get(AMOUNT_RATIO_FEATURE),
+    )
 
 
 def explanation_record(event: dict[str, Any]) -> dict[str, Any]:

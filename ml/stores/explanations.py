@@ -42,6 +42,10 @@ class ExplanationStore(Protocol):
         """Returns the record of a transaction, or None."""
         ...
 
+    def find_many(self, transaction_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Returns the records of those of the transactions that are stored, by id, in one round trip."""
+        ...
+
     def search(self, query: ExplanationQuery, *, cursor: str | None = None, limit: int = 50) -> ExplanationPage:
         """Returns a page of matching records.
 

@@ -23,6 +23,10 @@ class MemoryExplanationStore:
         """See `ExplanationStore.find`."""
         return self._records.get(transaction_id)
 
+    def find_many(self, transaction_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """See `ExplanationStore.find_many`."""
+        return {name: self._records[name] for name in transaction_ids if name in self._records}
+
     def search(self, query: ExplanationQuery, *, cursor: str | None = None, limit: int = 50) -> ExplanationPage:
         """See `ExplanationStore.search`."""
         found = sorted(

@@ -65,6 +65,12 @@ class MongoExplanationStore:
             document = self._explanations.find_one({"_id": transaction_id})
         return None if document is None else _record(document)
 
+    def find_many(self, transaction_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """See `ExplanationStore.find_many`."""
+        with mongo_failures_as_unavailable():
+            documents = list(self._explanations.find({"_id": {"$in": list(transaction_ids)}}))
+        return {document["_id"]: _record(document) for document in documents}
+
     def search(self, query: ExplanationQuery, *, cursor: str | None = None, limit: int = 50) -> ExplanationPage:
         """See `ExplanationStore.search`."""
         criteria = _criteria(query)

@@ -39,6 +39,10 @@ class ExplanationStoreContract:
         assert self.store.find("t-1") == record("t-1")
         assert self.store.find("t-2") is None
 
+    def test_returns_several_by_id_and_leaves_out_the_unknown(self) -> None:
+        self.store.save([record("t-1"), record("t-2", minute=1), record("t-3")])
+        assert self.store.find_many(["t-2", "never", "t-1"]) == {"t-1": record("t-1"), "t-2": record("t-2", minute=1)}
+
     def test_storing_again_changes_nothing(self) -> None:
         for _ in range(3):
             self.store.save([record("t-1"), record("t-2")])
