@@ -1,12 +1,16 @@
 """Trains the hybrid model: four components, their fusion, thresholds, and the record of how it was done.
 
 Three slices in time order. The components are fitted on the first; on the second, which they have not seen, boosting
-stops, the fusion learns how far to trust each component, and the result is calibrated; the third, after the labels'
-delay, is only measured on.
+stops, the fusion learns how far to trust each component, the result is calibrated and thresholds are set. Then the
+supervised components are fitted once more, now on both slices, because the newest days are worth the most; trees,
+fusion, calibration and thresholds stay as they are. The third slice, after the labels' delay, is only measured on.
+
+What describes scores that the model has not seen (thresholds, drift reference) is taken from the first fit: the second
+knows the calibration slice by heart.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -19,11 +23,12 @@ from ml.decision import Thresholds
 from ml.drift import Reference
 from ml.errors import ArtifactError
 from ml.evaluation import known_compromised, measure
+from ml.features.habit import HABIT_COLUMNS
 from ml.features.schema import FEATURE_NAMES, SEQUENCE_CHANNELS, SEQUENCE_LENGTH, schema_hash
 from ml.model.autoencoder import fit_autoencoder
 from ml.model.export import Components, export_components, export_model
-from ml.model.fusion import COMPONENTS, fit_fusion
-from ml.model.gradient_boosting import BoostingSettings, GradientBoosting, fit_gradient_boosting
+from ml.model.fusion import COMPONENTS, Fusion, fit_fusion
+from ml.model.gradient_boosting import BoostingSettings, fit_gradient_boosting
 from ml.model.isolation_forest import fit_isolation_forest
 from ml.model.sequence import SequenceModel, fit_sequence_model
 from ml.model.unusualness import fit_unusualness
@@ -31,7 +36,7 @@ from ml.runtime import PROBABILITIES
 from ml.table import FRAUD, TransactionTable
 from ml.thresholds import ThresholdPolicy, choose_thresholds, operating_point
 from ml.trained_model import Evidence, Golden, Measurement, ScoredRows, TrainedModel
-from ml.training_rows import LabelledRows, TrainingRows, load_rows
+from ml.training_rows import LabelledRows, TrainingRows, constant_features, load_rows
 from ml.training_window import DAY_SECONDS, TrainingWindow
 from ml.transaction import UNITS_PER_CURRENCY_UNIT
 
@@ -100,11 +105,14 @@ def train(
         progress("features", 0.0)
         rows = load_rows(table, window)
         progress("features", 1.0)
-    components = _fit_components(rows, settings, progress)
+    first = _fit_components(rows, settings, progress)
     progress("fusion", 0.0)
-    graph = _fuse(components, rows.calibration)
+    fusion = _fit_fusion(first, rows.calibration)
+    first_graph = _export(first, fusion, rows.calibration)
+    calibrated = _run(first_graph, rows.calibration)
     progress("fusion", 1.0)
-    calibrated = _run(graph, rows.calibration)
+    components = _refit(first, rows, settings, progress)
+    graph = _export(components, fusion, rows.calibration)
     thresholds = choose_thresholds(
         settings.policy,
         mean_fraud_amount=_mean_fraud_amount(table, rows),
@@ -112,8 +120,15 @@ def train(
         days=rows.calibration.days,
     )
     progress("evaluation", 0.0)
-    scored = ScoredRows(rows.calibration.labels, {name: calibrated[name] for name in PROBABILITIES})
-    measurement, evidence = _measure(graph, table, rows=rows, window=window, thresholds=thresholds, calibration=scored)
+    measurement, evidence = _measure(
+        # Without a later slice only the first fit can be measured: the second has seen all there is.
+        graph if len(rows.evaluation) else first_graph,
+        table,
+        rows=rows,
+        window=window,
+        thresholds=thresholds,
+        calibration=ScoredRows(rows.calibration.labels, {name: calibrated[name] for name in PROBABILITIES}),
+    )
     progress("evaluation", 1.0)
     return TrainedModel(
         graph=graph,
@@ -121,27 +136,39 @@ def train(
         policy=settings.policy,
         measurement=measurement,
         reference=Reference.of(FEATURE_NAMES, rows.calibration.vectors, calibrated["score"]),
-        golden=_golden(rows.calibration, calibrated),
-        record=_record(rows, window, settings) | {"trees": components.tabular.tree_count},
+        golden=_golden(graph, rows.calibration, calibrated["score"]),
+        record=_record(rows, window, settings) | {"trees": components.tabular.tree_count, "fusion": fusion.wire()},
         evidence=evidence,
     )
 
 
 def _fit_components(rows: TrainingRows, settings: TrainingSettings, progress: Progress) -> Components:
     fit = rows.fit
-    tabular = _fit_tabular(rows, settings, progress)
+    progress("gradient boosting", 0.0)
+    tabular = fit_gradient_boosting(
+        fit.vectors,
+        fit.labels,
+        validation=(rows.calibration.vectors, rows.calibration.labels),
+        settings=settings.boosting,
+        seed=settings.seed,
+        threads=settings.threads,
+        after_tree=lambda tree: progress("gradient boosting", tree / settings.boosting.trees),
+    )
+    progress("gradient boosting", 1.0)
     progress("isolation forest", 0.0)
-    anomaly = fit_isolation_forest(fit.vectors, seed=settings.seed)
+    anomaly = fit_isolation_forest(fit.vectors, columns=HABIT_COLUMNS, seed=settings.seed)
     progress("isolation forest", 1.0)
     legitimate = fit.vectors[fit.labels != FRAUD]
     progress("autoencoder", 0.0)
     autoencoder = fit_autoencoder(
         legitimate,
+        columns=HABIT_COLUMNS,
         epochs=settings.autoencoder_epochs,
         seed=settings.seed,
         after_epoch=lambda epoch: progress("autoencoder", epoch / settings.autoencoder_epochs),
     )
-    sequence = _fit_sequence(fit, settings, progress)
+    progress("sequence", 0.0)
+    sequence = _fit_sequence(fit, settings, lambda share: progress("sequence", share))
     sample = legitimate[-_MAP_ROWS:]
     return Components(
         tabular=tabular,
@@ -153,51 +180,61 @@ def _fit_components(rows: TrainingRows, settings: TrainingSettings, progress: Pr
     )
 
 
-def _fit_tabular(rows: TrainingRows, settings: TrainingSettings, progress: Progress) -> GradientBoosting:
-    progress("gradient boosting", 0.0)
-    booster = fit_gradient_boosting(
-        rows.fit.vectors,
-        rows.fit.labels,
-        validation=(rows.calibration.vectors, rows.calibration.labels),
-        settings=settings.boosting,
+def _refit(first: Components, rows: TrainingRows, settings: TrainingSettings, progress: Progress) -> Components:
+    """Fits the supervised components on both slices, with as many trees as were best for the later one.
+
+    What the unsupervised ones hold usual does not change in a week.
+    """
+    both, trees = rows.fit.joined(rows.calibration), first.tabular.tree_count
+    progress("refit", 0.0)
+    tabular = fit_gradient_boosting(
+        both.vectors,
+        both.labels,
+        settings=replace(settings.boosting, trees=trees),
         seed=settings.seed,
         threads=settings.threads,
-        after_tree=lambda tree: progress("gradient boosting", tree / settings.boosting.trees),
+        after_tree=lambda tree: progress("refit", 0.5 * tree / trees),
     )
-    progress("gradient boosting", 1.0)
-    return booster
+    sequence = _fit_sequence(both, settings, lambda share: progress("refit", 0.5 + 0.5 * share))
+    return replace(first, tabular=tabular, sequence=sequence)
 
 
-def _fit_sequence(fit: LabelledRows, settings: TrainingSettings, progress: Progress) -> SequenceModel:
-    progress("sequence", 0.0)
+def _fit_sequence(rows: LabelledRows, settings: TrainingSettings, progress: Callable[[float], None]) -> SequenceModel:
     return fit_sequence_model(
-        fit.sequences,
-        fit.labels,
+        rows.sequences,
+        rows.labels,
         epochs=settings.sequence_epochs,
         seed=settings.seed,
-        after_epoch=lambda epoch: progress("sequence", epoch / settings.sequence_epochs),
+        after_epoch=lambda epoch: progress(epoch / settings.sequence_epochs),
     )
 
 
-def _fuse(components: Components, calibration: LabelledRows) -> bytes:
-    """Fits the fusion on what the served graph says, not on the native models, and returns the whole graph."""
+def _fit_fusion(components: Components, calibration: LabelledRows) -> Fusion:
+    """Fits the fusion on what the served graph says, not on the native models."""
     parts = export_components(components, sequence_shape=_SEQUENCE_SHAPE)
-    log_odds = _run(parts, calibration)["log_odds"]
-    _check_export(components, calibration, log_odds)
-    fusion = fit_fusion(log_odds, calibration.labels)
+    return fit_fusion(_run(parts, calibration)["log_odds"], calibration.labels)
+
+
+def _export(components: Components, fusion: Fusion, sample: LabelledRows) -> bytes:
+    """Returns the whole graph.
+
+    Compares it with the libraries that trained it: a new release of one may change what its trees mean.
+
+    Raises:
+        ArtifactError: they differ on the sample.
+    """
     metadata = {"feature_schema": schema_hash()}
-    return export_model(components, fusion, sequence_shape=_SEQUENCE_SHAPE, metadata=metadata)
-
-
-def _check_export(components: Components, calibration: LabelledRows, served: NDArray[np.float32]) -> None:
-    """Compares the graph with the libraries that trained it: a new release of one may change what its trees mean."""
-    native = components.log_odds(calibration.vectors[:_COMPARED_ROWS], calibration.sequences[:_COMPARED_ROWS])
+    graph = export_model(components, fusion, sequence_shape=_SEQUENCE_SHAPE, metadata=metadata)
+    compared = sample.first(_COMPARED_ROWS)
+    native, served = components.log_odds(compared.vectors, compared.sequences), _run(graph, compared)
     # As probabilities: where those are near 0 or 1, log-odds are free to differ.
-    differences = np.abs(_probabilities(native) - _probabilities(served[:_COMPARED_ROWS])).max(axis=0)
-    for name, difference in zip(COMPONENTS, differences, strict=True):
+    expected = dict(zip(COMPONENTS, _probabilities(native).T, strict=True)) | {"score": fusion.scores(native)}
+    for name, probabilities in expected.items():
+        difference = np.abs(probabilities - served[name]).max()
         if not difference <= EXPORT_TOLERANCE:
             message = f"the exported {name} component differs from the trained one by {difference:.2g}"
             raise ArtifactError("format", message)
+    return graph
 
 
 def _probabilities(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -283,11 +320,12 @@ def _blocked(
     )
 
 
-def _golden(rows: LabelledRows, outputs: Outputs) -> Golden:
-    """Returns rows spread over the slice's range of scores, with their outputs."""
-    order = np.argsort(outputs["score"], kind="stable")
-    chosen = order[np.linspace(0, len(order) - 1, min(GOLDEN_ROWS, len(order))).astype(np.intp)]
-    return Golden(rows.vectors[chosen], rows.sequences[chosen], {name: outputs[name][chosen] for name in PROBABILITIES})
+def _golden(graph: bytes, rows: LabelledRows, scores: NDArray[np.float32]) -> Golden:
+    """Returns rows spread over the slice's range of scores, with the graph's outputs."""
+    order = np.argsort(scores, kind="stable")
+    chosen = rows.select(order[np.linspace(0, len(order) - 1, min(GOLDEN_ROWS, len(order))).astype(np.intp)])
+    outputs = _run(graph, chosen)
+    return Golden(chosen.vectors, chosen.sequences, {name: outputs[name] for name in PROBABILITIES})
 
 
 def _record(rows: TrainingRows, window: TrainingWindow, settings: TrainingSettings) -> dict[str, Any]:
@@ -298,5 +336,21 @@ def _record(rows: TrainingRows, window: TrainingWindow, settings: TrainingSettin
         "code_version": code_version(),
         "feature_schema": schema_hash(),
         "settings": asdict(settings),
+        "warnings": list(_warnings(rows)),
         "libraries": {name: version(name) for name in ("numpy", "onnxruntime", "scikit-learn", "torch", "xgboost-cpu")},
     }
+
+
+def _warnings(rows: TrainingRows) -> Iterator[str]:
+    """Yields sentences on what does not hinder a training but should be known."""
+    constant = constant_features(rows.fit)
+    if constant:
+        yield (
+            f"{len(constant)} of {len(FEATURE_NAMES)} features hold one value in every row and tell nothing apart; "
+            f"their columns may be missing in the data: {', '.join(constant)}."
+        )
+    if not len(rows.evaluation):
+        yield (
+            "There are no evaluation days: what is expected was measured on the calibration slice, which flatters, "
+            "with the components as they were before their last fit."
+        )

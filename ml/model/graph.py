@@ -12,9 +12,6 @@ import onnx
 from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
-FLOAT = TensorProto.FLOAT
-"""The element type of every tensor of values, as a Cast names it."""
-
 OPSET = 17
 ML_OPSET = 3
 IR_VERSION = 8

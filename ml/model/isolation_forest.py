@@ -5,6 +5,7 @@ c(n). Source: Liu, Ting, Zhou, "Isolation Forest", ICDM 2008, equations 1 and 2.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,14 +34,15 @@ def average_path_length(rows: int) -> float:
 
 
 class IsolationForest:
-    """A fitted forest over vectors [B, F]; scores lie in (0, 1], higher is stranger."""
+    """A fitted forest over some columns of vectors [B, F]; scores lie in (0, 1], higher is stranger."""
 
-    def __init__(self, forest: Any) -> None:
+    def __init__(self, columns: NDArray[np.intp], forest: Any) -> None:
+        self._columns = columns
         self._forest = forest
 
     def scores(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Returns the anomaly scores [B] as scikit-learn computes them."""
-        return np.asarray(-self._forest.score_samples(np.asarray(vectors, dtype=np.float32)))
+        return np.asarray(-self._forest.score_samples(np.asarray(vectors[:, self._columns], dtype=np.float32)))
 
     def add_to(self, graph: GraphBuilder, vectors: str) -> str:
         """Appends the forest; returns the name of its scores [B, 1]."""
@@ -48,19 +50,22 @@ class IsolationForest:
         for index, (estimator, features) in enumerate(
             zip(self._forest.estimators_, self._forest.estimators_features_, strict=True)
         ):
-            _write_tree(table, index, estimator.tree_, features)
+            _write_tree(table, index, estimator.tree_, self._columns[features])
         length = table.add_to(graph, vectors, targets=1, aggregate="SUM")
         # The ensemble sums: the mean and the division by c(ψ) are one factor.
         factor = -math.log(2.0) / (len(self._forest.estimators_) * average_path_length(self._forest.max_samples_))
         return graph.add("Exp", graph.add("Mul", length, graph.constant([factor])))
 
 
-def fit_isolation_forest(vectors: NDArray[np.float32], *, seed: int = 0) -> IsolationForest:
-    """Fits the forest; labels play no part."""
+def fit_isolation_forest(
+    vectors: NDArray[np.float32], *, columns: Sequence[int] | None = None, seed: int = 0
+) -> IsolationForest:
+    """Fits the forest on the columns, by default all, of vectors [N, F]; labels play no part."""
     from sklearn.ensemble import IsolationForest as Forest
 
+    chosen = np.arange(vectors.shape[1]) if columns is None else np.asarray(columns, np.intp)
     forest = Forest(n_estimators=TREES, max_samples=min(SUBSAMPLE, len(vectors)), random_state=seed, n_jobs=1)
-    return IsolationForest(forest.fit(vectors))
+    return IsolationForest(chosen, forest.fit(vectors[:, chosen]))
 
 
 def _write_tree(table: TreeTable, index: int, tree: Any, features: NDArray[np.integer[Any]]) -> None:

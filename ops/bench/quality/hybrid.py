@@ -4,9 +4,9 @@ A training sees the table up to the start of the test week and nothing after it.
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from ml.training_rows import TrainingRows, load_rows
 from ops.bench.quality.protocol import Fold
 
 _CHUNK_ROWS = 4096
+_SILENT = -60.0  # log-odds, constant for the stack and too low to be heard as the voice of novelty
 _LEAST_PROBABILITY = 1e-30
 _EPSILON = 2.0**-25  # half the distance of 1 from the largest float32 below it
 _VERSION = "v20260101T000000-000000"
@@ -64,20 +65,19 @@ class Hybrid:
 
     def without_components(self, silent: Collection[str], outputs: Outputs) -> NDArray[np.float64]:
         """Returns the scores [N] of a fusion fitted anew, to which the silent components say nothing."""
-        fusion = fit_fusion(_log_odds(self._calibration_outputs, silent), self.rows.calibration.labels)
+        calibration = self.trained.evidence.calibration
+        fusion = fit_fusion(_log_odds(calibration.outputs, silent), calibration.labels)
         return fusion.scores(_log_odds(outputs, silent))
 
-    @cached_property
-    def _calibration_outputs(self) -> Outputs:
-        return self.outputs(self.rows.calibration.vectors, self.rows.calibration.sequences)
 
-
-def _log_odds(outputs: Outputs, silent: Collection[str]) -> NDArray[np.float64]:
-    """Returns the components' log-odds [N, 4], those of the silent ones 0."""
+def _log_odds(outputs: Mapping[str, NDArray[np.floating[Any]]], silent: Collection[str]) -> NDArray[np.float64]:
+    """Returns the components' log-odds [N, 4], the silent ones find nothing at all in any row."""
     columns = []
     for name in COMPONENTS:
-        probability = np.clip(outputs[name], _LEAST_PROBABILITY, 1.0 - _EPSILON)
-        columns.append(np.zeros(len(probability)) if name in silent else np.log(probability / (1.0 - probability)))
+        probability = np.clip(outputs[name].astype(np.float64), _LEAST_PROBABILITY, 1.0 - _EPSILON)
+        columns.append(
+            np.full(len(probability), _SILENT) if name in silent else np.log(probability / (1.0 - probability))
+        )
     return np.column_stack(columns)
 
 

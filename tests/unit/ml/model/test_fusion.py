@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ml.model.fusion import COMPONENTS, NOVELTY_SHARE, Fusion, fit_fusion, novelty_surplus
+from ml.model.fusion import (
+    COMPONENTS,
+    MAX_NOVELTY_SHARE,
+    NOVELTY_LIFT,
+    Fusion,
+    fit_fusion,
+    novelty_surplus,
+)
 from ml.model.graph import GraphBuilder
 from ml.terms import TERMS
 
@@ -48,7 +55,35 @@ def test_scores_are_calibrated(fusion: Fusion) -> None:
 def test_the_unsupervised_voice_is_heard_when_the_supervised_components_are_silent(fusion: Fusion) -> None:
     ordinary, novel = fusion.scores(np.array([[-9.0, -5, -5, -9], [-9.0, 8, 8, -9]]))
     assert novel > 20 * ordinary
-    assert novel > NOVELTY_SHARE / 4
+    assert novel > fusion.novelty_share / 4
+
+
+@pytest.mark.parametrize(("anomaly", "autoencoder"), [(8.0, -8.0), (-8.0, 8.0)])
+def test_one_unsupervised_component_is_enough_to_be_heard(fusion: Fusion, anomaly: float, autoencoder: float) -> None:
+    ordinary, novel = fusion.scores(np.array([[-9.0, -5, -5, -9], [-9.0, anomaly, autoencoder, -9]]))
+    assert novel > 10 * ordinary
+
+
+def test_labels_that_an_unsupervised_component_knows_nothing_of_do_not_silence_it() -> None:
+    log_odds, labels = sample()
+    log_odds[:, 1:3] = np.random.default_rng(3).normal(-4, 1, (len(labels), 2))
+    ordinary, novel = fit_fusion(log_odds, labels).scores(np.array([[-9.0, -4, -4, -9], [-9.0, 6, -4, -9]]))
+    assert novel > 20 * ordinary
+
+
+def test_how_loud_novelty_may_be_follows_the_rate_of_frauds(fusion: Fusion) -> None:
+    log_odds, labels = sample()
+    assert fusion.novelty_share == pytest.approx(NOVELTY_LIFT * labels.mean())
+    common = (log_odds[:, 0] > np.median(log_odds[:, 0])).astype(np.int8)
+    assert fit_fusion(log_odds, common).novelty_share == MAX_NOVELTY_SHARE
+
+
+def test_a_component_that_always_says_the_same_has_no_weight() -> None:
+    log_odds, labels = sample()
+    log_odds[:, 3] = -60.0
+    weights = fit_fusion(log_odds, labels).wire()["weights"]
+    assert weights["sequence"] == 0.0
+    assert weights["tabular"] > 0.0
 
 
 def test_bias_tabular_part_and_terms_add_up_to_the_log_odds_of_the_score(fusion: Fusion) -> None:
@@ -72,10 +107,10 @@ def test_terms_of_usual_payments_are_small(fusion: Fusion) -> None:
 
 def test_the_voice_of_novelty_never_speaks_for_the_customer() -> None:
     stacked, novelty = map(np.ravel, np.meshgrid(np.linspace(-90, 90, 61), np.linspace(-90, 90, 61)))
-    surplus = novelty_surplus(stacked, novelty)
+    surplus = novelty_surplus(stacked, novelty, share=0.02)
     assert (surplus >= 0).all()
     middle = np.abs(stacked) < 20  # where probabilities still hold the log-odds
-    known, novel = 1 / (1 + np.exp(-stacked[middle])), NOVELTY_SHARE / (1 + np.exp(-novelty[middle]))
+    known, novel = 1 / (1 + np.exp(-stacked[middle])), 0.02 / (1 + np.exp(-novelty[middle]))
     either = known + novel * (1 - known)
     expected = np.log(either) - np.log1p(-either) - stacked[middle]
     np.testing.assert_allclose(surplus[middle], expected, atol=1e-6)
