@@ -205,10 +205,10 @@ def _rounded(probabilities: NDArray[np.float32]) -> list[float]:
 
 
 def _record(request: ScoringRequest, decision: Decision, facts: Mapping[str, Any]) -> NewDecision:
-    transaction, answer = request.transaction.wire(), decision.wire()
+    transaction, answer = orjson.dumps(request.transaction.wire()), orjson.dumps(decision)
     event = {
-        "transaction": transaction,
-        "decision": answer,
+        "transaction": orjson.Fragment(transaction),
+        "decision": orjson.Fragment(answer),
         "fingerprint": request.fingerprint,
         "correlation_id": request.correlation_id,
         **facts,
@@ -216,7 +216,7 @@ def _record(request: ScoringRequest, decision: Decision, facts: Mapping[str, Any
     return NewDecision(
         transaction_id=decision.transaction_id,
         fingerprint=request.fingerprint,
-        decision=orjson.dumps(answer),
-        transaction=orjson.dumps(transaction),
+        decision=answer,
+        transaction=transaction,
         event=orjson.dumps(event, option=orjson.OPT_SERIALIZE_NUMPY),
     )

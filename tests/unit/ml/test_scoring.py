@@ -143,6 +143,14 @@ class TestScoring:
         assert report.outcomes() == {"conflict": 1}
         assert report.decisions == ()
 
+    def test_the_record_and_the_event_hold_the_same_json(self) -> None:
+        report = self.score(transaction("t-1"))
+        record = self.decisions.find("t-1")
+        assert record is not None
+        assert record.decision_json == orjson.dumps(report.decisions[0].wire())
+        assert record.decision_json in self.decisions.events[0]
+        assert record.transaction_json in self.decisions.events[0]
+
     def test_an_expired_batch_is_dropped_without_work_or_answer(self) -> None:
         report = self.score(transaction("t-1"), deadline_ms=NOW_MS)
         assert report.outcomes() == {ResultStatus.EXPIRED: 1}

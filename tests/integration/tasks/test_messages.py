@@ -1,0 +1,99 @@
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+import redis
+from celery import Celery
+
+from ml.errors import StoreUnavailableError
+from ops.embedded.valkey import valkey
+from ops.processes.ports import free_port
+from security.messages import MessageSigner
+from tasks.messages import MessagePublisher
+from tasks.scoring import SCORE_TASK
+
+_DATABASE = 6
+_KEY = b"k" * 32
+
+
+@contextmanager
+def celery_app(url: str) -> Iterator[Celery]:
+    app = Celery("test", set_as_current=False)
+    app.config_from_object("celeryconfig")
+    app.conf.broker_url = url
+    app.conf.broker_transport_options = app.conf.broker_transport_options | {
+        "socket_timeout": 0.5,
+        "socket_connect_timeout": 0.5,
+    }
+    try:
+        yield app
+    finally:
+        app.close()
+
+
+@pytest.fixture
+def url(valkey_url: str) -> str:
+    return f"{valkey_url.rsplit('/', 1)[0]}/{_DATABASE}"
+
+
+def test_a_message_is_what_celery_itself_would_send(url: str) -> None:
+    payload, message_id, deadline_ms = '{"items":["ä \\" \\u2028"]}', uuid4().hex, 1_800_000_000_000
+    signer = MessageSigner(_KEY)
+    headers = {
+        "sent_at": 1.0,
+        "deadline_ms": deadline_ms,
+        "signature": signer.sign(SCORE_TASK, message_id, deadline_ms, payload),
+    }
+    with celery_app(url) as app, redis.Redis.from_url(url) as client:
+        client.delete("score")
+        app.send_task(
+            SCORE_TASK,
+            args=(payload,),
+            task_id=message_id,
+            headers=headers,
+            argsrepr="(signed)",
+            kwargsrepr="{}",
+            retry=False,
+            ignore_result=True,
+        )
+        publisher = MessagePublisher(app, signer)
+        for _ in range(2):  # the second finds the form of the first
+            publisher.publish(SCORE_TASK, payload, message_id=message_id, deadline_ms=deadline_ms)
+        sent = [comparable(client.rpop("score") or b"{}") for _ in range(3)]
+    assert sent[1] == sent[0]
+    assert sent[2] == sent[0]
+
+
+def comparable(raw: bytes) -> dict[str, Any]:
+    """Returns a message, body decoded, without its time and the properties that no worker of ours reads."""
+    message: dict[str, Any] = orjson.loads(raw)
+    message["body"] = orjson.loads(message["body"])
+    del message["headers"]["sent_at"]
+    for name in ("delivery_tag", "reply_to", "argsrepr", "kwargsrepr"):
+        message["properties"].pop(name, None)
+    return message
+
+
+def test_a_broker_that_is_away_is_told_soon_and_one_that_comes_back_is_used_again(tmp_path: Path) -> None:
+    port = free_port()
+    with celery_app(f"redis://127.0.0.1:{port}/0") as app:
+        publisher = MessagePublisher(app, MessageSigner(_KEY))
+        for _ in range(2):
+            started = time.monotonic()
+            with pytest.raises(StoreUnavailableError):
+                publisher.connect()
+            with pytest.raises(StoreUnavailableError):
+                publisher.publish(SCORE_TASK, "{}", message_id=uuid4().hex)
+            assert time.monotonic() - started < 5  # a busy machine is slow, an unbounded wait is slower
+        for _ in range(2):
+            with valkey(tmp_path, port=port), redis.Redis(port=port) as client:
+                before = client.llen("score")
+                publisher.publish(SCORE_TASK, "{}", message_id=uuid4().hex)
+                assert client.llen("score") == before + 1
+            with pytest.raises(StoreUnavailableError):
+                publisher.publish(SCORE_TASK, "{}", message_id=uuid4().hex)
