@@ -47,7 +47,7 @@ _CHOICES = {
     "DEVICE_RATE_LIMIT_CAPACITY": "0",
     # A batch may wait for its turn on a busy machine; what is measured here is not speed.
     "SCORE_TIMEOUT_MS": "60000",
-    # Not today, most likely: the week is scored by one model, and the replay checks it.
+    # Once a year: a retraining would swap the model, and the replay accepts the answers of one model only.
     "RETRAIN_CRON": "0 0 1 1 *",
     "DRIFT_CRON": "0 0 1 1 *",
 }
