@@ -7,7 +7,7 @@ import click
 
 from settings import load_settings
 
-_ALL = ("shrike", "in_process", "fastapi_two_hop", "celery_default")
+_ALL = ("shrike", "in_process", "perf_mode", "fastapi_two_hop", "celery_default")
 
 
 @click.command()
@@ -19,19 +19,28 @@ _ALL = ("shrike", "in_process", "fastapi_two_hop", "celery_default")
     "--rate", "rates", type=click.FloatRange(1, 5000), multiple=True, help="Arrival rates; 100, 250 and 400 by default."
 )
 @click.option("--path", "paths", type=click.Choice(_ALL), multiple=True, help="Paths to measure; all by default.")
+@click.option(
+    "--batch-size",
+    "batch_sizes",
+    type=click.IntRange(1, 256),
+    multiple=True,
+    help="Also measure this INFER_BATCH_SIZE.",
+)
 @click.option("--connections", type=click.IntRange(1, 512), default=64, show_default=True, help="Open connections.")
 @click.option("--score-workers", type=click.IntRange(1, 8), default=1, show_default=True, help="Scoring workers.")
-def command(
+def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     json_file: Path | None,
     svg_file: Path | None,
     rounds: int,
     seconds: float,
     rates: tuple[float, ...],
     paths: tuple[str, ...],
+    batch_sizes: tuple[int, ...],
     connections: int,
     score_workers: int,
 ) -> None:
     """Compare the scoring path with what one would build otherwise, doing the same work on this machine."""
+    from ops.bench.latency.rounds import Plan
     from ops.bench.latency.run import run
 
     for file in (json_file, svg_file):
@@ -39,12 +48,10 @@ def command(
             raise click.ClickException(f"The folder of {file} does not exist.")
     report = run(
         load_settings(),
+        Plan(rounds=rounds, rates=rates or (100.0, 250.0, 400.0), seconds=seconds, connections=connections),
         paths=paths or _ALL,
-        rates=rates or (100.0, 250.0, 400.0),
-        rounds=rounds,
-        seconds=seconds,
-        connections=connections,
         score_workers=score_workers,
+        batch_sizes=batch_sizes,
         svg=svg_file,
     )
     if json_file is not None:

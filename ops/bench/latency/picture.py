@@ -1,15 +1,16 @@
 """The pictures: latency distribution of each path, and throughput against tail latency, as one SVG."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 
-from ops.bench.latency.contenders import TITLES
+from ops.bench.latency.contenders import in_order, title_of
 from ops.bench.latency.rounds import CLOSED, OPEN, Round
 from ops.bench.latency.summary import COMPARED_RATE, middle
 
-_COLOURS = ("#0b6e4f", "#6c9bd2", "#d1495b", "#b08900")
+_COLOURS = ("#0b6e4f", "#6c9bd2", "#7a5195", "#d1495b", "#b08900", "#3d3d3d", "#8f8f8f", "#c77dba")
 
 
 def draw(rounds: Sequence[Round], path: Path) -> None:
@@ -27,22 +28,21 @@ def draw(rounds: Sequence[Round], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
-    names = [name for name in TITLES if any(item.contender == name for item in rounds)]
-    for name, colour in zip(names, _COLOURS, strict=False):
+    for name, colour in zip(in_order(item.contender for item in rounds), cycle(_COLOURS), strict=False):
         chosen = [
             item for item in rounds if item.contender == name and item.kind == OPEN and item.rate == COMPARED_RATE
         ]
         latencies = np.concatenate([np.array(item.latencies_ms) for item in chosen]) if chosen else np.array([])
         ordered = np.sort(latencies[np.isfinite(latencies)])
         shares = np.arange(1, len(ordered) + 1) / max(1, len(latencies))
-        left.plot(ordered, shares, label=TITLES[name], color=colour)
+        left.plot(ordered, shares, label=title_of(name), color=colour)
         rates = sorted({item.rate for item in rounds if item.rate is not None})
         points = [
             tuple(middle(rounds, name, OPEN, figure, rate=rate) for figure in ("throughput", "p99_ms"))
             for rate in rates
         ]
         kept = sorted(point for point in points if np.isfinite(point).all())
-        right.plot([x for x, _ in kept], [y for _, y in kept], marker="o", label=TITLES[name], color=colour)
+        right.plot([x for x, _ in kept], [y for _, y in kept], marker="o", label=title_of(name), color=colour)
         saturated = [middle(rounds, name, CLOSED, figure) for figure in ("throughput", "p99_ms")]
         if np.isfinite(saturated).all():
             right.plot(*saturated, marker="*", markersize=12, color=colour)

@@ -1,9 +1,9 @@
 """Runs the latency benchmark from data to report."""
 
-import os
-import platform
+import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,17 @@ from ops.bench.latency.requests import SUBJECT, Signer, TransactionSupply
 from ops.bench.latency.rounds import Plan, run_rounds
 from ops.bench.latency.same_scores import check_same_scores
 from ops.bench.latency.start import running
-from ops.bench.latency.summary import TARGETS, cpu_by_process, is_met, ratio_table, ratios, table
+from ops.bench.latency.summary import (
+    TARGETS,
+    cpu_by_process,
+    fast_path_table,
+    fast_paths,
+    is_met,
+    ratio_table,
+    ratios,
+    table,
+)
+from ops.bench.machine import describe_machine
 from ops.demo.source import Days, Source, load, moment
 from ops.demo.steps import say
 from ops.demo.training import prepare
@@ -33,16 +43,22 @@ _TOKEN_SECONDS = 7200
 
 def run(
     settings: Settings,
+    plan: Plan,
     *,
     paths: Sequence[str],
-    rates: Sequence[float],
-    rounds: int,
-    seconds: float,
-    connections: int,
     score_workers: int,
+    batch_sizes: Sequence[int],
     svg: Path | None,
 ) -> dict[str, Any]:
     """Measures the paths, prints the tables, and returns the report.
+
+    Args:
+        settings: keys, model, and where everything is written.
+        plan: how much is measured.
+        paths: the paths by name.
+        score_workers: scoring workers of the stack.
+        batch_sizes: values of INFER_BATCH_SIZE, each measured as a path of its own.
+        svg: where the pictures go; None draws none.
 
     Raises:
         OpsError: a path did not start, or answered wrongly.
@@ -57,7 +73,6 @@ def run(
     supply = TransactionSupply(list(transactions), span_seconds=(days.data_end - days.live_start))
     folder = settings.var_dir / "bench" / "latency"
     shutil.rmtree(folder, ignore_errors=True)
-    plan = Plan(rounds=rounds, rates=tuple(rates), seconds=seconds, connections=connections)
     say("Paths: " + ", ".join(paths))
     with running(
         paths,
@@ -66,6 +81,8 @@ def run(
         history=source.file,
         until=moment(days.live_start),
         score_workers=score_workers,
+        # The platform as it is shows its own size.
+        batch_sizes=[size for size in dict.fromkeys(batch_sizes) if size != settings.infer_batch_size],
     ) as contenders:
         signer = Signer(
             issue_token(settings, subject=SUBJECT, roles=[Role.SERVICE], lifetime_seconds=_TOKEN_SECONDS),
@@ -74,7 +91,7 @@ def run(
         say("Warm-up, and the same scores from every path")
         _measure(contenders, supply, signer, _WARM_UP)
         check_same_scores(contenders, signer, moment=days.live_start + DAY_SECONDS // 2)
-        say(f"{rounds} interleaved rounds")
+        say(f"{plan.rounds} interleaved rounds")
         measured = _measure(contenders, supply, signer, plan)
     values = ratios(measured)
     click.echo("\n" + table(measured))
@@ -84,13 +101,17 @@ def run(
         shown = ", ".join(f"{name} {value:.2f}" for name, value in sorted(parts.items(), key=lambda part: -part[1]))
         click.echo(f"  {contender.title}: {shown}")
     click.echo("\nRatios of medians\n" + ratio_table(values))
+    changed = fast_paths(measured)
+    if changed:
+        click.echo("\nWith one setting changed, divided by the platform as it is\n" + fast_path_table(changed))
     if svg is not None:
         draw(measured, svg)
         click.echo(f"The pictures are in {svg}.")
     return {
-        "machine": machine(),
-        "plan": {"rounds": rounds, "rates": list(rates), "seconds": seconds, "connections": connections},
-        "ratios": {name: value if value == value else None for name, value in values.items()},  # noqa: PLR0124 - NaN
+        "machine": describe_machine(),
+        "plan": asdict(plan) | {"score_workers": score_workers, "infer_batch_size": settings.infer_batch_size},
+        "ratios": _finite(values),
+        "fast_paths": {setting: _finite(figures) for setting, figures in changed.items()},
         "targets": {
             name: {"wanted": list(TARGETS[name]), "met": is_met(name, value)} for name, value in values.items()
         },
@@ -114,14 +135,6 @@ def _measure(contenders: Sequence[Contender], supply: TransactionSupply, signer:
     return measured
 
 
-def machine() -> dict[str, Any]:
-    """Returns what the figures were measured on."""
-    model = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
-    return {"cpu": model, "cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Returns the values for JSON, which has no NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}

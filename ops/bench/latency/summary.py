@@ -5,7 +5,15 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from ops.bench.latency.contenders import CELERY_DEFAULT, FASTAPI_TWO_HOP, IN_PROCESS, SHRIKE, TITLES
+from ops.bench.latency.contenders import (
+    CELERY_DEFAULT,
+    FASTAPI_TWO_HOP,
+    IN_PROCESS,
+    SHRIKE,
+    changed_setting,
+    in_order,
+    title_of,
+)
 from ops.bench.latency.rounds import BATCH, CLOSED, OPEN, Round
 
 COMPARED_RATE = 250.0
@@ -61,6 +69,32 @@ def ratios(rounds: Sequence[Round]) -> dict[str, float]:
     }
 
 
+def fast_paths(rounds: Sequence[Round]) -> dict[str, dict[str, float]]:
+    """Returns, by changed setting, that path's medians divided by those of the platform as it is."""
+    figures = {
+        "throughput": (CLOSED, "throughput", None),
+        "cpu": (CLOSED, "cpu_total_ms", None),
+        "p50_at_250": (OPEN, "p50_ms", COMPARED_RATE),
+        "p99_at_250": (OPEN, "p99_ms", COMPARED_RATE),
+    }
+    return {
+        setting: {
+            name: middle(rounds, path, kind, figure, rate=rate) / middle(rounds, SHRIKE, kind, figure, rate=rate)
+            for name, (kind, figure, rate) in figures.items()
+        }
+        for path in in_order(item.contender for item in rounds)
+        if (setting := changed_setting(path)) is not None
+    }
+
+
+def fast_path_table(values: Mapping[str, Mapping[str, float]]) -> str:
+    """Returns a row per changed setting."""
+    return "\n".join(
+        f"  {setting:<28} " + "   ".join(f"{name} {value:.2f}" for name, value in figures.items())
+        for setting, figures in values.items()
+    )
+
+
 def is_met(name: str, value: float) -> bool:
     """Whether a ratio reaches its target; NaN does not."""
     sign, bound = TARGETS[name]
@@ -69,13 +103,12 @@ def is_met(name: str, value: float) -> bool:
 
 def table(rounds: Sequence[Round]) -> str:
     """Returns the medians of every path, a row each."""
-    names = [name for name in TITLES if any(item.contender == name for item in rounds)]
     rates = sorted({item.rate for item in rounds if item.rate is not None})
     head = f"{'path':<40} {'req/s':>7} {'CPU ms':>7}"
     head += "".join(f"  {f'p50/p95/p99 ms at {rate:g}/s':>26}" for rate in rates)
     lines = [head]
-    for name in names:
-        line = f"{TITLES[name]:<40} {middle(rounds, name, CLOSED, 'throughput'):7.0f} "
+    for name in in_order(item.contender for item in rounds):
+        line = f"{title_of(name):<40} {middle(rounds, name, CLOSED, 'throughput'):7.0f} "
         line += f"{middle(rounds, name, CLOSED, 'cpu_total_ms'):7.2f}"
         for rate in rates:
             cells = (middle(rounds, name, OPEN, figure, rate=rate) for figure in ("p50_ms", "p95_ms", "p99_ms"))

@@ -118,7 +118,7 @@ def decide(pipeline: ScoringPipeline, request: ScoringRequest) -> dict[str, Any]
         RefusedError: it was not scored.
     """
     now_ms = time.time_ns() // 1_000_000
-    batch = ScoringBatch(token_hex(8), "peer:replies", now_ms + _DEADLINE_MS, now_ms, (request,))
+    batch = ScoringBatch(token_hex(8), None, now_ms + _DEADLINE_MS, now_ms, (request,))
     report = pipeline.score(batch)
     if not report.decisions:
         raise RefusedError(503)

@@ -6,11 +6,20 @@ import pytest
 
 from ml.transaction import Transaction
 from ops.bench.latency import rounds
-from ops.bench.latency.contenders import CELERY_DEFAULT, FASTAPI_TWO_HOP, IN_PROCESS, SHRIKE, Contender
+from ops.bench.latency.contenders import (
+    CELERY_DEFAULT,
+    FASTAPI_TWO_HOP,
+    IN_PROCESS,
+    PERF_MODE,
+    SHRIKE,
+    Contender,
+    batch_size_name,
+    in_order,
+)
 from ops.bench.latency.load import LoadResult
 from ops.bench.latency.requests import Signer, TransactionSupply, single_requests
 from ops.bench.latency.rounds import BATCH, CLOSED, OPEN, Round, WrongAnswerError
-from ops.bench.latency.summary import is_met, ratios, table
+from ops.bench.latency.summary import fast_paths, is_met, ratios, table
 
 KEY = b"k" * 32
 
@@ -94,3 +103,25 @@ def test_a_path_that_was_not_measured_meets_no_target() -> None:
     values = ratios([measured(SHRIKE, CLOSED, throughput=1.0)])
     assert math.isnan(values["throughput_vs_in_process"])
     assert not is_met("throughput_vs_in_process", values["throughput_vs_in_process"])
+
+
+def test_a_changed_setting_stands_beside_the_platform_as_it_is() -> None:
+    some = [
+        measured(SHRIKE, CLOSED, throughput=1000.0, cpu=2.0),
+        measured(SHRIKE, OPEN, throughput=250.0, p50=2.0),
+        measured(batch_size_name(8), CLOSED, throughput=500.0, cpu=3.0),
+        measured(PERF_MODE, CLOSED, throughput=1500.0, cpu=1.0),
+        measured(PERF_MODE, OPEN, throughput=250.0, p50=1.0),
+        measured(CELERY_DEFAULT, CLOSED, throughput=100.0),
+    ]
+    values = fast_paths(some)
+    assert list(values) == ["PERF_MODE=true", "INFER_BATCH_SIZE=8"]
+    assert values["PERF_MODE=true"] == {"throughput": 1.5, "cpu": 0.5, "p50_at_250": 0.5, "p99_at_250": 0.5}
+    assert values["INFER_BATCH_SIZE=8"]["throughput"] == 0.5
+    assert math.isnan(values["INFER_BATCH_SIZE=8"]["p50_at_250"])
+    assert "INFER_BATCH_SIZE=8" in table(some)
+
+
+def test_paths_are_listed_once_and_in_one_order() -> None:
+    names = [batch_size_name(64), CELERY_DEFAULT, batch_size_name(8), SHRIKE, CELERY_DEFAULT]
+    assert in_order(names) == [SHRIKE, CELERY_DEFAULT, batch_size_name(64), batch_size_name(8)]
