@@ -24,5 +24,10 @@ def command(data: Path | None, transactions: int, rate: float, setup_started: fl
     """Make keys, train, start the whole stack, score transactions, and check that each was stored and published."""
     from ops.demo.run import Demo
 
-    report = Demo(load_settings(), file=data, transactions=transactions, rate=rate, started_at=setup_started).run()
+    settings = load_settings()
+    if settings.perf_mode:
+        raise click.ClickException(
+            "The demo shows what is stored and published, and PERF_MODE keeps nothing; switch it off."
+        )
+    report = Demo(settings, file=data, transactions=transactions, rate=rate, started_at=setup_started).run()
     sys.exit(0 if report.is_success else 1)
