@@ -7,12 +7,14 @@ could lead it to servers that are in use.
 import json
 import math
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
@@ -119,7 +121,7 @@ def served_platform(trained: TrainedModel, *, on_ready: OnReady) -> Iterator[Ser
         ml.errors.ArtifactError: the model cannot be served.
         ops.errors.OpsError: the platform did not start.
     """
-    with TemporaryDirectory(prefix="shrike-replay-") as name:
+    with _unwinding_at_sigterm(), TemporaryDirectory(prefix="shrike-replay-") as name:
         home = Path(name).resolve()
         # Where a process whose working directory is the home looks for its keys.
         env_file = make_development_keys(home / DEVELOPMENT_ENV_FILE.parent, replace=False)
@@ -135,6 +137,22 @@ def served_platform(trained: TrainedModel, *, on_ready: OnReady) -> Iterator[Ser
             env = _environment() | _CHOICES | servers
             with child_stack(settings.var_dir, env=env, directory=home, on_ready=on_ready) as stack:
                 yield ServedPlatform(settings, stack.urls["api"], version)
+
+
+@contextmanager
+def _unwinding_at_sigterm() -> Iterator[None]:
+    """Lets SIGTERM end the block as Ctrl-C does: by default it would leave the folder behind. For the main thread."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        # A second one must not interrupt what the first one set off.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
