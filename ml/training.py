@@ -47,7 +47,7 @@ COMPROMISED_MEMORY_SECONDS = 7 * DAY_SECONDS
 EXPORT_TOLERANCE = 1e-5
 """Largest difference, as a probability, between a trained component and its place in the graph."""
 
-_COMPARED_ROWS = 2_000
+_COMPARED_ROWS = 10_000
 _SEQUENCE_SHAPE = (SEQUENCE_LENGTH, len(SEQUENCE_CHANNELS))
 _CHUNK_ROWS = 4096  # bounds the memory of one run of the graph
 _MAP_ROWS = 50_000  # legitimate rows behind the quantiles of an unsupervised component

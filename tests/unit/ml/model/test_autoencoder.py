@@ -36,6 +36,31 @@ def test_graph_names_the_features_that_torch_rebuilds_worst(autoencoder: Autoenc
     np.testing.assert_allclose(shares, worst / errors.sum(axis=1, keepdims=True), rtol=1e-4)
 
 
+def test_an_autoencoder_of_some_columns_is_blind_to_the_others_and_names_positions_in_the_whole_vector(
+    rows: Any, run: Any
+) -> None:
+    columns = [7, 0, 3, 9]
+    autoencoder = fit_autoencoder(rows.vectors, columns=columns, epochs=1, seed=1)
+    changed = rows.vectors.copy()
+    changed[:, [column for column in range(changed.shape[1]) if column not in columns]] = 1e6
+    changed[0, 9] = 1e6
+    graph = GraphBuilder()
+    errors, reconstruction = autoencoder.add_to(graph, graph.input("vectors", [rows.vectors.shape[1]]))
+    outputs = [(errors, None), (reconstruction, 3 * WORST_FEATURES)]
+    served, worst = run(graph, outputs, vectors=changed)
+    np.testing.assert_allclose(served, autoencoder.log_errors(changed), atol=1e-5)
+    np.testing.assert_allclose(served[1:], autoencoder.log_errors(rows.vectors)[1:], atol=1e-5)
+    assert worst[0, 0] == 9
+    assert np.isin(worst[:, :WORST_FEATURES], columns).all()
+
+
+def test_errors_count_in_units_of_what_is_usual(autoencoder: Autoencoder, rows: Any) -> None:
+    # A feature that cannot be predicted weighs no more than one that can; a constant has no error to speak of.
+    means = autoencoder.squared_errors(rows.vectors).mean(axis=0)
+    np.testing.assert_allclose(np.delete(means, 5), 1.0, atol=0.05)
+    assert means[5] < 1.0
+
+
 def test_a_row_unlike_all_seen_has_a_larger_error(autoencoder: Autoencoder, rows: Any) -> None:
     stranger = np.abs(rows.vectors[:1]) * 10 + 10
     assert autoencoder.log_errors(stranger)[0] > np.quantile(autoencoder.log_errors(rows.vectors), 0.99)

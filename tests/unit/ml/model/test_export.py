@@ -57,6 +57,27 @@ def test_every_output_equals_the_native_models(
     assert served["contributions"].shape == (size, vectors.shape[1])
 
 
+def test_ten_thousand_rows_unlike_those_learnt_from_score_as_the_native_models(
+    components: Components, fusion: Fusion, graph: bytes, rows: Any
+) -> None:
+    random = np.random.default_rng(23)
+    chosen = random.integers(0, len(rows.labels), 10_000)
+    vectors, sequences = rows.vectors[chosen].copy(), rows.sequences[chosen].copy()
+    # Stretched, so that they reach the clips and the outermost leaves, and some exactly on splits.
+    vectors *= random.lognormal(0.0, 1.0, vectors.shape).astype(np.float32)
+    sequences *= random.lognormal(0.0, 1.0, sequences.shape).astype(np.float32)
+    splits = [node for nodes in components.tabular.trees() for node in nodes if node.feature >= 0]
+    for row in range(0, 10_000, 4):
+        node = splits[row % len(splits)]
+        vectors[row, node.feature] = node.threshold
+    session = onnxruntime.InferenceSession(graph)
+    outputs = session.run([*COMPONENTS, "score"], {"vectors": vectors, "sequences": sequences})
+    native = components.log_odds(vectors, sequences)
+    expected = [*(1 / (1 + np.exp(-native))).T, fusion.scores(native)]
+    for name, served, probabilities in zip([*COMPONENTS, "score"], outputs, expected, strict=True):
+        np.testing.assert_allclose(served, probabilities, atol=TOLERANCE, err_msg=name)
+
+
 def test_bias_contributions_and_terms_add_up_to_the_log_odds_of_the_score(
     components: Components, fusion: Fusion, graph: bytes, rows: Any
 ) -> None:
