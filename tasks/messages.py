@@ -3,20 +3,18 @@
 The payload travels as one JSON text, so that the signature covers the very bytes that are decoded.
 
 A message is what `Celery.send_task` would send, but for a reply address that nobody uses; a test compares the two. It
-is put together here because doing all that `send_task` does, anew for each message, costs more than sending it.
+is put together here, its headers once per task, because doing anew for each message all that `send_task` does costs
+more than sending it.
 """
 
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from celery import Celery
-from kombu.exceptions import OperationalError
 
-from ml.errors import StoreUnavailableError
 from security.errors import MessageRejectedError
 from security.messages import MessageSigner
 
@@ -38,9 +36,21 @@ class VerifiedMessage:
     payload: str
 
 
+class MessageQueue(Protocol):
+    """Where messages are put for the workers; every method may raise StoreUnavailableError."""
+
+    def connect(self) -> None:
+        """Opens the connection that the next message would open."""
+        ...
+
+    def put(self, queue: str, *, message_id: str, headers: Mapping[str, Any], body: list[Any]) -> None:
+        """Puts one task message on a queue; after an error it may have been queued all the same."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What all messages of a task have in common: their queue, headers, and the last part of their body."""
+    """What all messages of a task have in common: their queue, their headers, and the last part of their body."""
 
     queue: str
     headers: Mapping[str, Any]
@@ -48,11 +58,18 @@ class _Form:
 
 
 class MessagePublisher:
-    """Sends signed messages to the queue of their task, by the producers of Celery's own pool."""
+    """Sends signed messages to the queue of their task.
 
-    def __init__(self, app: Celery, signer: MessageSigner) -> None:
+    Args:
+        app: knows routes and message format.
+        signer: holds the message key.
+        queue: takes the messages.
+    """
+
+    def __init__(self, app: Celery, signer: MessageSigner, queue: MessageQueue) -> None:
         self._app = app
         self._signer = signer
+        self._queue = queue
         self._forms: dict[str, _Form] = {}
 
     def connect(self) -> None:
@@ -61,8 +78,7 @@ class MessagePublisher:
         Raises:
             StoreUnavailableError: the broker cannot be reached.
         """
-        with self._producer() as producer:
-            producer.connection.ensure_connection(max_retries=1)
+        self._queue.connect()
 
     def publish(self, task: str, payload: str, *, message_id: str, deadline_ms: int = 0) -> None:
         """Puts one message on its task's queue.
@@ -71,24 +87,15 @@ class MessagePublisher:
             StoreUnavailableError: the broker did not confirm it; the message may have been queued all the same.
         """
         form = self._form(task)
-        with self._producer() as producer:
-            producer.publish(
-                ((payload,), {}, form.embed),
-                exchange="",
-                routing_key=form.queue,
-                serializer="json",
-                headers={
-                    **form.headers,
-                    "id": message_id,
-                    "root_id": message_id,
-                    "sent_at": time.time(),
-                    "deadline_ms": deadline_ms,
-                    "signature": self._signer.sign(task, message_id, deadline_ms, payload),
-                },
-                correlation_id=message_id,
-                reply_to="",
-                retry=False,
-            )
+        headers = {
+            **form.headers,
+            "id": message_id,
+            "root_id": message_id,
+            "sent_at": time.time(),
+            "deadline_ms": deadline_ms,
+            "signature": self._signer.sign(task, message_id, deadline_ms, payload),
+        }
+        self._queue.put(form.queue, message_id=message_id, headers=headers, body=[[payload], {}, form.embed])
 
     def _form(self, task: str) -> _Form:
         form = self._forms.get(task)
@@ -104,17 +111,6 @@ class MessagePublisher:
             form = _Form(self._app.amqp.router.route({}, task)["queue"].name, headers, embed)
             self._forms[task] = form
         return form
-
-    @contextmanager
-    def _producer(self) -> Iterator[Any]:
-        """Lends a producer; what the broker or the way to it breaks is StoreUnavailableError."""
-        errors: tuple[type[Exception], ...] = (OperationalError, OSError)
-        try:
-            with self._app.producer_pool.acquire(block=True) as producer:
-                errors += (*producer.connection.connection_errors, *producer.connection.channel_errors)
-                yield producer
-        except errors as error:
-            raise StoreUnavailableError(f"the broker is unavailable: {error}") from error
 
 
 def verify_message(signer: MessageSigner, request: Any, task: str, payload: str) -> VerifiedMessage:

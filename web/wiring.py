@@ -4,8 +4,6 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from redis import Redis
-
 from ml.label import Label
 from ml.registry import ModelRegistry
 from ml.stores.labels import LabelInbox
@@ -43,7 +41,7 @@ def build_services(settings: Settings) -> Services:
         security.errors.KeyUnusableError: a key is missing or weak.
     """
     # The request path waits for Redis no longer than for a decision.
-    hasty = wiring.connect_redis(settings, timeout_seconds=settings.score_timeout_ms / 1000, retry_timeouts=False)
+    hasty = wiring.connect_redis(settings, timeout_seconds=settings.score_timeout_ms / 1000, retries=0)
     client = wiring.connect_redis(settings)
     _bound_broker_waits(settings)
     safe_mode = CachedSafeMode(wiring.safe_mode_store(settings, hasty))
@@ -54,7 +52,7 @@ def build_services(settings: Settings) -> Services:
         settings=settings,
         tokens=TokenVerifier.from_settings(settings),
         signatures=SignatureVerifier.from_settings(settings),
-        entrance=OpenEntrance() if settings.perf_mode else _entrance(settings, hasty),
+        entrance=OpenEntrance() if settings.perf_mode else _entrance(settings),
         dispatcher=_dispatcher(settings, open_transport),
         decisions=wiring.decision_store(settings, client),
         explanations=wiring.explanation_store(settings),
@@ -67,9 +65,11 @@ def build_services(settings: Settings) -> Services:
     )
 
 
-def _entrance(settings: Settings, client: Redis) -> Entrance:
+def _entrance(settings: Settings) -> Entrance:
+    timeout = settings.score_timeout_ms / 1000
+    client = wiring.connect_redis(settings, timeout_seconds=timeout, retry_timeouts=False, pinned=True)
     admission = RedisAdmissionControl(client, AdmissionPolicy.from_settings(settings))
-    return Entrance(RedisEntranceCheck(client, admission), timeout_seconds=settings.score_timeout_ms / 1000)
+    return Entrance(RedisEntranceCheck(client, admission), timeout_seconds=timeout)
 
 
 def _queue_monitor(settings: Settings) -> RedisQueueMonitor:
@@ -95,7 +95,7 @@ def _bound_broker_waits(settings: Settings) -> None:
 
 
 def _queue_transport(settings: Settings) -> Callable[[], Transport]:
-    publisher = MessagePublisher(celery_app, wiring.message_signer(settings))
+    publisher = MessagePublisher(celery_app, wiring.message_signer(settings), wiring.message_queue(settings))
     return lambda: CeleryTransport(publisher, wiring.reply_box(settings), recorded=not settings.perf_mode)
 
 

@@ -14,8 +14,11 @@ from ml.errors import StoreUnavailableError
 from ops.embedded.valkey import valkey
 from ops.processes.ports import free_port
 from security.messages import MessageSigner
+from settings import Settings
+from tasks.message_queue_redis import RedisMessageQueue
 from tasks.messages import MessagePublisher
 from tasks.scoring import SCORE_TASK
+from tasks.wiring import message_queue
 
 _DATABASE = 6
 _KEY = b"k" * 32
@@ -26,10 +29,6 @@ def celery_app(url: str) -> Iterator[Celery]:
     app = Celery("test", set_as_current=False)
     app.config_from_object("celeryconfig")
     app.conf.broker_url = url
-    app.conf.broker_transport_options = app.conf.broker_transport_options | {
-        "socket_timeout": 0.5,
-        "socket_connect_timeout": 0.5,
-    }
     try:
         yield app
     finally:
@@ -61,7 +60,7 @@ def test_a_message_is_what_celery_itself_would_send(url: str) -> None:
             retry=False,
             ignore_result=True,
         )
-        publisher = MessagePublisher(app, signer)
+        publisher = MessagePublisher(app, signer, RedisMessageQueue(client))
         for _ in range(2):  # the second finds the form of the first
             publisher.publish(SCORE_TASK, payload, message_id=message_id, deadline_ms=deadline_ms)
         sent = [comparable(client.rpop("score") or b"{}") for _ in range(3)]
@@ -81,8 +80,10 @@ def comparable(raw: bytes) -> dict[str, Any]:
 
 def test_a_broker_that_is_away_is_told_soon_and_one_that_comes_back_is_used_again(tmp_path: Path) -> None:
     port = free_port()
-    with celery_app(f"redis://127.0.0.1:{port}/0") as app:
-        publisher = MessagePublisher(app, MessageSigner(_KEY))
+    url = f"redis://127.0.0.1:{port}/0"
+    settings = Settings(_env_file=None, redis_url=url, score_timeout_ms=500)
+    with celery_app(url) as app:
+        publisher = MessagePublisher(app, MessageSigner(_KEY), message_queue(settings))
         for _ in range(2):
             started = time.monotonic()
             with pytest.raises(StoreUnavailableError):
