@@ -157,7 +157,7 @@ class Settings(BaseSettings):
 
     # Model
     model_dir: Path | None = Field(None, description="Model registry folder; default: VAR_DIR/models.")
-    model_poll_seconds: float = Field(1.0, gt=0, description="How often a scoring worker looks for a new champion.")
+    model_poll_seconds: float = Field(1.0, gt=0, description="How often a scoring process looks for a new champion.")
     artifact_signing_key_file: Path | None = Field(None, description="Ed25519 private key (PEM); trainer only.")
     artifact_verify_key_file: Path | None = Field(None, description="Ed25519 public key (PEM) of the artifacts.")
     artifact_key_id: str | None = Field(None, description="Key id that manifests name.")

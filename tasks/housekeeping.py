@@ -2,11 +2,26 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 _log = logging.getLogger(__name__)
 
 Job = Callable[[], None]
+
+
+def no_more_often(seconds: float, job: Job, *, clock: Callable[[], float] = time.monotonic) -> Job:
+    """Returns a job that runs `job` at its first turn, and after that skips the turns that come too early."""
+    due = float("-inf")
+
+    def run_if_due() -> None:
+        nonlocal due
+        now = clock()
+        if now >= due:
+            due = now + seconds
+            job()
+
+    return run_if_due
 
 
 class Housekeeping:

@@ -6,6 +6,7 @@ from security.messages import MessageSigner
 from security.safe_mode import CachedSafeMode
 from settings import Settings
 from tasks import scoring  # noqa: F401 - registers the task; no other task runs in this worker
+from tasks.housekeeping import no_more_often
 from tasks.perf_mode import warn_of_perf_mode
 from tasks.scorer import build_scorer
 from tasks.services import provide
@@ -23,7 +24,7 @@ def _wire(settings: Settings, name: str) -> WorkerParts:
     provide(ScoringPipeline, scorer.pipeline)
     return WorkerParts(
         jobs=[
-            scorer.keeper.refresh,
+            no_more_often(settings.model_poll_seconds, scorer.keeper.refresh),
             lambda: metrics.safe_mode_state.labels(service="score").set(safe_mode.state().enabled),
         ],
         model_version=scorer.version,
