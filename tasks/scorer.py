@@ -59,7 +59,7 @@ def build_scorer(
         name=name,
         open_model=open_model,
     )
-    client = connect_redis(settings, timeout_seconds=timeout_seconds)
+    client = connect_redis(settings, timeout_seconds=timeout_seconds, pinned=True)
     pipeline = ScoringPipeline(
         features=feature_store(settings, timeout_seconds=timeout_seconds),
         decisions=decision_store(settings, client),

@@ -3,9 +3,11 @@
 import logging
 import time
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import orjson
+from prometheus_client import Histogram
 
 from ml.scoring import BatchReport, ScoringPipeline
 from ml.scoring_batch import ScoringBatch, ScoringRequest
@@ -87,17 +89,21 @@ def _batch(message: VerifiedMessage) -> ScoringBatch:
     )
 
 
+@cache
+def _latencies() -> tuple[tuple[Histogram, Histogram], ...]:
+    """Returns the histograms of queue, features, model and total, in seconds and in milliseconds."""
+    return tuple(
+        (metrics.inference_latency_seconds.labels(component=name), metrics.inference_latency_ms.labels(component=name))
+        for name in ("queue", "features", "model", "total")
+    )
+
+
 def _measure(report: BatchReport, seconds: float) -> None:
     """Counts and logs what a batch did."""
-    components = {
-        "queue": report.queue_ms / 1000,
-        "features": report.features_ms / 1000,
-        "model": report.model_ms / 1000,
-        "total": seconds,
-    }
-    for component, value in components.items():
-        metrics.inference_latency_seconds.labels(component=component).observe(value)
-        metrics.inference_latency_ms.labels(component=component).observe(value * 1000)
+    milliseconds = (report.queue_ms, report.features_ms, report.model_ms, seconds * 1000)
+    for (in_seconds, in_milliseconds), value in zip(_latencies(), milliseconds, strict=True):
+        in_seconds.observe(value / 1000)
+        in_milliseconds.observe(value)
     for outcome, count in report.outcomes().items():
         metrics.inference_requests_total.labels(outcome=outcome).inc(count)
     for decision, channel, correlation_id in zip(

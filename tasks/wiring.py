@@ -137,7 +137,8 @@ def feature_store(settings: Settings, *, timeout_seconds: float | None = None) -
             on_pipeline=lambda: count_operation("pipeline"),
         )
     else:
-        client = connect_redis(settings, url=settings.feature_store_url, timeout_seconds=timeout_seconds)
+        url = settings.feature_store_url
+        client = connect_redis(settings, url=url, timeout_seconds=timeout_seconds, pinned=True)
         runner = ServerCommands(client)
     return RedisFeatureStore(runner)
 

@@ -197,6 +197,13 @@ class Dispatcher:
 
     def _run(self) -> None:
         try:
+            self._serve()
+        finally:
+            with self._changed:
+                self._thread = None  # whatever ended this one, the next request starts another
+
+    def _serve(self) -> None:
+        try:
             self._connected().connect()
         except Exception:
             log.warning("the scoring queue is not reachable yet", exc_info=True)

@@ -140,8 +140,12 @@ class Entrance:
             self._thread.start()
 
     def _run(self) -> None:
-        while tickets := self._next_round():
-            self._judge(tickets)
+        try:
+            while tickets := self._next_round():
+                self._judge(tickets)
+        finally:
+            with self._changed:
+                self._thread = None  # whatever ended this one, the next arrival starts another
 
     def _next_round(self) -> list[_Ticket]:
         """Waits for arrivals and takes those that still have a caller, up to the bound; none once closed."""

@@ -59,7 +59,7 @@ class ScriptedTransport:
     """Publishes into a list; the test pushes the replies."""
 
     published: list[Batch] = field(default_factory=list)
-    replies: queue.Queue[bytes | Exception] = field(default_factory=queue.Queue)
+    replies: queue.Queue[bytes | BaseException] = field(default_factory=queue.Queue)
     sent: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     publish_error: Exception | None = None
     connected: threading.Event = field(default_factory=threading.Event)
@@ -80,7 +80,7 @@ class ScriptedTransport:
             answer = self.replies.get(timeout=timeout_seconds)
         except queue.Empty:
             return None
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -273,6 +273,20 @@ def test_survives_a_publisher_that_raises_anything(make: Make, caplog: pytest.Lo
     transport.publish_error = None
     caller = Caller(dispatcher, ["b"])
     transport.replies.put(reply(transport.next_batch(0)))
+    assert isinstance(caller.answer()[0], Scored)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_was_ended_is_replaced_and_costs_only_its_own_callers(make: Make) -> None:
+    transport = ScriptedTransport()
+    dispatcher = make(transport)
+    lost = Caller(dispatcher, ["lost"], timeout=0.2)
+    transport.next_batch(0)
+    transport.replies.put(SystemExit())
+    assert isinstance(lost.answer()[0], DeadlineError)
+    wait_until(lambda: dispatcher._thread is None)
+    caller = Caller(dispatcher, ["next"])
+    transport.replies.put(reply(transport.next_batch(1)))
     assert isinstance(caller.answer()[0], Scored)
 
 

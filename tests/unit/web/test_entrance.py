@@ -39,7 +39,7 @@ class ScriptedCheck:
     rounds: list[list[Arrival]] = field(default_factory=list)
     begun: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    failures: dict[int, Exception] = field(default_factory=dict)
+    failures: dict[int, BaseException] = field(default_factory=dict)
     answers: int | None = None
 
     def judge(self, arrivals: Sequence[Arrival]) -> list[Passage]:
@@ -167,6 +167,18 @@ def test_a_failed_round_trip_refuses_everybody_in_it_and_nobody_else(
     ]  # fmt: skip
     assert len({id(answer) for answer in answers}) == 5  # an exception shared by threads would mix their tracebacks
     assert caplog.text.count("the entrance failed") == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_was_ended_is_replaced(make: Make, check: ScriptedCheck) -> None:
+    check.failures = {0: SystemExit()}
+    entrance = make(timeout_seconds=1.0)
+    lost = Caller(entrance, arrival(0))
+    check.next_round()
+    check.go.release(2)
+    assert isinstance(lost.answer(), AdmissionUnavailableError)
+    wait_until(lambda: entrance._thread is None)
+    assert isinstance(Caller(entrance, arrival(1)).answer(), Passage)
 
 
 def test_an_answer_of_the_wrong_length_admits_nobody(make: Make, check: ScriptedCheck) -> None:
