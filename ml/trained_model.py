@@ -31,7 +31,8 @@ class Measurement:
     """How good the model is on rows it was not fitted on.
 
     Attributes:
-        slice: `evaluation`, or `calibration` if there was no later slice: then the figures flatter the fusion.
+        slice: `evaluation`, on which the released graph was measured; or `calibration` if there was no later slice. Then
+            the figures are those of the first fit, which had not seen these rows, and flatter the fusion, which had.
         quality: by component, and of the fused `score`.
         review, decline: what acting at each threshold would have done on that slice.
     """
@@ -61,7 +62,7 @@ class Evidence:
 
     Attributes:
         measured: the measured slice, N rows.
-        calibration: the rows that the fusion was fitted on.
+        calibration: the rows that the fusion was fitted on, with what the first fit, which had not seen them, says.
         vectors: features of the measured rows [N, F].
         contributions: mean absolute contribution of each feature on the measured rows, log-odds [F].
         terms: the same of each term, in the order of `ml.terms.TERMS` [4].
