@@ -30,12 +30,12 @@ class Distribution:
         >>> Distribution.of(np.arange(8.0), bins=4).counts
         (2, 2, 2, 2)
         >>> Distribution.of(np.array([0.0] * 95 + [1.0] * 5)).counts
-        (95, 5)
+        (0, 95, 5)
         """
         edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
         if edges[0] == values.min():
-            # A value that most rows share gets a bin of its own; below it there is nothing to count.
-            edges[0] = np.nextafter(edges[0], np.inf)
+            # A value that most rows share gets a bin of its own; what later lies below it shows in the one before.
+            edges = np.unique([*edges, np.nextafter(edges[0], np.inf)])
         return cls(tuple(edges.tolist()), tuple(_count(values, edges)))
 
     def stability_index(self, values: NDArray[np.floating[Any]]) -> float:
