@@ -31,8 +31,8 @@ class Measurement:
     """How good the model is on rows it was not fitted on.
 
     Attributes:
-        slice: `evaluation`, on which the released graph was measured; or `calibration` if there was no later
-            slice. Then the figures are those of the first fit, which had not seen these rows, and flatter the fusion, which had.
+        slice: `evaluation`, on which the released graph was measured; or `calibration` if there was no later slice:
+            then the figures are those of the first fit, which had not seen these rows, and flatter the fusion.
         quality: by component, and of the fused `score`.
         review, decline: what acting at each threshold would have done on that slice.
     """
