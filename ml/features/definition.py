@@ -6,10 +6,22 @@ Each of them enters `ml.features.schema.schema_hash`: changing one makes trained
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 86_400
 
-CUSTOMER_RING_CAPACITY = 110
-"""Past transactions kept per customer; 110 entries of 32 bytes fill a Redis string of 3.5 KB."""
-TERMINAL_RING_CAPACITY = 146
-"""Past transactions kept per terminal; 146 entries of 24 bytes fill a Redis string of 3.5 KB."""
+CUSTOMER_NEWEST = 48
+"""Payments of a customer that features see one by one; earlier ones count in tiles (`ml.features.history`)."""
+TERMINAL_NEWEST = 64
+"""Payments at a terminal that features see one by one."""
+CUSTOMER_RETRY_SLACK = 15
+"""Newer payments of the customer after which a retried transaction still sees what it saw at first."""
+TERMINAL_RETRY_SLACK = 21
+"""Newer payments at the terminal, likewise."""
+HOUR_TILES = 28
+"""Hours kept: a window of one day touches 25, the rest spares for payments that come late."""
+DAY_TILES = 34
+"""Days kept: a window of 30 days touches 31."""
+SPARE_TILES = 3
+"""Tiles that may lie after a late payment's own while those that its windows need are surely kept."""
+LABEL_KEYS = 16
+"""Transactions, the last labelled, whose labels are recognised when they are delivered once more."""
 
 VELOCITY_WINDOWS = {"1h": HOUR_SECONDS, "1d": DAY_SECONDS, "7d": 7 * DAY_SECONDS, "30d": 30 * DAY_SECONDS}
 HIGH_WINDOWS = {f"{days}d": days * DAY_SECONDS for days in (1, 3, 7, 14)}

@@ -1,154 +1,267 @@
-"""The bounded history of an entity: a ring of packed entries, oldest first, as bytes.
+"""The bounded history of an entity: its newest payments one by one, all earlier ones in tiles; one string of bytes.
 
-One layout serves the online stores, the backfill and the offline executor. Numbers are little-endian:
-
-| bytes | field | meaning |
+| part | bytes | holds |
 | --- | --- | --- |
-| 0-7 | transaction | 64-bit hash of the transaction id |
-| 8-11 | epoch | event time, epoch seconds |
-| 12-15 | known_at | when the label became known; 2^32 - 1 while it is not |
-| 16-21 | amount | 1e-4 currency units: low 4 bytes, high 2 bytes |
-| 22-23 | tag | country in the low 10 bits, label in the top 2 |
-| 24-27 | terminal | 32-bit hash of the terminal id (customer rings only) |
-| 28-31 | device | 32-bit hash of the device id, 0 if none (customer rings only) |
+| header | 8 | the layout's mark, numbers of hours, days, label hours, label days and label keys, a zero |
+| hours | up to 28 x 13 | a tile per UTC hour: hour (3), payments (3), sum of amounts (7) |
+| days | up to 34 x 13 | a tile per UTC day, likewise |
+| label hours | up to 28 x 10 | a tile per UTC hour: hour (3), labels (3), frauds (2), ordinary frauds (2) known in it |
+| label days | up to 34 x 10 | a tile per UTC day, likewise |
+| label keys | up to 16 x 4 | the transactions that were labelled last, by the first half of their hash |
+| entries | up to 64 x 32, 86 x 24 | the newest payments in order of arrival, see `ml.features.entries` |
 
-Labels: 0 unknown, 1 legitimate, 2 fraud, 3 ordinary fraud: one whose amount does not stand out among its customer's
-payments, so that something other than the amount must have given it away. A terminal's ring does not know its
-customers' habits; therefore the label brings the judgement along (`label_code`).
+Tiles are in time order, numbers little-endian.
 
-A ring is sorted by event time; entries of the same second stand in order of arrival. Of all entries that ever
-arrived it holds the newest by event time, up to its capacity. `ml/stores/lua/features_observe.lua` and
-`features_label.lua` do to a ring in Redis what `insert` and `relabel` do here.
+Payments arrive at the end. Once there are more than the features look at one by one (`Shape.newest`), the one that
+arrived first of these is folded: it counts from then on in the tiles of its own hour and day, however late it came,
+and its label, once known, in the tiles of the hour and day in which it became known. An entity that never had more
+payments has no tiles and exact windows. Of each kind of tile the newest are kept; what a feature looks back to is
+always among them, unless its payment comes more than `SPARE_TILES` busy hours or days too late.
+
+A folded payment stays for `Shape.slack` further arrivals, so that a fold can be undone: `view_before` returns what a
+transaction saw when it first arrived also if up to so many others have arrived since. Labels are applied in place;
+those that became known later than the transaction were and are none of its business.
+
+A label of a payment that is no longer there counts in the label tiles, if the entity has tiles at all: whether the
+payment ever was there cannot be told. The label keys make a label that is delivered twice count once; the first
+outcome of such a payment stands.
+
+`ml/stores/lua/features_observe.lua` and `features_label.lua` do to a history in Redis what `remember` and `relabel` do
+here.
 """
 
-import struct
-from hashlib import blake2b
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml.features.definition import CUSTOMER_RING_CAPACITY, ORDINARY_RATIO, RATIO_DECIMALS, TERMINAL_RING_CAPACITY
-from ml.table import NEVER
-from ml.transaction import Transaction
+from ml.features.definition import (
+    CUSTOMER_NEWEST,
+    CUSTOMER_RETRY_SLACK,
+    DAY_SECONDS,
+    DAY_TILES,
+    HOUR_SECONDS,
+    HOUR_TILES,
+    LABEL_KEYS,
+    TERMINAL_NEWEST,
+    TERMINAL_RETRY_SLACK,
+)
+from ml.features.entries import CUSTOMER_ENTRY, KEY_BYTES, TERMINAL_ENTRY, is_same_outcome
+from ml.features.tiles import LABEL_TILE_BYTES, TILE_BYTES, Payment, add_label, add_payment
 
-_COMMON_FIELDS = [
-    ("transaction", "<u8"),
-    ("epoch", "<u4"),
-    ("known_at", "<u4"),
-    ("amount_low", "<u4"),
-    ("amount_high", "<u2"),
-    ("tag", "<u2"),
-]
-TERMINAL_ENTRY = np.dtype(_COMMON_FIELDS)
-CUSTOMER_ENTRY = np.dtype([*_COMMON_FIELDS, ("terminal", "<u4"), ("device", "<u4")])
-TERMINAL_RING_BYTES = TERMINAL_RING_CAPACITY * TERMINAL_ENTRY.itemsize
-CUSTOMER_RING_BYTES = CUSTOMER_RING_CAPACITY * CUSTOMER_ENTRY.itemsize
+EntityKind = Literal["customer", "terminal"]
 
-LABEL_SHIFT = 14
-COUNTRY_MASK = (1 << 10) - 1
-LABEL_LEGITIMATE, LABEL_FRAUD, LABEL_ORDINARY_FRAUD = 1, 2, 3
+HEADER_BYTES = 8
+LABEL_KEY_BYTES = 4
+MARK = b"F2"
+"""Opens every history; what opens otherwise was written by another version and counts as nothing."""
 
-_TERMINAL_PACK = struct.Struct("<QIIIHH")
-_CUSTOMER_PACK = struct.Struct("<QIIIHHII")
-_EPOCH_OFFSET, _KNOWN_OFFSET, _TAG_HIGH_OFFSET = 8, 12, 23
-
-
-def transaction_key(transaction_id: str) -> int:
-    """Returns the 64-bit hash by which rings recognise a transaction."""
-    return int.from_bytes(blake2b(transaction_id.encode(), digest_size=8).digest(), "little")
+_NO_PARTS = bytes(5)
+_PART_BYTES = (TILE_BYTES, TILE_BYTES, LABEL_TILE_BYTES, LABEL_TILE_BYTES, LABEL_KEY_BYTES)
+_KNOWN_AT, _TAG_HIGH = slice(12, 16), 23
 
 
-def short_hash(name: str | None) -> int:
-    """Returns a 32-bit hash of an id, never 0; 0 for None.
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How much of an entity is kept.
 
-    Two devices of one customer share a hash with probability 2^-32, which then hides one of them as new.
+    Attributes:
+        entry: layout of an entry.
+        newest: payments that the features see one by one; more than any other is folded into tiles.
+        slack: newer payments after which it can still be told what a transaction saw.
     """
-    if name is None:
-        return 0
-    return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "little") or 1
+
+    entry: np.dtype[np.void]
+    newest: int
+    slack: int
+
+    @property
+    def entry_bytes(self) -> int:
+        """Size of an entry."""
+        return self.entry.itemsize
+
+    @property
+    def capacity(self) -> int:
+        """Most entries that a history holds."""
+        return self.newest + 1 + self.slack
 
 
-def country_code(country: str | None) -> int:
-    """Returns 1 to 676 for a pair of capital letters, 0 for None.
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """The shape of each kind of entity."""
 
-    >>> country_code("AA"), country_code("ZZ"), country_code(None)
-    (1, 676, 0)
-    """
-    return 0 if country is None else 1 + 26 * (ord(country[0]) - 65) + ord(country[1]) - 65
+    customer: Shape = Shape(CUSTOMER_ENTRY, CUSTOMER_NEWEST, CUSTOMER_RETRY_SLACK)
+    terminal: Shape = Shape(TERMINAL_ENTRY, TERMINAL_NEWEST, TERMINAL_RETRY_SLACK)
 
-
-def is_ordinary(amount_ratio: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tells which ratios of payments to their customers' medians do not stand out."""
-    return np.asarray(np.round(amount_ratio, RATIO_DECIMALS) <= ORDINARY_RATIO)
+    def of(self, kind: EntityKind) -> Shape:
+        """Returns the shape of one kind."""
+        return self.customer if kind == "customer" else self.terminal
 
 
-def label_code(*, is_fraud: bool, amount_ratio: float | None) -> int:
-    """Returns the label of an entry; a fraud whose ratio to its customer's median is not known is not ordinary.
-
-    >>> label_code(is_fraud=True, amount_ratio=1.2), label_code(is_fraud=True, amount_ratio=None)
-    (3, 2)
-    """
-    if not is_fraud:
-        return LABEL_LEGITIMATE
-    if amount_ratio is not None and is_ordinary(np.array(amount_ratio)):
-        return LABEL_ORDINARY_FRAUD
-    return LABEL_FRAUD
+SHAPES = Shapes()
 
 
-def encode(transaction: Transaction) -> tuple[bytes, bytes]:
-    """Returns the transaction's unlabelled entry for its customer's and for its terminal's ring."""
-    units = transaction.amount_units
-    common = (
-        transaction_key(transaction.transaction_id),
-        transaction.epoch_seconds,
-        NEVER,
-        units & 0xFFFFFFFF,
-        units >> 32,
-        country_code(transaction.country),
-    )
-    places = (short_hash(transaction.terminal_id), short_hash(transaction.device_id))
-    return _CUSTOMER_PACK.pack(*common, *places), _TERMINAL_PACK.pack(*common)
+@dataclass(frozen=True, slots=True)
+class History:
+    """A history taken apart; every part is packed as in the table above."""
+
+    hours: bytes = b""
+    days: bytes = b""
+    label_hours: bytes = b""
+    label_days: bytes = b""
+    label_keys: bytes = b""
+    entries: bytes = b""
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "History":
+        """Takes a history apart; what is empty or has another layout is an empty history."""
+        if packed[:2] != MARK:
+            return cls()
+        parts, at = [], HEADER_BYTES
+        for number, size in zip(packed[2:7], _PART_BYTES, strict=True):
+            parts.append(packed[at : at + number * size])
+            at += number * size
+        hours, days, label_hours, label_days, label_keys = parts
+        return cls(hours, days, label_hours, label_days, label_keys, packed[at:])
+
+    def pack(self) -> bytes:
+        """Returns the history in one piece."""
+        parts = (self.hours, self.days, self.label_hours, self.label_days, self.label_keys)
+        numbers = bytes(len(part) // size for part, size in zip(parts, _PART_BYTES, strict=True))
+        return b"".join([MARK, numbers, b"\0", *parts, self.entries])
+
+    @property
+    def has_tiles(self) -> bool:
+        """Whether any payment was ever folded."""
+        return bool(self.hours or self.days)
+
+    def folded(self, entry: bytes, sign: int = 1) -> "History":
+        """Returns the history with an entry counted in its tiles; with sign -1 as it was before that."""
+        payment = Payment.unpack(entry)
+        changed = replace(
+            self,
+            hours=add_payment(self.hours, payment, sign, width=HOUR_SECONDS, limit=HOUR_TILES),
+            days=add_payment(self.days, payment, sign, width=DAY_SECONDS, limit=DAY_TILES),
+        )
+        return changed.labelled(payment.label, payment.known_at, sign) if payment.label else changed
+
+    def labelled(self, label: int, known_at: int, sign: int = 1) -> "History":
+        """Returns the history with a folded payment's label counted in its tiles, or no longer with sign -1."""
+        return replace(
+            self,
+            label_hours=add_label(self.label_hours, label, known_at, sign, width=HOUR_SECONDS, limit=HOUR_TILES),
+            label_days=add_label(self.label_days, label, known_at, sign, width=DAY_SECONDS, limit=DAY_TILES),
+        )
+
+    def with_key(self, key: bytes) -> "History":
+        """Returns the history with a transaction among the last labelled."""
+        if find(self.label_keys, key[:LABEL_KEY_BYTES], size=LABEL_KEY_BYTES) >= 0:
+            return self
+        keys = (self.label_keys + key[:LABEL_KEY_BYTES])[-LABEL_KEYS * LABEL_KEY_BYTES :]
+        return replace(self, label_keys=keys)
 
 
-def find(ring: bytes, key: bytes, entry_bytes: int) -> int:
-    """Returns the offset of the entry that starts with the 8 bytes of `key`, -1 if there is none."""
-    at = ring.find(key)
-    while at > 0 and at % entry_bytes:
-        at = ring.find(key, at + 1)
+def find(items: bytes, key: bytes, *, size: int, start: int = 0) -> int:
+    """Returns the offset of the item, of those that begin at `start`, that opens with the key; -1 if there is none."""
+    at = items.find(key, start)
+    while at >= 0 and (at - start) % size:
+        at = items.find(key, at + 1)
     return at
 
 
-def insert(ring: bytes, entry: bytes, *, capacity_bytes: int) -> tuple[bytes, bytes]:
-    """Returns the past of the entry within the ring, and the ring with the entry.
-
-    The past is what lies before the entry in event time. An entry whose transaction is already there changes
-    nothing and gets the same past again.
-    """
-    size = len(entry)
-    found = find(ring, entry[:8], size)
-    if found >= 0:
-        return ring[:found], ring
-    epoch = int.from_bytes(entry[_EPOCH_OFFSET : _EPOCH_OFFSET + 4], "little")
-    cut = len(ring)
-    while cut and int.from_bytes(ring[cut - size + _EPOCH_OFFSET :][:4], "little") > epoch:
-        cut -= size
-    return ring[:cut], (ring[:cut] + entry + ring[cut:])[-capacity_bytes:]
+def find_entry(packed: bytes, key: bytes, shape: Shape) -> bytes | None:
+    """Returns a transaction's entry, None if the history does not hold it."""
+    entries, size = History.unpack(packed).entries, shape.entry_bytes
+    at = find(entries, key, size=size)
+    return None if at < 0 else entries[at : at + size]
 
 
-def relabel(ring: bytes, key: int, *, entry_bytes: int, label: int, known_at: int) -> bytes | None:
-    """Returns the ring with the transaction's label set, None if the transaction is not in the ring.
+def remember(packed: bytes, entry: bytes, shape: Shape) -> bytes:
+    """Returns the history with one more payment; one that is already there changes nothing."""
+    history, size = History.unpack(packed), shape.entry_bytes
+    entries = history.entries
+    if find(entries, entry[:KEY_BYTES], size=size) >= 0:
+        return packed
+    leaving = len(entries) - shape.newest * size
+    if leaving >= 0:
+        history = history.folded(entries[leaving : leaving + size])
+    return replace(history, entries=(entries + entry)[-shape.capacity * size :]).pack()
+
+
+def relabel(packed: bytes, key: bytes, shape: Shape, *, label: int, known_at: int) -> bytes | None:
+    """Returns the history with a transaction's label, None if it is not known that it had the transaction.
 
     The same outcome once more changes nothing, unless it was known earlier; another outcome replaces the label.
     """
-    at = find(ring, key.to_bytes(8, "little"), entry_bytes)
+    history, size = History.unpack(packed), shape.entry_bytes
+    entries = history.entries
+    at = find(entries, key, size=size)
     if at < 0:
+        return _relabel_gone(packed, history, key, label=label, known_at=known_at)
+    entry = bytearray(entries[at : at + size])
+    old, old_known_at = entry[_TAG_HIGH] >> 6, int.from_bytes(entry[_KNOWN_AT], "little")
+    if is_same_outcome(old, label) and old_known_at <= known_at:
+        return packed
+    if at < len(entries) - shape.newest * size:
+        if old:
+            history = history.labelled(old, old_known_at, -1)
+        history = history.labelled(label, known_at)
+    entry[_KNOWN_AT] = known_at.to_bytes(4, "little")
+    entry[_TAG_HIGH] = entry[_TAG_HIGH] % 64 + label * 64
+    return replace(history.with_key(key), entries=entries[:at] + bytes(entry) + entries[at + size :]).pack()
+
+
+def _relabel_gone(packed: bytes, history: History, key: bytes, *, label: int, known_at: int) -> bytes | None:
+    if not history.has_tiles:
         return None
-    tag_high = ring[at + _TAG_HIGH_OFFSET]
-    old_label, old_known_at = tag_high >> 6, int.from_bytes(ring[at + _KNOWN_OFFSET :][:4], "little")
-    is_same_outcome = old_label > 0 and (old_label >= LABEL_FRAUD) == (label >= LABEL_FRAUD)
-    if is_same_outcome and old_known_at <= known_at:
-        return ring
-    changed = bytearray(ring)
-    changed[at + _KNOWN_OFFSET : at + _KNOWN_OFFSET + 4] = known_at.to_bytes(4, "little")
-    changed[at + _TAG_HIGH_OFFSET] = tag_high % 64 + label * 64
-    return bytes(changed)
+    if find(history.label_keys, key[:LABEL_KEY_BYTES], size=LABEL_KEY_BYTES) >= 0:
+        return packed
+    return history.labelled(label, known_at).with_key(key).pack()
+
+
+def tile_parts(packed: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Returns the hours, days, label hours and label days of a packed history."""
+    hours = HEADER_BYTES + packed[2] * TILE_BYTES
+    days = hours + packed[3] * TILE_BYTES
+    label_hours = days + packed[4] * LABEL_TILE_BYTES
+    label_days = label_hours + packed[5] * LABEL_TILE_BYTES
+    return packed[HEADER_BYTES:hours], packed[hours:days], packed[days:label_hours], packed[label_hours:label_days]
+
+
+class View(NamedTuple):
+    """What an entity's past is to one transaction.
+
+    Attributes:
+        entries: the newest payments that arrived before it, in order of arrival.
+        tiles: a packed history without entries, whose tiles hold all earlier payments; empty if there are none.
+    """
+
+    entries: bytes
+    tiles: bytes
+
+
+def view_before(packed: bytes, key: bytes, shape: Shape) -> View:
+    """Returns what a transaction sees of a history that may hold it already.
+
+    If more than `Shape.slack` payments have arrived since, the view has fewer entries and tiles of a later state.
+    """
+    if packed[:2] != MARK:
+        return View(b"", b"")
+    size, end = shape.entry_bytes, len(packed)
+    newest = shape.newest * size
+    # Nearly every entity is not busy: nothing has to be taken apart.
+    start = HEADER_BYTES if packed[2:7] == _NO_PARTS else _entries_start(packed)
+    at = packed.find(key, start)
+    if at < 0:
+        return View(packed[max(start, end - newest) :], packed[:start] if packed[2] else b"")
+    at = find(packed, key, size=size, start=start)
+    first = max(start, (at if at >= 0 else end) - newest)
+    history = History.unpack(packed[:start])
+    for place in range(first, end - newest, size):
+        history = history.folded(packed[place : place + size], -1)
+    return View(packed[first : at if at >= 0 else end], history.pack() if history.has_tiles else b"")
+
+
+def _entries_start(packed: bytes) -> int:
+    tiles, label_tiles = packed[2] + packed[3], packed[4] + packed[5]
+    return HEADER_BYTES + tiles * TILE_BYTES + label_tiles * LABEL_TILE_BYTES + packed[6] * LABEL_KEY_BYTES

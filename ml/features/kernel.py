@@ -2,8 +2,12 @@
 
 Online and offline differ only in where the past comes from. Every function is vectorised over B transactions, each
 with a window of at most W past entries, right-aligned: the newest entry is in the last column, unused columns are
-on the left. Widening a window changes no integer result, and floats by no more than their last bits: amounts are
-whole numbers below 2^53 in total, so that their sums are exact in any order, and deviations take two passes.
+on the left. Neither unused columns nor the other rows of a batch move any bit of a result: amounts are whole numbers
+below 2^53 in total, so that their sums are exact in any order; other sums are taken in a fixed one.
+
+Of an entity with more payments than a window holds, the earlier ones come as `TileSums`. Counts, sums, means, rates
+and the numbers and shares of labels include them; what depends on single payments (deviations, medians, ranks, high
+payments, ages, the last labelled, sequences, novelty) is about the entries.
 
 `ml.features.schema` declares the columns in the order in which `compute` puts them.
 """
@@ -15,7 +19,6 @@ from numpy.typing import NDArray
 
 from ml.features.definition import (
     CUSTOMER_FRAUD_WINDOWS,
-    CUSTOMER_RING_CAPACITY,
     DAY_SECONDS,
     DEVIATION_FLOOR,
     EWMA_DECAY,
@@ -33,8 +36,9 @@ from ml.features.definition import (
     TERMINAL_WINDOWS,
     VELOCITY_WINDOWS,
 )
-from ml.features.history import COUNTRY_MASK, LABEL_FRAUD, LABEL_ORDINARY_FRAUD, LABEL_SHIFT
+from ml.features.entries import COUNTRY_MASK, LABEL_FRAUD, LABEL_ORDINARY_FRAUD, amount_units, labels
 from ml.features.schema import FEATURES, SEQUENCE_CHANNELS, SEQUENCE_LENGTH
+from ml.features.tile_sums import TileSums
 from ml.transaction import UNITS_PER_CURRENCY_UNIT
 
 Floats = NDArray[np.float64]
@@ -43,6 +47,7 @@ Bools = NDArray[np.bool_]
 _FAR = 1e12  # seconds; the age of what is not there, outside every window
 _MAX_AGE_SECONDS = MAX_AGE_DAYS * DAY_SECONDS
 _STEPS = SEQUENCE_LENGTH - 1
+_MAX_WIDTH = 255  # counts of a window fit a byte
 _EARLIER_STEPS = 32  # how far back a step of the sequence looks for its terminal
 
 
@@ -58,8 +63,12 @@ _HIGH = [list(_HORIZONS).index(name) for name in HIGH_WINDOWS]
 _CUSTOMER_FRAUD_SECONDS = _axis(CUSTOMER_FRAUD_WINDOWS)
 _TERMINAL_SECONDS = _axis(TERMINAL_WINDOWS)
 _RISK_SECONDS = _axis(RISK_WINDOWS)
+# Where these windows stand among those of `TileSums`.
+_TERMINAL = [list(VELOCITY_WINDOWS).index(name) for name in TERMINAL_WINDOWS]
+_CUSTOMER_FRAUD = [list(RISK_WINDOWS).index(name) for name in CUSTOMER_FRAUD_WINDOWS]
 _LAST_LABELLED = np.array(LAST_LABELLED)[:, None]
-_WEIGHTS = EWMA_DECAY ** np.arange(CUSTOMER_RING_CAPACITY)[::-1]
+_WEIGHTS = EWMA_DECAY ** np.arange(_MAX_WIDTH)[::-1]
+_WEIGHT_SUMS = np.concatenate([[1.0], _WEIGHTS[::-1].cumsum()])
 
 _COLUMN = {feature.name: index for index, feature in enumerate(FEATURES)}
 _CHANNEL = {name: index for index, name in enumerate(SEQUENCE_CHANNELS)}
@@ -99,10 +108,11 @@ class Windows:
     Attributes:
         epoch_seconds, amount_units: [B], whole numbers.
         terminal, device, country: [B] codes as in the rings; 0 means not given.
-        customer_past: [B, W] of `CUSTOMER_ENTRY`, right-aligned, in time order, none younger than its transaction.
+        customer_past: [B, W] of `CUSTOMER_ENTRY`, right-aligned, those that arrived before the transaction, in order
+            of arrival.
         customer_counts: [B] entries that are there; what stands in the columns left of them is ignored.
-        terminal_past: [B, W'] of `TERMINAL_ENTRY`, likewise.
-        terminal_counts: [B].
+        customer_tiles: what is known of the payments before these.
+        terminal_past, terminal_counts, terminal_tiles: likewise, [B, W'] of `TERMINAL_ENTRY`.
     """
 
     epoch_seconds: NDArray[np.int64]
@@ -112,27 +122,46 @@ class Windows:
     country: NDArray[np.uint16]
     customer_past: NDArray[np.void]
     customer_counts: NDArray[np.intp]
+    customer_tiles: TileSums
     terminal_past: NDArray[np.void]
     terminal_counts: NDArray[np.intp]
+    terminal_tiles: TileSums
 
 
 class _Past:
-    """One entity's window as columns [B, W]: absent entries have age `_FAR`, amount 0 and no label."""
+    """One entity's window as columns [B, W] in time order: absent entries have age `_FAR`, amount 0 and no label."""
 
     def __init__(self, entries: NDArray[np.void], counts: NDArray[np.intp], now: Floats) -> None:
         width = entries.shape[1]
-        self.entries = entries
-        self.number = counts.astype(np.float64)
         self.present: Bools = np.arange(width) >= (width - counts)[:, None]
         self.age: Floats = np.where(self.present, now[:, None] - entries["epoch"], _FAR)
+        if (self.age[:, 1:] > self.age[:, :-1]).any() or (self.age[:, -1] < 0).any():
+            entries, counts = _in_time_order(entries, counts, self.age)
+            self.present = np.arange(width) >= (width - counts)[:, None]
+            self.age = np.where(self.present, now[:, None] - entries["epoch"], _FAR)
+        self.entries = entries
+        self.number = counts.astype(np.float64)
         units = entries["amount_high"] * 4294967296.0 + entries["amount_low"]
         self.amount: Floats = units * self.present
-        label = entries["tag"] >> LABEL_SHIFT
+        label = labels(entries)
         known_age = now[:, None] - entries["known_at"]
         self.is_labelled: Bools = (label > 0) & (known_age >= 0) & self.present
         self.is_fraud: Bools = (label >= LABEL_FRAUD) & self.is_labelled
         self.is_ordinary_fraud: Bools = (label == LABEL_ORDINARY_FRAUD) & self.is_labelled
         self.known_age: Floats = np.where(self.is_labelled, known_age, _FAR)
+
+
+def _in_time_order(
+    entries: NDArray[np.void], counts: NDArray[np.intp], age: Floats
+) -> tuple[NDArray[np.void], NDArray[np.intp]]:
+    """Returns the windows sorted by event time, those of one second in order of arrival, without younger entries."""
+    entries, counts, width = entries.copy(), counts.copy(), entries.shape[1]
+    for row in np.flatnonzero((age[:, 1:] > age[:, :-1]).any(axis=1) | (age[:, -1] < 0)):
+        past = np.flatnonzero((age[row] >= 0) & (age[row] < _FAR))
+        past = past[np.argsort(-age[row, past], kind="stable")]
+        entries[row, width - len(past) :] = entries[row, past]
+        counts[row] = len(past)
+    return entries, counts
 
 
 def compute(windows: Windows) -> FeatureMatrix:
@@ -147,9 +176,10 @@ def compute(windows: Windows) -> FeatureMatrix:
     # Feature by feature in memory: each family fills its rows.
     features = np.empty((len(FEATURES), len(now)))
     _amount_time(features[_AMOUNT_TIME], now, amount)
-    _customer(features[_CUSTOMER_VELOCITY], features[_CUSTOMER_NORM], customer, amount, median)
-    _terminal_velocity(features[_TERMINAL_VELOCITY], terminal, amount)
-    _terminal_risk(features[_TERMINAL_RISK], terminal)
+    velocity, norm = features[_CUSTOMER_VELOCITY], features[_CUSTOMER_NORM]
+    _customer(velocity, norm, customer, windows.customer_tiles, amount=amount, median=median)
+    _terminal_velocity(features[_TERMINAL_VELOCITY], terminal, windows.terminal_tiles, amount)
+    _terminal_risk(features[_TERMINAL_RISK], terminal, windows.terminal_tiles)
     _novelty(features[_NOVELTY], windows, customer, same_terminal)
 
     sequences = _sequences(customer, now, amount, median=median, same_terminal=same_terminal)
@@ -159,19 +189,29 @@ def compute(windows: Windows) -> FeatureMatrix:
 
 
 def ratio_to_median(
-    amount_units: NDArray[np.int64], customer_past: NDArray[np.void], customer_counts: NDArray[np.intp]
+    current: NDArray[np.void], customer_past: NDArray[np.void], customer_counts: NDArray[np.intp]
 ) -> Floats:
-    """Returns `customer_ratio_median` alone [B], from windows as in `Windows`; no other feature is needed to label."""
-    amount = amount_units.astype(np.float64)
-    recent = customer_past[:, -MEDIAN_LENGTH:]
-    past = _Past(recent, np.minimum(customer_counts, recent.shape[1]), np.zeros(len(amount)))
+    """Returns `customer_ratio_median` alone [B], which is all that a label needs.
+
+    Args:
+        current: the transactions' own entries [B].
+        customer_past: as in `Windows`.
+        customer_counts: as in `Windows`.
+    """
+    amount = amount_units(current).astype(np.float64)
+    past = _Past(customer_past, customer_counts, current["epoch"].astype(np.float64))
     return _ratio(amount, _median(past, amount))
 
 
 def _count(mask: Bools) -> Floats:
-    """Counts along the last axis; bytes suffice, as no ring holds 256 entries."""
+    """Counts along the last axis; bytes suffice, as no window is wider than `_MAX_WIDTH`."""
     counts: NDArray[np.uint8] = np.einsum("...w->...", mask.view(np.uint8))
     return counts.astype(np.float64)
+
+
+def _sum(values: Floats) -> Floats:
+    """Sums along the last axis from the newest on, one by one, so that padding and batch never move the last bit."""
+    return np.asarray(values[..., ::-1].cumsum(axis=-1)[..., -1])
 
 
 def _ratio(value: Floats, norm: Floats) -> Floats:
@@ -189,7 +229,7 @@ def _days(seconds: Floats) -> Floats:
 
 
 def _youngest(mask: Bools, age: Floats) -> Floats:
-    return np.asarray(np.where(mask, age, _FAR).min(axis=1))
+    return np.asarray(np.where(mask, age, _FAR).min(axis=-1))
 
 
 def _amount_time(out: Floats, now: Floats, amount: Floats) -> None:
@@ -214,7 +254,7 @@ def _median(past: _Past, amount: Floats) -> Floats:
     return np.maximum(np.where(length > 0, middle, amount), 1.0)
 
 
-def _customer(velocity: Floats, norm: Floats, past: _Past, amount: Floats, median: Floats) -> None:
+def _customer(velocity: Floats, norm: Floats, past: _Past, tiles: TileSums, *, amount: Floats, median: Floats) -> None:
     """Velocity, norm, high payments and fraud history of the customer."""
     rows, width = past.present.shape
     within = past.age < _HORIZON_SECONDS
@@ -223,20 +263,21 @@ def _customer(velocity: Floats, norm: Floats, past: _Past, amount: Floats, media
     last = np.arange(rows) * width + np.maximum(counts.astype(np.intp) - 1, 0)
     is_filled = counts > 0
     sums = past.amount[:, ::-1].cumsum(axis=1).take(last[_VELOCITY]) * is_filled[_VELOCITY]
-    means = _share(sums, counts[_VELOCITY])
-    distances = (past.amount - means[:, :, None]) * within[_VELOCITY]
-    deviations = np.sqrt(_share(np.einsum("hbw,hbw->hb", distances, distances), counts[_VELOCITY]))
-    velocity[0:4] = counts[_VELOCITY]
-    velocity[4:8] = sums / UNITS_PER_CURRENCY_UNIT
+    distances = (past.amount - _share(sums, counts[_VELOCITY])[:, :, None]) * within[_VELOCITY]
+    deviations = np.sqrt(_share(_sum(distances * distances), counts[_VELOCITY]))
+    all_counts, all_sums = counts[_VELOCITY] + tiles.counts, sums + tiles.amounts
+    means, number = _share(all_sums, all_counts), past.number + tiles.counts[-1]
+    velocity[0:4] = all_counts
+    velocity[4:8] = all_sums / UNITS_PER_CURRENCY_UNIT
     velocity[8:12] = means / UNITS_PER_CURRENCY_UNIT
     velocity[12:16] = deviations / UNITS_PER_CURRENCY_UNIT
-    velocity[16] = past.number
+    velocity[16] = number
     velocity[17] = np.minimum(past.age[:, -1], _MAX_AGE_SECONDS) / HOUR_SECONDS
-    velocity[18] = past.number / np.maximum((past.age * past.present).max(axis=1) / DAY_SECONDS, 1.0)
-    velocity[19] = _ratio(counts[1] + 1.0, velocity[18])
+    span = np.maximum((past.age * past.present).max(axis=1), tiles.span)
+    velocity[18] = number / np.maximum(span / DAY_SECONDS, 1.0)
+    velocity[19] = _ratio(all_counts[1] + 1.0, velocity[18])
 
-    weights = _WEIGHTS[-width:]
-    weighted_mean = past.amount @ weights / np.maximum(past.present @ weights, EWMA_DECAY)
+    weighted_mean = _sum(past.amount * _WEIGHTS[-width:]) / _WEIGHT_SUMS[past.number.astype(np.intp)]
     spreads = np.maximum(deviations[2:4], DEVIATION_FLOOR * means[2:4])
     scores = (amount - means[2:4]) / np.maximum(spreads, 1e-9)
     norm[0:2] = _ratio(amount, means[2:4])
@@ -251,6 +292,7 @@ def _customer(velocity: Floats, norm: Floats, past: _Past, amount: Floats, media
     norm[13:17] = _share(norm[9:13], counts[_HIGH])
     norm[17:21] = np.maximum.accumulate(ratios[:, ::-1], axis=1).take(last[_HIGH]) * is_filled[_HIGH]
     norm[21:23] = _count((past.known_age < _CUSTOMER_FRAUD_SECONDS) & past.is_fraud)
+    norm[21:23] += tiles.labels[1, _CUSTOMER_FRAUD]
     norm[23] = _days(_youngest(past.is_fraud, past.age))
 
 
@@ -261,28 +303,28 @@ def _hour_share(past: _Past) -> Floats:
     return _share(_count(is_near & past.present), past.number)
 
 
-def _terminal_velocity(out: Floats, past: _Past, amount: Floats) -> None:
-    out[0:3] = _count(past.age < _TERMINAL_SECONDS)
+def _terminal_velocity(out: Floats, past: _Past, tiles: TileSums, amount: Floats) -> None:
+    out[0:3] = _count(past.age < _TERMINAL_SECONDS) + tiles.counts[_TERMINAL]
     out[3] = np.minimum(past.age[:, -1], _MAX_AGE_SECONDS) / HOUR_SECONDS
-    out[4] = _ratio(amount, _share(past.amount.sum(axis=1), past.number))
+    out[4] = _ratio(amount, _share(past.amount.sum(axis=1) + tiles.amounts[-1], past.number + tiles.counts[-1]))
 
 
-def _terminal_risk(out: Floats, past: _Past) -> None:
+def _terminal_risk(out: Floats, past: _Past, tiles: TileSums) -> None:
     """The same for all frauds and, in the second half of the rows, for the ordinary ones."""
     is_known = past.known_age < _RISK_SECONDS
     # Rank 1 is the newest labelled payment by event time.
     rank = past.is_labelled[:, ::-1].cumsum(axis=1)[:, ::-1]
     is_last = rank <= _LAST_LABELLED[:, :, None]
-    known, last = _count(is_known), np.minimum(rank[:, 0], _LAST_LABELLED)
     is_after_legitimate = (past.is_labelled & ~past.is_fraud)[:, ::-1].cumsum(axis=1)[:, ::-1] == 0
-    for rows, is_fraud in zip(np.split(out, 2), (past.is_fraud, past.is_ordinary_fraud), strict=True):
-        oldest = np.where(is_fraud, past.age, -1.0).max(axis=1)
-        rows[0:4] = _count(is_known & is_fraud)
-        rows[4:8] = _share(rows[0:4], known)
-        rows[8:11] = _share(_count(is_last & is_fraud), last)
-        rows[11] = _days(_youngest(is_fraud, past.age))
-        rows[12] = _days(np.where(oldest < 0, _FAR, oldest))
-        rows[13] = _count(is_after_legitimate & is_fraud)
+    kinds = np.array([past.is_fraud, past.is_ordinary_fraud])
+    rows = out.reshape(len(kinds), -1, out.shape[1])
+    rows[:, 0:4] = _count(is_known & kinds[:, None]) + tiles.labels[1:]
+    rows[:, 4:8] = _share(rows[:, 0:4], _count(is_known) + tiles.labels[0])
+    rows[:, 8:11] = _share(_count(is_last & kinds[:, None]), np.minimum(rank[:, 0], _LAST_LABELLED))
+    rows[:, 11] = _days(_youngest(kinds, past.age))
+    oldest = np.where(kinds, past.age, -1.0).max(axis=-1)
+    rows[:, 12] = _days(np.where(oldest < 0, _FAR, oldest))
+    rows[:, 13] = _count(is_after_legitimate & kinds)
 
 
 def _novelty(out: Floats, windows: Windows, past: _Past, same_terminal: Bools) -> None:

@@ -1,61 +1,81 @@
-"""Features of arriving transactions from the rings of their entities: the online executor of the kernel."""
+"""Features of arriving transactions from the histories of their entities: the online executor of the kernel."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.features.history import COUNTRY_MASK, CUSTOMER_ENTRY, TERMINAL_ENTRY, find
+from ml.features.entries import COUNTRY_MASK, CUSTOMER_ENTRY, KEY_BYTES, amount_units
+from ml.features.history import SHAPES, Shape, Shapes, View, find_entry, view_before
 from ml.features.kernel import FeatureMatrix, Windows, compute, ratio_to_median
+from ml.features.tile_sums import TileSums, sums_of_tiles
 
 
 def compute_online(
-    entries: Sequence[bytes], customer_pasts: Sequence[bytes], terminal_pasts: Sequence[bytes]
+    entries: Sequence[bytes], customers: Sequence[bytes], terminals: Sequence[bytes], shapes: Shapes = SHAPES
 ) -> FeatureMatrix:
     """Returns the features of at least one transaction.
 
     Args:
         entries: each transaction's own customer entry.
-        customer_pasts: the part of each customer's ring that lies before the transaction.
-        terminal_pasts: likewise of each terminal's ring.
+        customers: the history of each one's customer, with or without the transaction.
+        terminals: likewise of each one's terminal.
+        shapes: of the histories.
     """
     current = np.frombuffer(b"".join(entries), CUSTOMER_ENTRY)
-    customer_past, customer_counts = _windows(customer_pasts, CUSTOMER_ENTRY)
-    terminal_past, terminal_counts = _windows(terminal_pasts, TERMINAL_ENTRY)
+    epochs = current["epoch"].astype(np.int64)
+    keys = [entry[:KEY_BYTES] for entry in entries]
+    customer_views = [view_before(*each, shapes.customer) for each in zip(customers, keys, strict=True)]
+    terminal_views = [view_before(*each, shapes.terminal) for each in zip(terminals, keys, strict=True)]
+    customer_past, customer_counts = _windows(customer_views, shapes.customer.entry)
+    terminal_past, terminal_counts = _windows(terminal_views, shapes.terminal.entry)
+    tiles = [view.tiles for view in (*customer_views, *terminal_views)]
+    customer_tiles, terminal_tiles = _tile_sums(tiles, epochs, customer_past["epoch"], terminal_past["epoch"])
     return compute(
         Windows(
-            epoch_seconds=current["epoch"].astype(np.int64),
-            amount_units=_amount_units(current),
+            epoch_seconds=epochs,
+            amount_units=amount_units(current),
             terminal=current["terminal"],
             device=current["device"],
             country=current["tag"] & np.uint16(COUNTRY_MASK),
             customer_past=customer_past,
             customer_counts=customer_counts,
+            customer_tiles=customer_tiles,
             terminal_past=terminal_past,
             terminal_counts=terminal_counts,
+            terminal_tiles=terminal_tiles,
         )
     )
 
 
-def amount_ratio(customer_ring: bytes, key: int) -> float | None:
-    """Returns a payment's ratio to its customer's median before it, None if the ring no longer holds the payment."""
-    size = CUSTOMER_ENTRY.itemsize
-    at = find(customer_ring, key.to_bytes(8, "little"), size)
-    if at < 0:
+def amount_ratio(customer: bytes, key: bytes, shape: Shape = SHAPES.customer) -> float | None:
+    """Returns a payment's ratio to its customer's median before it, None if the history no longer holds the payment."""
+    entry = find_entry(customer, key, shape)
+    if entry is None:
         return None
-    past, counts = _windows([customer_ring[:at]], CUSTOMER_ENTRY)
-    entry = np.frombuffer(customer_ring[at : at + size], CUSTOMER_ENTRY)
-    return float(ratio_to_median(_amount_units(entry), past, counts)[0])
+    past, counts = _windows([view_before(customer, key, shape)], CUSTOMER_ENTRY)
+    return float(ratio_to_median(np.frombuffer(entry, CUSTOMER_ENTRY), past, counts)[0])
 
 
-def _amount_units(entries: NDArray[np.void]) -> NDArray[np.int64]:
-    units: NDArray[np.int64] = entries["amount_high"].astype(np.int64) << 32 | entries["amount_low"]
-    return units
+def _tile_sums(
+    tiles: Sequence[bytes],
+    now: NDArray[np.int64],
+    customer_epochs: NDArray[np.uint32],
+    terminal_epochs: NDArray[np.uint32],
+) -> tuple[TileSums, TileSums]:
+    """Returns the sums of customers' and of terminals' tiles, read in one go."""
+    rows = len(now)
+    if not any(tiles):
+        return TileSums.none(rows), TileSums.none(rows)
+    epochs = np.zeros((2 * rows, max(customer_epochs.shape[1], terminal_epochs.shape[1])), np.int64)
+    epochs[:rows, : customer_epochs.shape[1]] = customer_epochs
+    epochs[rows:, : terminal_epochs.shape[1]] = terminal_epochs
+    return sums_of_tiles(tiles, np.concatenate([now, now]), epochs).halves()
 
 
-def _windows(pasts: Sequence[bytes], entry: np.dtype[np.void]) -> tuple[NDArray[np.void], NDArray[np.intp]]:
-    lengths = [len(past) for past in pasts]
+def _windows(views: Sequence[View], entry: np.dtype[np.void]) -> tuple[NDArray[np.void], NDArray[np.intp]]:
+    lengths = [len(view.entries) for view in views]
     width_bytes = max(entry.itemsize, *lengths)
-    padded = b"".join([past.rjust(width_bytes, b"\0") for past in pasts])
+    padded = b"".join([view.entries.rjust(width_bytes, b"\0") for view in views])
     counts = np.array(lengths, np.intp) // entry.itemsize
-    return np.frombuffer(padded, entry).reshape(len(pasts), -1), counts
+    return np.frombuffer(padded, entry).reshape(len(views), -1), counts

@@ -30,7 +30,7 @@ from ml.features.definition import (
     VELOCITY_WINDOWS,
 )
 
-DEFINITION_VERSION = 2
+DEFINITION_VERSION = 3
 """Raise it with every change of what a feature means; a test pins the numbers that belong to it."""
 
 AMOUNT_RATIO_FEATURE = "customer_ratio_median"

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
+from ml.features.history import EntityKind
 from ml.features.kernel import FeatureMatrix
 from ml.transaction import Transaction
-
-EntityKind = Literal["customer", "terminal"]
 
 ENTITY_TTL_SECONDS = 60 * 86_400
 """Life of an entity's state after its last transaction; every feature looks back less far than this."""
@@ -22,7 +21,7 @@ class AppliedLabel:
         is_fraud: the outcome.
         known_at: when it became known, epoch seconds.
         amount_ratio: `customer_ratio_median` of the payment as of its arrival, which tells whether a fraud was
-            ordinary (`ml.features.history.label_code`). None if it is not at hand: then what the store still
+            ordinary (`ml.features.entries.label_code`). None if it is not at hand: then what the store still
             remembers of the customer decides.
     """
 
@@ -36,11 +35,11 @@ class AppliedLabel:
 
 @dataclass(frozen=True, slots=True)
 class EntityState:
-    """One entity's whole state: its ring, packed as `ml.features.history` describes."""
+    """One entity's whole state, packed as `ml.features.history` describes."""
 
     kind: EntityKind
     entity_id: str
-    ring: bytes
+    history: bytes
 
 
 class FeatureStore(Protocol):
@@ -50,8 +49,10 @@ class FeatureStore(Protocol):
         """Returns each transaction's features as of its arrival, and remembers it.
 
         Rows are taken in order: a later row of the batch sees the earlier ones. A transaction id that is already
-        remembered changes nothing and gets the features it got the first time, unless labels or late events have
-        changed its past since. Takes at least one transaction.
+        remembered changes nothing and gets the very features it got the first time, as long as no more payments have
+        arrived since at its customer and terminal than their `Shape.slack`; the exceptions are labels that were
+        corrected since, or applied since although they had become known by its event time. Takes at least one
+        transaction.
 
         Raises:
             StoreUnavailableError: the state could not be read or written; a repetition is safe.

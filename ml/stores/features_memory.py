@@ -2,41 +2,30 @@
 
 from collections.abc import Iterable, Sequence
 
-from ml.features.history import (
-    CUSTOMER_ENTRY,
-    CUSTOMER_RING_BYTES,
-    TERMINAL_ENTRY,
-    TERMINAL_RING_BYTES,
-    encode,
-    insert,
-    label_code,
-    relabel,
-    transaction_key,
-)
+from ml.features.entries import encode, label_code, transaction_key
+from ml.features.history import SHAPES, EntityKind, Shapes, relabel, remember
 from ml.features.kernel import FeatureMatrix
 from ml.features.online import amount_ratio, compute_online
-from ml.stores.features import AppliedLabel, EntityKind, EntityState
+from ml.stores.features import AppliedLabel, EntityState
 from ml.transaction import Transaction
-
-_RING_BYTES = {"customer": CUSTOMER_RING_BYTES, "terminal": TERMINAL_RING_BYTES}
-_ENTRY_BYTES = {"customer": CUSTOMER_ENTRY.itemsize, "terminal": TERMINAL_ENTRY.itemsize}
 
 
 class MemoryFeatureStore:
-    """Keeps each entity's ring in a dictionary, for ever; not for use by several threads."""
+    """Keeps each entity's history in a dictionary, for ever; not for use by several threads."""
 
-    def __init__(self) -> None:
-        self._rings: dict[tuple[EntityKind, str], bytes] = {}
+    def __init__(self, shapes: Shapes = SHAPES) -> None:
+        self._shapes = shapes
+        self._histories: dict[tuple[EntityKind, str], bytes] = {}
 
     def observe(self, transactions: Sequence[Transaction]) -> FeatureMatrix:
         """See `FeatureStore.observe`."""
-        entries, customer_pasts, terminal_pasts = [], [], []
+        entries, customers, terminals = [], [], []
         for transaction in transactions:
             customer_entry, terminal_entry = encode(transaction)
             entries.append(customer_entry)
-            customer_pasts.append(self._insert("customer", transaction.customer_id, customer_entry))
-            terminal_pasts.append(self._insert("terminal", transaction.terminal_id, terminal_entry))
-        return compute_online(entries, customer_pasts, terminal_pasts)
+            customers.append(self._remember("customer", transaction.customer_id, customer_entry))
+            terminals.append(self._remember("terminal", transaction.terminal_id, terminal_entry))
+        return compute_online(entries, customers, terminals, self._shapes)
 
     def apply_labels(self, labels: Sequence[AppliedLabel]) -> int:
         """See `FeatureStore.apply_labels`."""
@@ -52,30 +41,35 @@ class MemoryFeatureStore:
         """See `FeatureStore.load`."""
         number = 0
         for state in states:
-            self._rings[state.kind, state.entity_id] = state.ring
+            self._histories[state.kind, state.entity_id] = state.history
             number += 1
         return number
 
-    def _insert(self, kind: EntityKind, entity_id: str, entry: bytes) -> bytes:
-        ring = self._rings.get((kind, entity_id), b"")
-        past, self._rings[kind, entity_id] = insert(ring, entry, capacity_bytes=_RING_BYTES[kind])
-        return past
+    def state(self, kind: EntityKind, entity_id: str) -> bytes:
+        """Returns an entity's packed history, empty if there is none."""
+        return self._histories.get((kind, entity_id), b"")
+
+    def _remember(self, kind: EntityKind, entity_id: str, entry: bytes) -> bytes:
+        """Returns the history before the entry and keeps the one with it."""
+        before = self.state(kind, entity_id)
+        self._histories[kind, entity_id] = remember(before, entry, self._shapes.of(kind))
+        return before
 
     def _label_code(self, label: AppliedLabel) -> int:
         ratio = label.amount_ratio
         if label.is_fraud and ratio is None:
-            ring = self._rings.get(("customer", label.customer_id), b"")
-            ratio = amount_ratio(ring, transaction_key(label.transaction_id))
+            history = self.state("customer", label.customer_id)
+            ratio = amount_ratio(history, transaction_key(label.transaction_id), self._shapes.customer)
         return label_code(is_fraud=label.is_fraud, amount_ratio=ratio)
 
     def _relabel(self, kind: EntityKind, entity_id: str, label: AppliedLabel, code: int) -> bool:
         changed = relabel(
-            self._rings.get((kind, entity_id), b""),
+            self.state(kind, entity_id),
             transaction_key(label.transaction_id),
-            entry_bytes=_ENTRY_BYTES[kind],
+            self._shapes.of(kind),
             label=code,
             known_at=label.known_at,
         )
         if changed is not None:
-            self._rings[kind, entity_id] = changed
+            self._histories[kind, entity_id] = changed
         return changed is not None

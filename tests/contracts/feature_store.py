@@ -5,7 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from ml.features.definition import CUSTOMER_RING_CAPACITY
+from ml.features.definition import CUSTOMER_NEWEST, CUSTOMER_RETRY_SLACK, TERMINAL_NEWEST, TERMINAL_RETRY_SLACK
 from ml.features.kernel import FeatureMatrix
 from ml.features.schema import FEATURE_COUNT, FEATURE_NAMES, SEQUENCE_CHANNELS, SEQUENCE_LENGTH
 from ml.stores.features import AppliedLabel, EntityState, FeatureStore
@@ -99,18 +99,101 @@ class FeatureStoreContract:
         assert value(after, "customer_sum_1h") == 4
         assert value(after, "customer_sum_1d") == 7
 
-    def test_a_ring_keeps_the_newest_entries(self, store: FeatureStore) -> None:
-        many = CUSTOMER_RING_CAPACITY + 5
+    def test_counts_sums_means_and_rates_hold_for_a_busy_customer(self, store: FeatureStore) -> None:
+        many = 3 * CUSTOMER_NEWEST
         store.observe([payment(number, at=number, amount=f"{number + 1}") for number in range(many)])
         matrix = store.observe([payment(many, at=many)])
-        assert value(matrix, "customer_history") == CUSTOMER_RING_CAPACITY
-        assert value(matrix, "customer_sum_1h") == sum(range(6, many + 1))
+        assert value(matrix, "customer_history") == many
+        for window in ("1h", "1d", "7d", "30d"):
+            assert value(matrix, f"customer_count_{window}") == many
+            assert value(matrix, f"customer_sum_{window}") == many * (many + 1) / 2
+            assert value(matrix, f"customer_mean_{window}") == (many + 1) / 2
+        assert value(matrix, "customer_rate_per_day") == many
+        assert value(matrix, "terminal_count_1d") == many
 
-    def test_something_older_than_a_full_ring_is_not_remembered(self, store: FeatureStore) -> None:
-        store.observe([payment(number, at=1000 + number) for number in range(CUSTOMER_RING_CAPACITY)])
+    def test_orders_and_extremes_are_about_the_newest_payments(self, store: FeatureStore) -> None:
+        store.observe([payment(0, amount="1000")])
+        store.observe([payment(number, at=number) for number in range(1, CUSTOMER_NEWEST)])
+        before = store.observe([payment(CUSTOMER_NEWEST, at=CUSTOMER_NEWEST, amount="500")])
+        after = store.observe([payment(CUSTOMER_NEWEST + 1, at=CUSTOMER_NEWEST + 1, amount="500")])
+        assert value(before, "customer_ratio_max") == 0.5
+        assert value(after, "customer_ratio_max") == 1
+
+    def test_a_window_in_tiles_begins_at_the_nearest_border(self, store: FeatureStore) -> None:
+        # START is midnight: one payment in each of these minutes of the first hour, then many to fold them.
+        store.observe([payment(number, at=60 * number) for number in range(60)])
+        at = 4 * 3600
+        store.observe([payment(100 + number, at=at) for number in range(CUSTOMER_NEWEST)])
+        for number, (hours, in_day) in enumerate([(24.4, True), (24.6, False)]):
+            matrix = store.observe([payment(900 + number, at=int(hours * 3600))])
+            assert value(matrix, "customer_count_1d") == CUSTOMER_NEWEST + (60 if in_day else 0) + number
+            assert value(matrix, "customer_count_7d") == CUSTOMER_NEWEST + 60 + number
+
+    def test_something_older_than_all_that_is_remembered_counts_in_its_own_tile(self, store: FeatureStore) -> None:
+        late = CUSTOMER_NEWEST + CUSTOMER_RETRY_SLACK + 5
+        store.observe([payment(number, at=3 * DAY + number) for number in range(late)])
         assert value(store.observe([payment(900, at=5, amount="9999")]), "customer_history") == 0
-        matrix = store.observe([payment(901, at=2000)])
-        assert value(matrix, "customer_sum_1d") == 10 * CUSTOMER_RING_CAPACITY
+        store.observe([payment(1000 + number, at=3 * DAY + 100 + number) for number in range(CUSTOMER_NEWEST)])
+        matrix = store.observe([payment(2000, at=3 * DAY + 1000)])
+        assert value(matrix, "customer_sum_1d") == 10 * (late + CUSTOMER_NEWEST)
+        assert value(matrix, "customer_sum_7d") == 10 * (late + CUSTOMER_NEWEST) + 9999
+
+    @pytest.mark.parametrize("more", [1, CUSTOMER_RETRY_SLACK])
+    def test_a_retry_sees_what_it_saw_although_newer_payments_came(self, store: FeatureStore, more: int) -> None:
+        store.observe([payment(number, at=number) for number in range(2 * TERMINAL_NEWEST)])
+        first = store.observe([payment(500, at=1000)])
+        store.observe([payment(600 + number, at=900 + 70 * number, amount="777") for number in range(more)])
+        again = store.observe([payment(500, at=1000)])
+        np.testing.assert_array_equal(first.vectors, again.vectors)
+        np.testing.assert_array_equal(first.sequences, again.sequences)
+
+    @pytest.mark.parametrize("newer", [0, TERMINAL_NEWEST, TERMINAL_NEWEST + TERMINAL_RETRY_SLACK + 1])
+    def test_a_label_counts_however_many_payments_came_since(self, store: FeatureStore, newer: int) -> None:
+        fraud = payment(0)
+        store.observe([fraud, *(payment(number, at=number) for number in range(1, newer + 1))])
+        given = label(fraud, known_at=DAY + 5, amount_ratio=1.0)
+        assert store.apply_labels([given]) == 1
+        matrix = store.observe([payment(900, at=DAY + 3600)])
+        for window in ("1d", "7d", "14d", "30d"):
+            assert value(matrix, f"terminal_frauds_{window}") == 1
+            assert value(matrix, f"terminal_ordinary_frauds_{window}") == 1
+            assert value(matrix, f"terminal_fraud_share_{window}") == 1
+        assert value(matrix, "customer_frauds_7d") == 1
+
+    @pytest.mark.parametrize("newer", [TERMINAL_NEWEST, TERMINAL_NEWEST + TERMINAL_RETRY_SLACK + 1])
+    def test_a_label_of_a_folded_payment_counts_from_the_end_of_its_hour(self, store: FeatureStore, newer: int) -> None:
+        fraud = payment(0)
+        store.observe([fraud, *(payment(number, at=number) for number in range(1, newer + 1))])
+        store.apply_labels([label(fraud, known_at=DAY + 5)])
+        assert value(store.observe([payment(900, at=DAY + 3599)]), "terminal_frauds_7d") == 0
+        assert value(store.observe([payment(901, at=DAY + 3600)]), "terminal_frauds_7d") == 1
+
+    def test_a_label_keeps_counting_when_its_payment_is_folded(self, store: FeatureStore) -> None:
+        fraud = payment(0)
+        store.observe([fraud])
+        store.apply_labels([label(fraud, known_at=5)])
+        many = TERMINAL_NEWEST + TERMINAL_RETRY_SLACK + 1
+        counts = [
+            value(store.observe([payment(number, at=4000 + number)]), "terminal_frauds_1d")
+            for number in range(1, many + 1)
+        ]
+        assert counts == [1] * many
+
+    @pytest.mark.parametrize("newer", [0, TERMINAL_NEWEST, TERMINAL_NEWEST + TERMINAL_RETRY_SLACK + 1])
+    def test_a_label_delivered_twice_counts_once(self, store: FeatureStore, newer: int) -> None:
+        fraud = payment(0)
+        store.observe([fraud, *(payment(number, at=number) for number in range(1, newer + 1))])
+        assert store.apply_labels([label(fraud, known_at=DAY)] * 2) == 2
+        assert store.apply_labels([label(fraud, known_at=DAY)]) == 1
+        matrix = store.observe([payment(900, at=2 * DAY)])
+        assert (value(matrix, "terminal_frauds_7d"), value(matrix, "terminal_fraud_share_7d")) == (1, 1)
+
+    def test_a_corrected_label_of_a_folded_payment_replaces_the_first(self, store: FeatureStore) -> None:
+        fraud = payment(0)
+        store.observe([fraud, *(payment(number, at=number) for number in range(1, TERMINAL_NEWEST + 1))])
+        store.apply_labels([label(fraud, known_at=DAY), label(fraud, known_at=2 * DAY, is_fraud=False)])
+        matrix = store.observe([payment(900, at=3 * DAY)])
+        assert (value(matrix, "terminal_frauds_7d"), value(matrix, "terminal_fraud_age_days")) == (0, 60)
 
     def test_a_label_counts_from_the_moment_it_became_known(self, store: FeatureStore) -> None:
         fraud = payment(1)

@@ -1,24 +1,62 @@
 -- Keys:
---   KEYS[1]  string   the ring of one customer or terminal, see ml/features/history.py
--- Arguments: the transaction's 8-byte hash, bytes per entry, the label (1 legitimate, 2 fraud, 3 ordinary
--- fraud), known_at.
--- Returns 1 if the transaction is in the ring, now with this label; else 0.
-local id, size, label, known_at = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local ring = redis.call('GET', KEYS[1]) or ''
-local at = string.find(ring, id, 1, true)
-while at and (at - 1) % size ~= 0 do
-  at = string.find(ring, id, at + 1, true)
-end
-if not at then
+--   KEYS[1]  string   the history of one customer or terminal, see ml/features/history.py
+-- Arguments: the transaction's 8-byte hash; the label (1 legitimate, 2 fraud, 3 ordinary fraud); known_at; bytes per
+-- entry; payments seen one by one; most hour tiles, day tiles and label keys.
+-- Returns 1 if the label counts now or did already, 0 if it is not known that the history had the transaction.
+local key, label, known_at, size = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local newest, hour_tiles, day_tiles, most_keys = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local packed = redis.call('GET', KEYS[1])
+if not packed or sub(packed, 1, 2) ~= MARK then
   return 0
 end
+local days_at, label_hours_at, label_days_at, label_keys_at, entries_at = offsets(packed)
+local label_hours = sub(packed, label_hours_at, label_days_at - 1)
+local label_days = sub(packed, label_days_at, label_keys_at - 1)
+local label_keys = sub(packed, label_keys_at, entries_at - 1)
+local entries = sub(packed, entries_at)
 
--- The label shares its byte with the country: the top two bits are the label's.
-local tag = string.byte(ring, at + 23)
-local old_label, old_known_at = math.floor(tag / 64), struct.unpack('<I4', ring, at + 12)
-if old_label > 0 and (old_label >= 2) == (label >= 2) and old_known_at <= known_at then
-  return 1
+local function count(of, since, sign)
+  label_hours = add_label(label_hours, floor(since / HOUR), of, sign, hour_tiles)
+  label_days = add_label(label_days, floor(since / DAY), of, sign, day_tiles)
 end
-redis.call('SETRANGE', KEYS[1], at + 11, struct.pack('<I4', known_at))
-redis.call('SETRANGE', KEYS[1], at + 22, string.char(tag % 64 + label * 64))
+
+local short_key = sub(key, 1, LABEL_KEY)
+local is_labelled = find(label_keys, short_key, LABEL_KEY, 1)
+local at = find(entries, key, size, 1)
+if at then
+  -- The label shares its byte with the country: the top two bits are the label's.
+  local tag, old_known_at = byte(entries, at + 23), unpack('<I4', entries, at + 12)
+  local old = floor(tag / 64)
+  if old > 0 and (old >= 2) == (label >= 2) and old_known_at <= known_at then
+    return 1
+  end
+  if at - 1 < #entries - newest * size then
+    if old > 0 then
+      count(old, old_known_at, -1)
+    end
+    count(label, known_at, 1)
+  end
+  entries = sub(entries, 1, at + 11) .. pack('<I4', known_at) .. sub(entries, at + 16, at + 22)
+    .. char(tag % 64 + label * 64) .. sub(entries, at + 24)
+elseif label_hours_at == HEADER + 1 then
+  return 0
+elseif is_labelled then
+  return 1
+else
+  count(label, known_at, 1)
+end
+
+if not is_labelled then
+  label_keys = label_keys .. short_key
+  if #label_keys > most_keys * LABEL_KEY then
+    label_keys = sub(label_keys, LABEL_KEY + 1)
+  end
+end
+local counts = char(#label_hours / LABEL_TILE, #label_days / LABEL_TILE, #label_keys / LABEL_KEY)
+local tiles = sub(packed, HEADER + 1, label_hours_at - 1)
+redis.call(
+  'SET', KEYS[1],
+  sub(packed, 1, 4) .. counts .. '\0' .. tiles .. label_hours .. label_days .. label_keys .. entries,
+  'KEEPTTL'
+)
 return 1

@@ -1,31 +1,41 @@
 -- Keys:
---   KEYS[1]  string   the ring of one customer or terminal, see ml/features/history.py
--- Arguments: the transaction's entry, the ring's capacity in bytes, the ring's life in seconds.
--- Returns the part of the ring that lies before the entry, and puts the entry into the ring.
-local entry, capacity, life = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+--   KEYS[1]  string   the history of one customer or terminal, see ml/features/history.py
+-- Arguments: the transaction's entry; payments seen one by one; most entries, hour tiles and day tiles; the history's
+-- life in seconds.
+-- Returns the history as it was, without the transaction or, if this is a retry, with it; and remembers the transaction.
+local entry, newest, capacity, life = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[6]
 local size = #entry
-local ring = redis.call('GET', KEYS[1]) or ''
-
--- A retried transaction changes nothing and gets the same past again.
-local id = string.sub(entry, 1, 8)
-local at = string.find(ring, id, 1, true)
-while at and (at - 1) % size ~= 0 do
-  at = string.find(ring, id, at + 1, true)
+local packed = redis.call('GET', KEYS[1])
+if not packed or sub(packed, 1, 2) ~= MARK then
+  redis.call('SET', KEYS[1], MARK .. '\0\0\0\0\0\0' .. entry, 'EX', life)
+  return ''
 end
-if at then
-  return string.sub(ring, 1, at - 1)
+local days_at, label_hours_at, label_days_at, label_keys_at, entries_at = offsets(packed)
+if find(packed, sub(entry, 1, 8), size, entries_at) then
+  return packed
 end
 
--- Nearly every event is the newest; a late one moves left to its place.
-local epoch = struct.unpack('<I4', entry, 9)
-local cut = #ring
-while cut > 0 and struct.unpack('<I4', ring, cut - size + 9) > epoch do
-  cut = cut - size
+local leaving = #packed + 1 - newest * size
+if leaving < entries_at then
+  redis.call('SET', KEYS[1], packed .. entry, 'EX', life)
+  return packed
 end
-local past = string.sub(ring, 1, cut)
-local longer = past .. entry .. string.sub(ring, cut + 1)
-if #longer > capacity then
-  longer = string.sub(longer, #longer - capacity + 1)
+
+local hour_tiles, day_tiles = tonumber(ARGV[4]), tonumber(ARGV[5])
+local epoch, known_at, amount_low, amount_high, tag = unpack('<I4I4I4I2I2', packed, leaving + 8)
+local amount, label = amount_low + amount_high * 4294967296, floor(tag / 16384)
+local hours = add_payment(sub(packed, HEADER + 1, days_at - 1), floor(epoch / HOUR), amount, hour_tiles)
+local days = add_payment(sub(packed, days_at, label_hours_at - 1), floor(epoch / DAY), amount, day_tiles)
+local labels, label_counts = sub(packed, label_hours_at, label_keys_at - 1), sub(packed, 5, 6)
+if label > 0 then
+  local border = label_days_at - label_hours_at
+  local label_hours = add_label(sub(labels, 1, border), floor(known_at / HOUR), label, 1, hour_tiles)
+  local label_days = add_label(sub(labels, border + 1), floor(known_at / DAY), label, 1, day_tiles)
+  labels, label_counts = label_hours .. label_days, char(#label_hours / LABEL_TILE, #label_days / LABEL_TILE)
 end
-redis.call('SET', KEYS[1], longer, 'EX', life)
-return past
+-- The newest entries are cut out in one piece: copies of long strings are what this script spends its time on.
+local kept_at = math.max(entries_at, #packed + 1 - (capacity - 1) * size)
+local header = MARK .. char(#hours / TILE, #days / TILE) .. label_counts .. sub(packed, 7, 8)
+local label_keys = sub(packed, label_keys_at, entries_at - 1)
+redis.call('SET', KEYS[1], header .. hours .. days .. labels .. label_keys .. sub(packed, kept_at) .. entry, 'EX', life)
+return packed

@@ -6,7 +6,8 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from ml.features.history import CUSTOMER_ENTRY, TERMINAL_ENTRY
+from ml.features.entries import CUSTOMER_ENTRY, TERMINAL_ENTRY
+from ml.features.history import HEADER_BYTES
 from ml.scoring_batch import ScoringRequest
 from ml.stores.features_redis import entity_key
 from ml.stores.keys_redis import OUTBOX, decision_key
@@ -84,7 +85,7 @@ def test_two_copies_in_two_messages_are_decided_and_counted_once(
         ("customer", item.customer_id, CUSTOMER_ENTRY),
         ("terminal", item.terminal_id, TERMINAL_ENTRY),
     ):
-        assert len(works.client.get(entity_key(kind, name))) == entry.itemsize
+        assert len(works.client.get(entity_key(kind, name))) == HEADER_BYTES + entry.itemsize
 
 
 def test_the_worker_gives_a_sign_of_life_with_its_model(works: Works) -> None:

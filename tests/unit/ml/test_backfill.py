@@ -3,13 +3,17 @@ import pytest
 
 from ml.backfill import count_entities, entity_states
 from ml.features.definition import DAY_SECONDS
+from ml.features.history import History
+from ml.features.offline import compute_features
 from ml.simulator import simulate
 from ml.stores.features import AppliedLabel
 from ml.stores.features_memory import MemoryFeatureStore
 from ml.table import TransactionTable
+from tests.contracts.feature_operations import RATIO
 
 
 def applied_labels(table: TransactionTable) -> list[AppliedLabel]:
+    ratios = compute_features(table).vectors[:, RATIO].tolist()
     return [
         AppliedLabel(
             item.transaction_id,
@@ -17,6 +21,7 @@ def applied_labels(table: TransactionTable) -> list[AppliedLabel]:
             item.terminal_id,
             bool(table.is_fraud[row]),
             int(table.label_known_at[row]),
+            ratios[row],
         )
         for row, item in enumerate(table.to_transactions())
     ]
@@ -24,7 +29,7 @@ def applied_labels(table: TransactionTable) -> list[AppliedLabel]:
 
 @pytest.mark.parametrize("late_seconds", [0, 40_000])
 def test_scoring_after_a_backfill_equals_scoring_after_having_lived(late_seconds: int) -> None:
-    # Few entities and many days, so that rings overflow.
+    # Few entities and many days, so that payments are folded.
     table = simulate(customers=15, terminals=6, days=90, seed=3)
     if late_seconds:
         delays = np.where(np.random.default_rng(1).random(len(table)) < 0.1, late_seconds, 0)
@@ -37,10 +42,13 @@ def test_scoring_after_a_backfill_equals_scoring_after_having_lived(late_seconds
 
     lived = MemoryFeatureStore()
     lived.observe([transactions[row] for row in before])
-    lived.apply_labels([labels[row] for row in before if table.label_known_at[row] <= moment])
+    known = [labels[row] for row in before if table.label_known_at[row] <= moment]
+    lived.apply_labels(sorted(known, key=lambda label: label.known_at))
     filled = MemoryFeatureStore()
     states = list(entity_states(table, moment))
     assert filled.load(states) == len(states) == count_entities(table, moment)
+    assert any(History.unpack(state.history).label_days for state in states)
+    assert all(lived.state(state.kind, state.entity_id) == state.history for state in states)
 
     for row in after:
         for label in (labels[row] for row in before if moment < table.label_known_at[row] <= moment + 1):
@@ -54,8 +62,8 @@ def test_scoring_after_a_backfill_equals_scoring_after_having_lived(late_seconds
 
 def test_without_a_moment_everything_counts() -> None:
     table = simulate(customers=10, terminals=10, days=5, seed=3)
-    rings = [state.ring for state in entity_states(table) if state.kind == "customer"]
-    assert sum(map(len, rings)) == 32 * len(table)
+    histories = [History.unpack(state.history) for state in entity_states(table) if state.kind == "customer"]
+    assert sum(len(history.entries) for history in histories) == 32 * len(table)
 
 
 def test_a_history_without_rows_has_no_states() -> None:

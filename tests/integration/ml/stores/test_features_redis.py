@@ -3,15 +3,19 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import redis
+from hypothesis import HealthCheck, given, settings
 
 from ml.backfill import entity_states
 from ml.errors import StoreUnavailableError
-from ml.features.definition import CUSTOMER_RING_CAPACITY, TERMINAL_RING_CAPACITY
+from ml.features.definition import DAY_SECONDS, HOUR_SECONDS
+from ml.features.history import SHAPES, History
 from ml.features.offline import compute_features
 from ml.simulator import simulate
 from ml.stores.features import ENTITY_TTL_SECONDS, AppliedLabel, EntityState
+from ml.stores.features_memory import MemoryFeatureStore
 from ml.stores.features_redis import RedisFeatureStore, entity_key
 from ml.stores.server_redis import ServerCommands
+from tests.contracts.feature_operations import RATIO, SMALL, Life, Operation, operations
 from tests.contracts.feature_store import FeatureStoreContract, label, payment, value
 
 
@@ -41,15 +45,34 @@ class TestRedisFeatureStore(FeatureStoreContract):
 
 
 def test_a_full_entity_takes_at_most_4_kb(store: RedisFeatureStore, client: "redis.Redis") -> None:
-    name = "x" * 64
-    payments = [
-        payment(number, at=number, customer=name, terminal=name)
-        for number in range(max(CUSTOMER_RING_CAPACITY, TERMINAL_RING_CAPACITY) + 20)
-    ]
-    store.observe(payments)
-    store.apply_labels([label(item, known_at=5) for item in payments])
+    name, hours = "x" * 64, 40 * 24
+    hourly = [payment(hour, at=hour * HOUR_SECONDS, customer=name, terminal=name) for hour in range(hours)]
+    newest = [payment(hours + number, at=hours * HOUR_SECONDS, customer=name, terminal=name) for number in range(100)]
+    store.observe(hourly + newest)
+    store.apply_labels([label(item, known_at=hour * HOUR_SECONDS + DAY_SECONDS) for hour, item in enumerate(hourly)])
     for kind in ("customer", "terminal"):
+        history = History.unpack(client.get(entity_key(kind, name)))  # type: ignore[arg-type]
+        numbers = (history.hours, history.days, history.label_hours, history.label_days, history.label_keys)
+        assert list(map(len, numbers)) == [28 * 13, 34 * 13, 28 * 10, 34 * 10, 16 * 4]
+        assert len(history.entries) == SHAPES.of(kind).capacity * SHAPES.of(kind).entry_bytes
         assert client.memory_usage(entity_key(kind, name)) <= 4096  # type: ignore[operator]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=operations(60))
+def test_redis_and_memory_hold_the_same_bytes_whatever_happens(client: "redis.Redis", history: list[Operation]) -> None:
+    _forget(client)
+    lives = (
+        Life(RedisFeatureStore(ServerCommands(client), SMALL), SMALL),
+        Life(memory := MemoryFeatureStore(SMALL), SMALL),
+    )
+    for operation in history:
+        for life in lives:
+            life.happens(operation)
+        for kind, name in lives[0].entities():
+            assert client.get(entity_key(kind, name)) == memory.state(kind, name)
+    for (_, left), (_, right) in zip(lives[0].payments, lives[1].payments, strict=True):
+        np.testing.assert_array_equal(left.vectors, right.vectors)
 
 
 def test_an_idle_entity_is_forgotten(store: RedisFeatureStore, client: "redis.Redis") -> None:
@@ -100,9 +123,10 @@ def test_an_unreachable_server_is_told_as_unavailable(operation: str) -> None:
 def test_twenty_thousand_replayed_transactions_give_the_offline_numbers(
     store: RedisFeatureStore, client: "redis.Redis"
 ) -> None:
-    table = simulate(customers=250, terminals=150, days=50, seed=5)
+    table = simulate(customers=250, terminals=60, days=60, seed=5)
     table = table.select(slice(0, 20_000))
     transactions = list(table.to_transactions())
+    offline = compute_features(table)
     labels = [
         AppliedLabel(
             item.transaction_id,
@@ -110,10 +134,10 @@ def test_twenty_thousand_replayed_transactions_give_the_offline_numbers(
             item.terminal_id,
             bool(table.is_fraud[row]),
             int(table.label_known_at[row]),
+            float(offline.vectors[row, RATIO]),
         )
         for row, item in enumerate(transactions)
     ]
-    offline = compute_features(table)
     applied = 0
     for first in range(0, len(transactions), 32):
         batch = transactions[first : first + 32]
@@ -123,12 +147,12 @@ def test_twenty_thousand_replayed_transactions_give_the_offline_numbers(
             applied = due
         online = store.observe(batch)
         rows = slice(first, first + len(batch))
-        np.testing.assert_allclose(online.vectors, offline.vectors[rows], rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(online.sequences, offline.sequences[rows], rtol=1e-6, atol=1e-6)
+        np.testing.assert_array_equal(online.vectors, offline.vectors[rows])
+        np.testing.assert_array_equal(online.sequences, offline.sequences[rows])
     assert applied > 10_000
 
     # What was lived through is, byte for byte, what a backfill would have loaded.
     moment = int(table.epoch_seconds[-1]) + 1
     store.apply_labels([label for label in labels[applied:] if label.known_at <= moment])
     for state in entity_states(table, moment):
-        assert client.get(entity_key(state.kind, state.entity_id)) == state.ring
+        assert client.get(entity_key(state.kind, state.entity_id)) == state.history

@@ -66,20 +66,37 @@ def days(now: int, times: list[int]) -> float:
     return min((now - max(times)) / DAY, d.MAX_AGE_DAYS) if times else d.MAX_AGE_DAYS
 
 
-def customer_reference(now: Row, past: list[Row]) -> dict[str, float]:
+def border(now: int, length: int) -> int:
+    """Where a window begins for payments that are in tiles: at the nearest border of one."""
+    width = d.HOUR_SECONDS if length <= DAY else DAY
+    return math.floor((now - length) / width + 0.5) * width
+
+
+def folded_labels(now: Row, folded: list[Row], length: int) -> list[Row]:
+    complete = now.time // d.HOUR_SECONDS * d.HOUR_SECONDS
+    return [row for row in folded if border(now.time, length) <= row.known_at < complete]
+
+
+def customer_reference(now: Row, everything: list[Row]) -> dict[str, float]:
     result = {}
+    past, folded = everything[-d.CUSTOMER_NEWEST :], everything[: -d.CUSTOMER_NEWEST]
     middle = median([row.amount for row in past[-d.MEDIAN_LENGTH :]]) if past else now.amount
     means, deviations = {}, {}
     for name, length in d.VELOCITY_WINDOWS.items():
         amounts = [row.amount for row in past if now.time - row.time < length]
-        means[name], deviations[name] = (fmean(amounts), pstdev(amounts)) if amounts else (0.0, 0.0)
+        deviations[name] = pstdev(amounts) if amounts else 0.0
+        amounts += [row.amount for row in folded if row.time >= border(now.time, length)]
+        means[name] = fmean(amounts) if amounts else 0.0
         result[f"customer_count_{name}"] = len(amounts)
         result[f"customer_sum_{name}"] = sum(amounts)
         result[f"customer_mean_{name}"] = means[name]
         result[f"customer_deviation_{name}"] = deviations[name]
-    result["customer_history"] = len(past)
+    in_month = [row for row in folded if row.time >= border(now.time, 30 * DAY)]
+    number = len(past) + len(in_month)
+    oldest = [row.time // DAY * DAY for row in in_month[:1]] + [row.time for row in past[:1]]
+    result["customer_history"] = number
     result["customer_hours_since_last"] = days(now.time, [row.time for row in past]) * 24
-    rate = share(len(past), max((now.time - past[0].time) / DAY, 1.0)) if past else 0.0
+    rate = number / max((now.time - min(oldest)) / DAY, 1.0) if past else 0.0
     result["customer_rate_per_day"] = rate
     result["customer_rate_ratio_1d"] = ratio(result["customer_count_1d"] + 1, rate)
     for name in ("7d", "30d"):
@@ -103,7 +120,8 @@ def customer_reference(now: Row, past: list[Row]) -> dict[str, float]:
         result[f"customer_high_max_{name}"] = max(ratios, default=0.0)
     frauds = [row for row in past if row.is_fraud and row.known_at <= now.time]
     for name, length in d.CUSTOMER_FRAUD_WINDOWS.items():
-        result[f"customer_frauds_{name}"] = sum(now.time - row.known_at < length for row in frauds)
+        of_folded = [row for row in folded_labels(now, folded, length) if row.is_fraud]
+        result[f"customer_frauds_{name}"] = sum(now.time - row.known_at < length for row in frauds) + len(of_folded)
     result["customer_fraud_age_days"] = days(now.time, [row.time for row in frauds])
     here = [row for row in past if row.terminal == now.terminal]
     result["is_new_terminal"] = not here
@@ -116,12 +134,15 @@ def customer_reference(now: Row, past: list[Row]) -> dict[str, float]:
     return result
 
 
-def terminal_reference(now: Row, past: list[Row]) -> dict[str, float]:
+def terminal_reference(now: Row, everything: list[Row]) -> dict[str, float]:
     result = {}
+    past, folded = everything[-d.TERMINAL_NEWEST :], everything[: -d.TERMINAL_NEWEST]
     for name, length in d.TERMINAL_WINDOWS.items():
-        result[f"terminal_count_{name}"] = sum(now.time - row.time < length for row in past)
+        in_tiles = [row for row in folded if row.time >= border(now.time, length)]
+        result[f"terminal_count_{name}"] = sum(now.time - row.time < length for row in past) + len(in_tiles)
     result["terminal_hours_since_last"] = days(now.time, [row.time for row in past]) * 24
-    mean = fmean([row.amount for row in past]) if past else 0.0
+    in_month = [row for row in folded if row.time >= border(now.time, 30 * DAY)]
+    mean = fmean([row.amount for row in past + in_month]) if past else 0.0
     result["terminal_ratio_mean"] = ratio(now.amount, mean)
     labelled = [row for row in past if row.known_at <= now.time]
     frauds = [row for row in labelled if row.is_fraud]
@@ -132,6 +153,7 @@ def terminal_reference(now: Row, past: list[Row]) -> dict[str, float]:
         chosen = [row for row in frauds if is_of_kind(row)]
         for name, length in d.RISK_WINDOWS.items():
             recent = [row for row in labelled if now.time - row.known_at < length]
+            recent += folded_labels(now, folded, length)
             number = sum(map(is_of_kind, recent))
             result[f"terminal_{kind}s_{name}"] = number
             result[f"terminal_{kind}_share_{name}"] = share(number, len(recent))
@@ -151,7 +173,7 @@ def test_every_feature_means_what_its_plain_telling_says(table: TransactionTable
     expected = np.empty_like(matrix.vectors)
     for index, (customer, terminal, now) in enumerate(rows_of(table)):
         hour = now.time % DAY / 3600
-        of_customer = customer_reference(now, customers.setdefault(customer, [])[-d.CUSTOMER_RING_CAPACITY :])
+        of_customer = customer_reference(now, customers.setdefault(customer, []))
         values = {
             "amount": now.amount,
             "amount_log": math.log1p(now.amount),
@@ -159,7 +181,7 @@ def test_every_feature_means_what_its_plain_telling_says(table: TransactionTable
             "is_night": hour < d.NIGHT_END_HOUR,
             "is_weekend": np.datetime64(now.time, "s").item().weekday() >= 5,
             **of_customer,
-            **terminal_reference(now, terminals.setdefault(terminal, [])[-d.TERMINAL_RING_CAPACITY :]),
+            **terminal_reference(now, terminals.setdefault(terminal, [])),
         }
         assert set(values) == set(FEATURE_NAMES)
         expected[index] = [values[name] for name in FEATURE_NAMES]

@@ -1,31 +1,29 @@
 """The parity law: a table gives the numbers that living through its rows gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.features import definition
+from ml.features.history import SHAPES, Shapes
 from ml.features.kernel import FeatureMatrix
 from ml.features.offline import compute_features
-from ml.features.schema import AMOUNT_RATIO_FEATURE, FEATURE_NAMES
+from ml.features.schema import FEATURE_NAMES
 from ml.simulator import simulate
 from ml.stores.features import AppliedLabel
 from ml.stores.features_memory import MemoryFeatureStore
 from ml.table import NEVER, TransactionTable
 from ml.transaction import Transaction
+from tests.contracts.feature_operations import DAY, RATIO, SMALL, START
 
-START = 1_767_225_600
-DAY = 86_400
 WHOLE_NUMBERS = [
     index
     for index, name in enumerate(FEATURE_NAMES)
     if any(part in name for part in ("count", "sum", "frauds", "visits"))
 ]
-RATIO = FEATURE_NAMES.index(AMOUNT_RATIO_FEATURE)
 
 
 @dataclass(frozen=True)
@@ -76,12 +74,14 @@ def events(number: int) -> st.SearchStrategy[Event]:
 histories = st.integers(1, 40).flatmap(lambda length: st.tuples(*(events(number) for number in range(length))))
 
 
-def live_through(history: tuple[Event, ...], repeated: set[int]) -> tuple[FeatureMatrix, TransactionTable]:
+def live_through(
+    history: tuple[Event, ...], repeated: set[int], shapes: Shapes = SHAPES
+) -> tuple[FeatureMatrix, TransactionTable]:
     """Feeds the events one by one to a store, labels as they become known, some events twice.
 
     Returns what the store answered and the table of it all, rows in the same order.
     """
-    store = MemoryFeatureStore()
+    store = MemoryFeatureStore(shapes)
     now, vectors, sequences, rows = START + 10 * DAY, [], [], []
     pending: list[AppliedLabel] = []
     for event in history:
@@ -126,16 +126,12 @@ def test_online_equals_offline_for_any_history(history: tuple[Event, ...], repea
     assert_same(online, compute_features(table, rows))
 
 
-@settings(max_examples=40, deadline=None)
-@given(history=st.tuples(*(events(number) for number in range(30))))
-def test_online_equals_offline_when_rings_overflow(history: tuple[Event, ...]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ml.features.offline.CUSTOMER_RING_CAPACITY", 4)
-        patch.setattr("ml.features.offline.TERMINAL_RING_CAPACITY", 3)
-        patch.setattr("ml.stores.features_memory._RING_BYTES", {"customer": 4 * 32, "terminal": 3 * 24})
-        online, table = live_through(history, set())
-        rows = np.array([list(table.transaction_id).index(f"p{event.number}") for event in history])
-        assert_same(online, compute_features(table, rows))
+@settings(max_examples=100, deadline=None)
+@given(history=st.tuples(*(events(number) for number in range(30))), repeated=st.sets(st.integers(0, 30), max_size=5))
+def test_online_equals_offline_when_payments_are_folded(history: tuple[Event, ...], repeated: set[int]) -> None:
+    online, table = live_through(history, repeated, SMALL)
+    rows = np.array([list(table.transaction_id).index(f"p{event.number}") for event in history])
+    assert_same(online, compute_features(table, rows, SMALL))
 
 
 def test_online_equals_offline_over_a_simulated_history() -> None:
@@ -156,7 +152,7 @@ def test_online_equals_offline_over_a_simulated_history() -> None:
     applied = 0
     for item in transactions:
         while labels[applied].known_at <= item.epoch_seconds:
-            store.apply_labels([labels[applied]])
+            store.apply_labels([replace(labels[applied], amount_ratio=float(vectors[applied][0, RATIO]))])
             applied += 1
         vectors.append(store.observe([item]).vectors)
     np.testing.assert_allclose(np.concatenate(vectors), compute_features(table).vectors, rtol=1e-9, atol=1e-9)
