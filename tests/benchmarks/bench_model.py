@@ -1,6 +1,6 @@
 """Measures the model on the request path: the graph by batch size, reasons, golden check.
 
-Run: `python tests/benchmarks/bench_model.py [--data PATH]`. One thread; the best of several rounds, because on a
+Run: `python -m tests.benchmarks.bench_model [--data PATH]`. One thread; the best of several rounds, because on a
 shared machine only the best is about the code.
 """
 
