@@ -15,6 +15,9 @@ ifneq ($(strip $(UV_FIND_LINKS)),)
 export UV_FIND_LINKS
 endif
 
+# OpenMP threads that wait spinning take the cores from each other and from everything else.
+export OMP_WAIT_POLICY ?= passive
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-unit up down status check lint format types imports lock security clean
 
