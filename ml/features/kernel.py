@@ -147,7 +147,6 @@ class _Past:
         known_age = now[:, None] - entries["known_at"]
         self.is_labelled: Bools = (label > 0) & (known_age >= 0) & self.present
         self.is_fraud: Bools = (label >= LABEL_FRAUD) & self.is_labelled
-        self.is_ordinary_fraud: Bools = (label == LABEL_ORDINARY_FRAUD) & self.is_labelled
         self.known_age: Floats = np.where(self.is_labelled, known_age, _FAR)
 
 
@@ -316,7 +315,8 @@ def _terminal_risk(out: Floats, past: _Past, tiles: TileSums) -> None:
     rank = past.is_labelled[:, ::-1].cumsum(axis=1)[:, ::-1]
     is_last = rank <= _LAST_LABELLED[:, :, None]
     is_after_legitimate = (past.is_labelled & ~past.is_fraud)[:, ::-1].cumsum(axis=1)[:, ::-1] == 0
-    kinds = np.array([past.is_fraud, past.is_ordinary_fraud])
+    is_ordinary = (labels(past.entries) == LABEL_ORDINARY_FRAUD) & past.is_fraud
+    kinds = np.array([past.is_fraud, is_ordinary])
     rows = out.reshape(len(kinds), -1, out.shape[1])
     rows[:, 0:4] = _count(is_known & kinds[:, None]) + tiles.labels[1:]
     rows[:, 4:8] = _share(rows[:, 0:4], _count(is_known) + tiles.labels[0])

@@ -30,7 +30,7 @@ def compute_online(
     customer_past, customer_counts = _windows(customer_views, shapes.customer.entry)
     terminal_past, terminal_counts = _windows(terminal_views, shapes.terminal.entry)
     tiles = [view.tiles for view in (*customer_views, *terminal_views)]
-    customer_tiles, terminal_tiles = _tile_sums(tiles, epochs, customer_past["epoch"], terminal_past["epoch"])
+    customer_tiles, terminal_tiles = _tile_sums(tiles, epochs, customer_past, terminal_past)
     return compute(
         Windows(
             epoch_seconds=epochs,
@@ -58,18 +58,15 @@ def amount_ratio(customer: bytes, key: bytes, shape: Shape = SHAPES.customer) ->
 
 
 def _tile_sums(
-    tiles: Sequence[bytes],
-    now: NDArray[np.int64],
-    customer_epochs: NDArray[np.uint32],
-    terminal_epochs: NDArray[np.uint32],
+    tiles: Sequence[bytes], now: NDArray[np.int64], customers: NDArray[np.void], terminals: NDArray[np.void]
 ) -> tuple[TileSums, TileSums]:
     """Returns the sums of customers' and of terminals' tiles, read in one go."""
     rows = len(now)
     if not any(tiles):
         return TileSums.none(rows), TileSums.none(rows)
-    epochs = np.zeros((2 * rows, max(customer_epochs.shape[1], terminal_epochs.shape[1])), np.int64)
-    epochs[:rows, : customer_epochs.shape[1]] = customer_epochs
-    epochs[rows:, : terminal_epochs.shape[1]] = terminal_epochs
+    epochs = np.zeros((2 * rows, max(customers.shape[1], terminals.shape[1])), np.int64)
+    epochs[:rows, : customers.shape[1]] = customers["epoch"]
+    epochs[rows:, : terminals.shape[1]] = terminals["epoch"]
     return sums_of_tiles(tiles, np.concatenate([now, now]), epochs).halves()
 
 

@@ -1,8 +1,9 @@
 """Measures what tiles cost: `python tests/benchmarks/bench_tiles.py --data FILE [--last-week-ends 2018-08-01]`.
 
 Average precision of the gradient boosting alone on the weeks before a date (28 days of training, 7 days until labels
-are known), with every window exact, with every window made of tiles of an hour or of a day, and as the platform keeps
-its histories. Only weeks before the date are looked at: choose it before any test data.
+are known), with every window exact, with every window made of tiles of an hour or of a day, the latter also with labels
+that no feature sees before their day is over, and as the platform keeps its histories. Only weeks before the date are
+looked at: choose it before any test data.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from ml.training_window import TrainingWindow, slice_rows
 WEEK_SECONDS = 7 * DAY_SECONDS
 # As wide as the kernel allows: a month of nearly everybody.
 EXACT = Shapes(Shape(CUSTOMER_ENTRY, newest=254, slack=0), Shape(TERMINAL_ENTRY, newest=254, slack=0))
+IS_LABEL = np.array(["fraud" in name for name in FEATURE_NAMES])
 IS_WINDOW = np.array([name.rsplit("_", 1)[-1] in {"1h", "1d", "3d", "7d", "14d", "30d"} for name in FEATURE_NAMES])
 
 Vectors = NDArray[np.float32]
@@ -45,6 +47,7 @@ def main() -> None:
     parser.add_argument("--last-week-ends", default="2018-08-01", help="no later transaction is looked at")
     parser.add_argument("--weeks", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--only", help="measure one row alone, by its name")
     arguments = parser.parse_args()
     end = int(datetime.fromisoformat(arguments.last_week_ends).replace(tzinfo=UTC).timestamp())
     table = load_transactions(arguments.data).table.between(0, end)
@@ -54,13 +57,16 @@ def main() -> None:
     exact = compute_features(table, rows, EXACT).vectors.astype(np.float32)
     variants: dict[str, Callable[[], Vectors]] = {
         "exact windows": lambda: exact,
-        "all windows in hours": lambda: in_tiles(table, rows, exact, width=HOUR_SECONDS),
-        "all windows in days": lambda: in_tiles(table, rows, exact, width=DAY_SECONDS),
+        "all windows in hours": lambda: in_tiles(table, rows, exact, IS_WINDOW, width=HOUR_SECONDS),
+        "all windows in days": lambda: in_tiles(table, rows, exact, IS_WINDOW, width=DAY_SECONDS),
+        "and labels by the day": lambda: in_tiles(table, rows, exact, IS_WINDOW | IS_LABEL, width=DAY_SECONDS),
         "as built": lambda: compute_features(table, rows, SHAPES).vectors.astype(np.float32),
     }
     ends = [datetime.fromtimestamp(window.evaluation_end, UTC).strftime("%m-%d") for window in windows]
     print(f"{'':24}{'mean':>8}" + "".join(f"{f'to {day}':>10}" for day in ends))
     for name, compute in variants.items():
+        if arguments.only not in {None, name}:
+            continue
         started = time.perf_counter()
         vectors = np.full((len(table), len(FEATURE_NAMES)), np.nan, np.float32)
         vectors[rows] = compute()
@@ -73,11 +79,13 @@ def main() -> None:
         )
 
 
-def in_tiles(table: TransactionTable, rows: NDArray[np.intp], exact: Vectors, *, width: int) -> Vectors:
-    """Returns the vectors with every window rounded to the borders of tiles; what is no window stays exact."""
+def in_tiles(
+    table: TransactionTable, rows: NDArray[np.intp], exact: Vectors, chosen: NDArray[np.bool_], *, width: int
+) -> Vectors:
+    """Returns the vectors with the chosen features as if histories were tiles; the others stay exact."""
     with rounded_windows(width):
         rounded = compute_features(table, rows, EXACT).vectors.astype(np.float32)
-    return np.where(IS_WINDOW, rounded, exact)
+    return np.where(chosen, rounded, exact)
 
 
 @contextmanager
