@@ -79,14 +79,11 @@ beat_scheduler = "redbeat.RedBeatScheduler"
 beat_max_loop_interval = 1
 _fallback = _settings.drain_fallback_seconds
 beat_schedule = {
-    # The scoring worker rings the drains; these rings only cover a lost one, so they expire instead of piling up.
-    "ring explanations": {
-        "task": "explanations.drain",
-        "schedule": _fallback,
-        "options": {"expires": _fallback},
-    },
-    "ring publishing": {"task": "publishing.drain", "schedule": _fallback, "options": {"expires": _fallback}},
-    "ring labels": {"task": "labels.apply", "schedule": _fallback, "options": {"expires": _fallback}},
+    # The scoring worker rings the drains; these rings only cover a lost one. However many ring, one ring waits
+    # (`tasks.doorbells`).
+    "ring explanations": {"task": "explanations.drain", "schedule": _fallback},
+    "ring publishing": {"task": "publishing.drain", "schedule": _fallback},
+    "ring labels": {"task": "labels.apply", "schedule": _fallback},
     "retrain": {"task": "retraining.run", "schedule": crontab.from_string(_settings.retrain_cron)},
     "check drift": {"task": "drift.check", "schedule": crontab.from_string(_settings.drift_cron)},
     "reconcile": {"task": "reconcile.run", "schedule": crontab.from_string(_settings.reconcile_cron)},

@@ -2,6 +2,8 @@
 
 import logging
 
+from celery.worker import state as worker_state
+
 from ml.delivery import DeliveryReport, DeliveryRules, drain
 from ml.errors import StoreUnavailableError
 from ml.sinks import ExplanationSink, LabelSink, PublicationSink
@@ -50,7 +52,7 @@ def apply_labels() -> None:
 
 def _drain(group: str, sink: ExplanationSink | PublicationSink | LabelSink) -> DeliveryReport:
     outbox = require(RedisOutbox)
-    report = drain(outbox, sink, group, rules=require(DeliveryRules))
+    report = drain(outbox, sink, group, rules=require(DeliveryRules), is_stopping=_is_stopping)
     if report.delivered or report.refused or report.buried:
         _log.info(
             "drained",
@@ -65,6 +67,11 @@ def _drain(group: str, sink: ExplanationSink | PublicationSink | LabelSink) -> D
         ring(group)
     _measure_lag(outbox, group)
     return report
+
+
+def _is_stopping() -> bool:
+    """Whether this worker was told to stop: the drain ends after the batch in hand."""
+    return worker_state.should_stop is not None or worker_state.should_terminate is not None
 
 
 def _measure_lag(outbox: RedisOutbox, group: str) -> None:

@@ -9,6 +9,7 @@ from observability import logs
 from security.masking import mask
 from settings import load_settings
 from tasks.app import app
+from tasks.doorbells import keep_one_ring
 
 __all__ = ["app"]
 
@@ -22,3 +23,4 @@ def _configure_logging(**_: Any) -> None:
 
 
 signals.setup_logging.connect(_configure_logging, weak=False)
+signals.after_task_publish.connect(keep_one_ring, weak=False)

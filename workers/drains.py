@@ -3,6 +3,7 @@
 from ml.delivery import DeliveryRules
 from ml.stores.outbox_redis import RedisOutbox
 from settings import Settings
+from tasks.doorbells import ring
 from tasks.services import provide
 from tasks.wiring import outbox
 from workers.start import WorkerParts
@@ -15,8 +16,10 @@ def provide_stream(settings: Settings, group: str, name: str) -> WorkerParts:
         DeliveryRules,
         DeliveryRules(
             batch_rows=settings.drain_batch_rows,
+            batch_bytes=settings.drain_batch_bytes,
             linger_seconds=settings.drain_linger_ms / 1000,
             max_deliveries=settings.drain_max_deliveries,
         ),
     )
-    return WorkerParts()
+    # What gathered while nobody drained waits for no other ring.
+    return WorkerParts(on_ready=lambda: ring(group))

@@ -38,11 +38,13 @@ class WorkerParts:
         jobs: repeated by the housekeeping.
         model_version: returns the loaded model's version, for the sign of life.
         is_ready: whether the worker can do its work.
+        on_ready: called once the worker consumes.
     """
 
     jobs: Sequence[Job] = ()
     model_version: Callable[[], str | None] = lambda: None
     is_ready: Callable[[], bool] = lambda: True
+    on_ready: Callable[[], None] = lambda: None
 
 
 def build_worker(queue: str, wire: Callable[[Settings, str], WorkerParts]) -> Celery:
@@ -71,6 +73,7 @@ class _RunningWorker:
         self._sign: SignOfLife | None = None
         self._endpoint: Endpoint | None = None
         self._consuming = False
+        self._on_ready: Job = lambda: None
 
     def configure_logging(self, **_: Any) -> None:
         """Sends all logs through the one JSON formatter; connecting to this signal keeps Celery from its own."""
@@ -92,6 +95,7 @@ class _RunningWorker:
         name = getattr(sender, "hostname", None) or socket.gethostname()
         celery_hooks.instrument(app, self._queue)
         parts = self._wire(settings, name)
+        self._on_ready = parts.on_ready
         client = connect_redis(settings, timeout_seconds=_HOUSEKEEPING_TIMEOUT_SECONDS)
         self._sign = SignOfLife(client, self._queue, name, model_version=parts.model_version)
         self._housekeeping = Housekeeping([*parts.jobs, self._give_sign])
@@ -109,6 +113,7 @@ class _RunningWorker:
         """The worker consumes from now on."""
         self._consuming = True
         self._give_sign_quietly()
+        self._on_ready()
 
     def _give_sign_quietly(self) -> None:
         try:

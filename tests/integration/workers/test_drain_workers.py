@@ -1,7 +1,11 @@
 import math
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
+import orjson
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -10,6 +14,7 @@ from ml.features.schema import FEATURE_NAMES
 from ml.full_explanation import full_explanation
 from ml.label import Label
 from ml.stores.explanations_mongo import MongoExplanationStore
+from ml.stores.keys_redis import OUTBOX
 from ml.stores.labels_mongo import MongoLabelStore
 from ml.transaction import Transaction
 from tasks.wiring import feature_store, label_inbox, outbox
@@ -61,11 +66,43 @@ def test_a_drain_that_starts_late_finds_everything(
     assert view.lag().entries >= 5
     store = MongoExplanationStore(database["explanations"])
     with works.worker("explain"):
-        # The bell of these commits may have been rung for a worker that was not there; the next ring wakes this one.
-        works.client.delete("shrike:doorbell:explain")
-        works.score(make_transaction())
         wait_until(lambda: store.existing(answered) == set(answered), what="every explanation")
         wait_until(lambda: view.lag().entries == 0, what="an empty outbox")
+
+
+def test_a_worker_told_to_stop_finishes_its_batch_and_loses_nothing(works: Works, database: Database) -> None:
+    store = MongoExplanationStore(database["explanations"])
+    ids = [f"stop-{number}" for number in range(6000)]
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    with works.client.pipeline(transaction=False) as pipeline:
+        for transaction_id in ids:
+            pipeline.xadd(OUTBOX, {"id": transaction_id, "event": event(transaction_id, now), "only": "explain"})
+        pipeline.execute()
+    view = outbox(works.settings, "explain", consumer="test")
+    slow = Works(works.folder, works.env | {"DRAIN_BATCH_ROWS": "50"}, works.settings)
+    with slow.worker("explain") as worker:
+        wait_until(lambda: bool(store.existing(ids)), what="a drain at work")
+        os.kill(worker.pid, signal.SIGTERM)
+        ended = os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+    assert ended is not None
+    assert ended.si_status == 0
+    stored = store.existing(ids)
+    assert 0 < len(stored) < len(ids)
+    # What it had read it wrote and acknowledged: nothing waits for a claim.
+    assert works.client.xpending(OUTBOX, "explain")["pending"] == 0
+    assert view.lag().entries == len(ids) - len(stored)
+    with works.worker("explain"):  # its own start rings: nobody else does
+        wait_until(lambda: view.lag().entries == 0, what="an empty outbox")
+    assert store.existing(ids) == set(ids)
+    assert database["explanations"].count_documents({"_id": {"$in": ids}}) == len(ids)
+
+
+def event(transaction_id: str, scored_at: str) -> bytes:
+    """Returns the event of an answer without findings, as a repair writes it."""
+    transaction = {"transaction_id": transaction_id, "customer_id": "c-1", "timestamp": 1, "channel": "pos"}
+    decision = {"transaction_id": transaction_id, "model_version": "v", "scored_at": scored_at, "breakdown": {}}
+    content = {"transaction": transaction, "decision": decision, "fingerprint": "f", "correlation_id": "c", "model": {}}
+    return orjson.dumps(content)
 
 
 def test_labels_reach_the_store_and_the_features(

@@ -9,7 +9,7 @@ from ml.errors import StoreUnavailableError
 from ml.stores.outbox import OutboxEntry
 from ml.stores.outbox_memory import MemoryOutbox, MemoryStream
 
-RULES = DeliveryRules(batch_rows=3, linger_seconds=0.0, max_deliveries=5)
+RULES = DeliveryRules(batch_rows=3, batch_bytes=1000, linger_seconds=0.0, max_deliveries=5)
 
 
 class ListSink:
@@ -61,7 +61,7 @@ def test_delivers_everything_in_bounded_batches(stream: MemoryStream, sink: List
 
 def test_a_short_batch_waits_once_for_company(stream: MemoryStream, sink: ListSink) -> None:
     outbox = fill(stream, "a")
-    rules = DeliveryRules(batch_rows=3, linger_seconds=0.05, max_deliveries=5)
+    rules = DeliveryRules(batch_rows=3, batch_bytes=1000, linger_seconds=0.05, max_deliveries=5)
     waits: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -117,10 +117,40 @@ def test_entries_for_another_group_are_passed_over(stream: MemoryStream, sink: L
 def test_the_budget_ends_a_drain_that_has_more(stream: MemoryStream, sink: ListSink) -> None:
     outbox = fill(stream, *"abcdef")
     ticks = iter(range(100))
-    rules = DeliveryRules(batch_rows=2, linger_seconds=0.0, max_deliveries=5, budget_seconds=1.5)
+    rules = DeliveryRules(batch_rows=2, batch_bytes=1000, linger_seconds=0.0, max_deliveries=5, budget_seconds=1.5)
     report = drain(outbox, sink, "explain", rules=rules, clock=lambda: float(next(ticks)))
     assert report.has_more
     assert sink.written == ["a", "b", "c", "d"]
+
+
+def test_a_write_takes_no_more_bytes_than_allowed(stream: MemoryStream, sink: ListSink) -> None:
+    outbox = fill(stream)
+    for name, size in (("a", 40), ("b", 60), ("c", 1), ("large", 500), ("d", 10)):
+        stream.add(name, b"x" * size)
+    rules = DeliveryRules(batch_rows=10, batch_bytes=100, linger_seconds=0.0, max_deliveries=5)
+    drain(outbox, sink, "explain", rules=rules)
+    assert sink.batches == [["a", "b"], ["c"], ["large"], ["d"]]
+    assert outbox.lag().entries == 0
+
+
+def test_parts_that_were_not_written_cost_no_delivery_either(stream: MemoryStream, sink: ListSink) -> None:
+    outbox = fill(stream)
+    for name in "abc":
+        stream.add(name, b"x" * 100)
+    sink.down = True
+    rules = DeliveryRules(batch_rows=10, batch_bytes=100, linger_seconds=0.0, max_deliveries=5)
+    for _ in range(20):
+        drain(outbox, sink, "explain", rules=rules)
+    assert [entry.deliveries for entry in outbox.read_pending(10)] == [1, 1, 1]
+
+
+def test_a_process_that_stops_finishes_its_batch_and_leaves_the_rest(stream: MemoryStream, sink: ListSink) -> None:
+    outbox = fill(stream, *"abcdef")
+    report = drain(outbox, sink, "explain", rules=RULES, is_stopping=lambda: bool(sink.written))
+    assert sink.written == ["a", "b", "c"]
+    assert report.has_more
+    assert outbox.read_pending(10) == []
+    assert [entry.transaction_id for entry in outbox.read_new(10)] == ["d", "e", "f"]
 
 
 @given(
