@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     outbox_limit: int = Field(100_000, ge=100, description="Entries in the outbox beyond which scoring answers 503.")
     drain_batch_rows: int = Field(500, ge=1, le=10_000, description="Most outbox entries per write to a sink.")
     drain_batch_bytes: int = Field(
-        4 * 1024 * 1024, ge=1024, description="Most bytes of outbox entries per write to a sink; a larger one goes alone."
+        4 * 1024 * 1024, ge=1024, description="Most bytes of outbox entries per write; a larger one goes alone."
     )
     drain_linger_ms: int = Field(
         200, ge=0, le=5_000, description="How long a drain waits for more entries before it writes."
