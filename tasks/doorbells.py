@@ -7,7 +7,6 @@ one, however many processes ring, and however long nobody drains.
 import logging
 from typing import Any
 
-from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from ml.errors import StoreUnavailableError
@@ -50,6 +49,6 @@ def keep_one_ring(sender: object = None, **_: Any) -> None:
         _log.warning("older rings of %s were left in the queue: %s", consumer, error)
 
 
-def _keep_newest(connection: Connection, consumer: str) -> None:
+def _keep_newest(connection: Any, consumer: str) -> None:
     # The newest, not the oldest: a worker may be taking the other end at this very moment.
     connection.default_channel.client.ltrim(consumer, 0, 0)
