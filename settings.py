@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     jwt_issuer: str = Field("shrike", description="Required `iss`.")
     jwt_audience: str = Field("shrike-api", description="Required `aud`.")
     jwt_leeway_seconds: int = Field(30, ge=0, le=300, description="Clock leeway for `exp` and `iat`.")
+    jwt_max_lifetime_seconds: int = Field(
+        30 * 86_400, ge=60, le=400 * 86_400, description="Longest `exp` minus `iat`; revocations are kept as long."
+    )
     hmac_key: SecretStr | None = Field(None, description="Key of X-Request-Signature, at least 32 bytes.")
     hmac_max_skew_seconds: int = Field(
         120, ge=1, le=3600, description="Largest distance of X-Request-Timestamp from now."

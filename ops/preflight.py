@@ -17,10 +17,11 @@ def check_web() -> Settings:
     from security.artifact_keys import ArtifactVerifier
     from security.messages import MessageSigner
     from security.signing import SignatureVerifier
-    from security.tokens import TokenVerifier
+    from security.token_keys import verification_keys
 
     settings = load_settings()
-    for needed in (TokenVerifier, SignatureVerifier, MessageSigner):
+    verification_keys(settings)
+    for needed in (SignatureVerifier, MessageSigner):
         needed.from_settings(settings)
     if settings.use_local_inference:
         ArtifactVerifier.from_settings(settings)

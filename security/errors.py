@@ -33,5 +33,9 @@ class KeyUnusableError(SecurityError):
     """A key or secret is missing, weak or malformed; the message is one sentence for the operator."""
 
 
+class KeysUnavailableError(SecurityError):
+    """The keys that tokens are verified with are not known now, so no token can be accepted."""
+
+
 class AdmissionUnavailableError(SecurityError):
     """Replay and rate limits cannot be checked now, so nothing may be admitted."""

@@ -14,7 +14,13 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from ml.errors import RetryableError
 from ml.registry import RegistryError
-from security.errors import AdmissionUnavailableError, SignatureRejectedError, TokenRejectedError
+from security.errors import (
+    AdmissionUnavailableError,
+    KeysUnavailableError,
+    SignatureRejectedError,
+    TokenRejectedError,
+)
+from security.revocation import RevocationsUnavailableError
 from security.safe_mode import SafeModeUnavailableError
 from web import problems
 from web.problems import Kind, Problem
@@ -160,6 +166,8 @@ _TABLE: dict[type[Exception], Kind] = {
     ParseException: problems.BAD_REQUEST,  # a chunked body that breaks off or lies about its size
     RetryableError: problems.UNAVAILABLE,
     AdmissionUnavailableError: problems.UNAVAILABLE,
+    KeysUnavailableError: problems.UNAVAILABLE,
+    RevocationsUnavailableError: problems.UNAVAILABLE,
     SafeModeUnavailableError: problems.UNAVAILABLE,
     RegistryError: problems.UNAVAILABLE,
     DeadlineError: problems.DEADLINE,

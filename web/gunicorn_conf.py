@@ -81,5 +81,6 @@ def worker_exit(_server: Any, worker: Any) -> None:
         services = services_of(application)
         services.entrance.close(graceful_timeout)
         services.dispatcher.close(graceful_timeout)
+        services.tokens.stop()
         if services.local_scoring is not None:
             services.local_scoring.stop()

@@ -22,6 +22,7 @@ def warm_up(services: Services) -> None:
         services.local_scoring.start()
     services.dispatcher.warm_up()
     services.safe_mode.state()
+    services.tokens.start()
     try:
         services.entrance.enter(Arrival(AdmissionRequest(_SUBJECT, secrets.token_hex(32))))
     except SecurityError as error:

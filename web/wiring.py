@@ -10,6 +10,8 @@ from ml.stores.labels import LabelInbox
 from observability import metrics
 from security.admission import AdmissionPolicy
 from security.admission_redis import RedisAdmissionControl
+from security.revocation_list import RevocationList
+from security.revocation_redis import RedisRevocations
 from security.safe_mode import CachedSafeMode
 from security.signing import SignatureVerifier
 from security.tokens import TokenVerifier
@@ -50,7 +52,7 @@ def build_services(settings: Settings) -> Services:
         open_transport, local_scoring = _local_transport(settings, safe_mode)
     return Services(
         settings=settings,
-        tokens=TokenVerifier.from_settings(settings),
+        tokens=TokenVerifier.from_settings(settings, revocations=_revocations(settings)),
         signatures=SignatureVerifier.from_settings(settings),
         entrance=OpenEntrance() if settings.perf_mode else _entrance(settings),
         dispatcher=_dispatcher(settings, open_transport),
@@ -63,6 +65,12 @@ def build_services(settings: Settings) -> Services:
         registry=ModelRegistry(settings.models_path),
         local_scoring=local_scoring,
     )
+
+
+def _revocations(settings: Settings) -> RevocationList:
+    # Read beside the request path; the first request of a process that could not read yet waits for it.
+    client = wiring.connect_redis(settings, timeout_seconds=_LOOK_TIMEOUT_SECONDS)
+    return RevocationList(RedisRevocations(client), leeway_seconds=settings.jwt_leeway_seconds)
 
 
 def _entrance(settings: Settings) -> Entrance:

@@ -20,6 +20,8 @@ from security.admission import AdmissionPolicy, AdmissionRequest
 from security.admission_redis import RedisAdmissionControl
 from security.artifact_keys import ArtifactVerifier
 from security.errors import SecurityError
+from security.revocation_list import RevocationList
+from security.revocation_memory import MemoryRevocations
 from security.roles import Role
 from security.signing import SignatureVerifier
 from security.tokens import TokenVerifier, bearer_token
@@ -51,7 +53,7 @@ class Guards:
     def build(cls, settings: Settings, client: Redis) -> "Guards":
         """Returns the guards of the configured keys and limits."""
         return cls(
-            TokenVerifier.from_settings(settings),
+            TokenVerifier.from_settings(settings, revocations=RevocationList(MemoryRevocations(), leeway_seconds=30)),
             SignatureVerifier.from_settings(settings),
             RedisAdmissionControl(client, AdmissionPolicy.from_settings(settings)),
         )

@@ -23,6 +23,8 @@ from ml.stores.outbox import Lag
 from security.admission import AdmissionPolicy
 from security.admission_memory import MemoryAdmissionControl
 from security.keys import generate_secret
+from security.revocation_list import RevocationList
+from security.revocation_memory import MemoryRevocations
 from security.roles import Role
 from security.safe_mode import CachedSafeMode
 from security.safe_mode_memory import MemorySafeMode
@@ -134,6 +136,7 @@ class World:
     safe_mode: MemorySafeMode
     decisions: MemoryDecisionStore
     explanations: MemoryExplanationStore
+    revocations: MemoryRevocations
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def token(self, *roles: Role, subject: str = "client-1", **options: Any) -> str:
@@ -183,11 +186,12 @@ def build_world(
 ) -> World:
     decisions, explanations = MemoryDecisionStore(), MemoryExplanationStore()
     worker, labels, monitor, safe_mode = Worker(decisions), MemoryLabelGate(), MemoryQueueMonitor(), MemorySafeMode()
+    revocations = MemoryRevocations()
     used = transport or MemoryTransport(worker.score)
     gate = admission or MemoryAdmissionControl(AdmissionPolicy.from_settings(settings))
     services = Services(
         settings=settings,
-        tokens=TokenVerifier.from_settings(settings),
+        tokens=TokenVerifier.from_settings(settings, revocations=_known(revocations)),
         signatures=SignatureVerifier.from_settings(settings),
         entrance=Entrance(MemoryEntranceCheck(gate, decisions), timeout_seconds=settings.score_timeout_ms / 1000),
         dispatcher=Dispatcher(
@@ -206,5 +210,20 @@ def build_world(
     )
     app = create_app(settings, services)
     return World(
-        settings, app, app.test_client(), services, worker, labels, monitor, safe_mode, decisions, explanations
+        settings,
+        app,
+        app.test_client(),
+        services,
+        worker,
+        labels,
+        monitor,
+        safe_mode,
+        decisions,
+        explanations,
+        revocations,
     )
+
+
+def _known(revocations: MemoryRevocations) -> RevocationList:
+    """Returns the list as a process sees it that reads it with every request."""
+    return RevocationList(revocations, leeway_seconds=30, refresh_seconds=0)

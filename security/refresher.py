@@ -1,0 +1,67 @@
+"""A thread that calls a function every so often: what the request path reads is fetched beside it, never on it."""
+
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
+
+
+class Refresher:
+    """Calls `refresh` every interval, and sooner when woken, in a thread (a greenlet under gevent) of its own.
+
+    After a fork the child has no thread until it starts one.
+
+    Args:
+        refresh: handles its own failures; one it does not expect is logged, and the next call comes all the same.
+        interval_seconds: from the end of a call to the start of the next.
+        name: of the thread.
+    """
+
+    def __init__(self, refresh: Callable[[], object], *, interval_seconds: float, name: str) -> None:
+        self._refresh = refresh
+        self._interval_seconds = interval_seconds
+        self._name = name
+        self._reset()
+        reset = weakref.WeakMethod(self._reset)
+        os.register_at_fork(after_in_child=lambda: (method := reset()) is not None and method())
+
+    def _reset(self) -> None:
+        self._starting = threading.Lock()
+        self._woken = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Starts the thread unless it runs; the first call comes at once."""
+        with self._starting:
+            if self._thread is None:
+                self._stopping = False
+                self._woken.clear()
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+
+    def wake(self) -> None:
+        """Asks for a call now."""
+        self._woken.set()
+
+    def stop(self, timeout_seconds: float = 1.0) -> None:
+        """Ends the thread; one that is in the middle of a call ends with it, at the latest after the timeout."""
+        with self._starting:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stopping = True
+            self._woken.set()
+            thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._woken.clear()
+            try:
+                self._refresh()
+            except Exception:  # noqa: BLE001 - without the thread, everybody would go on with what is known for ever
+                _log.exception("%s failed", self._name)
+            if not self._stopping:
+                self._woken.wait(self._interval_seconds)
