@@ -65,7 +65,7 @@ worker_cancel_long_running_tasks_on_connection_loss = False
 enable_utc = True
 timezone = "UTC"
 
-# Beat. RedBeat keeps the schedule and a lock in Redis: of two beats one is idle.
+# Beat. RedBeat keeps a lock and last runs in Redis: of two beats one is idle. The schedule itself is only here.
 redbeat_redis_url = _settings.celery_broker_url
 redbeat_key_prefix = "shrike:redbeat:"
 redbeat_lock_timeout = 30
@@ -75,7 +75,7 @@ redbeat_redis_options = {
     "socket_keepalive": True,
     "health_check_interval": 5,
 }
-beat_scheduler = "redbeat.RedBeatScheduler"
+beat_scheduler = "workers.schedule:FixedScheduler"
 beat_max_loop_interval = 1
 _fallback = _settings.drain_fallback_seconds
 beat_schedule = {

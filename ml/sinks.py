@@ -1,5 +1,6 @@
 """What each consumer of a stream does with an entry: store the explanation, publish the events, apply the label."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from ml.stores.features import AppliedLabel, FeatureStore
 from ml.stores.labels import LabelStore
 from ml.stores.outbox import OutboxEntry, wire_event
 from ml.stores.publications import Publication, PublicationLog
-from security.errors import SecurityError
+from security.errors import MessageRejectedError, SecurityError
 from security.messages import MessageSigner
 
 
@@ -69,7 +70,9 @@ class LabelSink:
 
     Whose features these are is read from the transaction's record; without one, from the label. A label that knows
     neither is stored for retraining and counted in `unmatched`. How a fraud's amount compares with its customer's
-    norm is read from the vector it was scored with; without one the feature store judges by what it remembers.
+    norm is read from the vector it was scored with; without one the feature store judges by what it remembers. The
+    features learn the label of record only: a captured one that is sent again after its correction changes nothing.
+    `rejected` counts the deliveries of labels whose signature does not hold, by reason; none of them is ever applied.
     """
 
     def __init__(
@@ -87,13 +90,13 @@ class LabelSink:
         self._decisions = decisions
         self._explanations = explanations
         self.unmatched = 0
+        self.rejected: Counter[str] = Counter()
 
     def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
         """See `Sink.write`."""
         labels, refusals = _decode(entries, self._verified_label)
         if labels:
-            self._labels.save([label for _, label in labels])
-            applied = self._applied([label for _, label in labels])
+            applied = self._applied(self._labels.save([label for _, label in labels]))
             self.unmatched += applied.count(None)
             self._features.apply_labels([label for label in applied if label is not None])
         return refusals
@@ -101,7 +104,11 @@ class LabelSink:
     def _verified_label(self, event: dict[str, Any]) -> Label:
         payload = event["payload"]
         label = Label.model_validate(orjson.loads(payload)["label"])
-        self._signer.verify("labels.apply", label.transaction_id, 0, payload, signature=event["signature"])
+        try:
+            self._signer.verify("labels.apply", label.transaction_id, 0, payload, signature=event.get("signature"))
+        except MessageRejectedError as error:
+            self.rejected[error.reason] += 1
+            raise
         return label
 
     def _applied(self, labels: Sequence[Label]) -> list[AppliedLabel | None]:

@@ -41,8 +41,10 @@ def drain_publications() -> None:
 def apply_labels() -> None:
     """Stores accepted labels and lets the features know them."""
     sink = require(LabelSink)
-    before = sink.unmatched
+    before, rejected = sink.unmatched, sink.rejected.copy()
     _drain("labels", sink)
+    for reason, count in (sink.rejected - rejected).items():
+        metrics.auth_failures_total.labels(reason=reason).inc(count)
     if sink.unmatched > before:
         _log.warning(
             "labels were stored but reach no features: their transactions are unknown here",

@@ -1,20 +1,32 @@
-"""Doorbells: messages without content that tell a drain there is something in its stream.
+"""Doorbells: messages without content that start a task: a drain that has something in its stream, a scheduled run.
 
-One ring is as good as many: whoever rings leaves its own ring alone in the queue. So a queue of doorbells holds at most
-one, however many processes ring, and however long nobody drains.
+Each is signed when it is sent, wherever in the process that happens, the scheduler included: a bell that somebody else
+rings is not answered.
+
+One ring of a drain is as good as many: whoever rings leaves its own ring alone in the queue. So a queue of doorbells
+holds at most one, however many processes ring, and however long nobody drains.
 """
 
 import logging
+import time
+from datetime import datetime
 from typing import Any
 
+from celery import signals
 from kombu.exceptions import OperationalError
 
 from ml.errors import StoreUnavailableError
 from ml.stores.failures_redis import redis_failures_as_unavailable
+from security.messages import MessageSigner
 from tasks.app import app
 
 _TASKS = {"explain": "explanations.drain", "publish": "publishing.drain", "labels": "labels.apply"}
 _QUEUES = {task: consumer for consumer, task in _TASKS.items()}
+DOORBELLS = frozenset({*_TASKS.values(), "retraining.run", "drift.check", "reconcile.run"})
+"""The tasks that take no argument."""
+
+_LONGEST_LIFE_SECONDS = 3600
+"""A bell without an expiry of its own may wait this long, behind a training for instance."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,3 +64,34 @@ def keep_one_ring(sender: object = None, **_: Any) -> None:
 def _keep_newest(connection: Any, consumer: str) -> None:
     # The newest, not the oldest: a worker may be taking the other end at this very moment.
     connection.default_channel.client.ltrim(consumer, 0, 0)
+
+
+def sign_doorbells(signer: MessageSigner) -> None:
+    """Makes this process sign every doorbell it sends from now on; called a second time, with another key."""
+
+    def sign(sender: str | None = None, body: Any = None, headers: dict[str, Any] | None = None, **_: Any) -> None:
+        # Nothing but a bare bell is signed here: whoever can make a process send a message of his own choosing, by way
+        # of a callback for example, must not get this process's signature on it.
+        if headers is None or sender not in DOORBELLS or not _is_bare(body):
+            return
+        deadline_ms = _deadline_ms(headers.get("expires"))
+        headers |= {
+            "deadline_ms": deadline_ms,
+            "signature": signer.sign(sender, headers["id"], deadline_ms, ""),
+        }
+        headers.setdefault("sent_at", time.time())
+
+    signals.before_task_publish.disconnect(dispatch_uid="doorbells")
+    signals.before_task_publish.connect(sign, weak=False, dispatch_uid="doorbells")
+
+
+def _is_bare(body: Any) -> bool:
+    args, kwargs, embed = body
+    return not args and not kwargs and not any(embed.values())
+
+
+def _deadline_ms(expires: str | None) -> int:
+    """Returns when a bell is over: at its expiry, which Celery minds, but does not protect."""
+    if expires is None:
+        return int((time.time() + _LONGEST_LIFE_SECONDS) * 1000)
+    return int(datetime.fromisoformat(expires).timestamp() * 1000)

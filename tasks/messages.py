@@ -1,13 +1,13 @@
 """Signed Celery messages: what leaves the web process is what the worker runs, or nothing.
 
-The payload travels as one JSON text, so that the signature covers the very bytes that are decoded.
+The payload travels as one JSON text, so that the signature covers the very bytes that are decoded. The worker's side
+is `tasks.sealed_task`.
 
 A message is what `Celery.send_task` would send, but for a reply address that nobody uses; a test compares the two. It
 is put together here, its headers once per task, because doing anew for each message all that `send_task` does costs
 more than sending it.
 """
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,25 +15,7 @@ from typing import Any, Protocol
 
 from celery import Celery
 
-from security.errors import MessageRejectedError
 from security.messages import MessageSigner
-
-
-@dataclass(frozen=True, slots=True)
-class VerifiedMessage:
-    """A message whose signature was checked.
-
-    Attributes:
-        message_id: the Celery task id.
-        deadline_ms: epoch milliseconds after which it is worthless; 0 if it never is.
-        sent_ms: epoch milliseconds at which it was sent, by the sender's clock.
-        payload: the JSON text.
-    """
-
-    message_id: str
-    deadline_ms: int
-    sent_ms: int
-    payload: str
 
 
 class MessageQueue(Protocol):
@@ -111,23 +93,3 @@ class MessagePublisher:
             form = _Form(self._app.amqp.router.route({}, task)["queue"].name, headers, embed)
             self._forms[task] = form
         return form
-
-
-def verify_message(signer: MessageSigner, request: Any, task: str, payload: str) -> VerifiedMessage:
-    """Returns a task request's message once its signature holds.
-
-    Args:
-        signer: holds the message key.
-        request: Celery's task request.
-        task: the task's name.
-        payload: the task's only argument.
-
-    Raises:
-        security.errors.MessageRejectedError: it is unsigned, altered or forged.
-    """
-    headers = request.headers or {}
-    deadline_ms, sent_at = headers.get("deadline_ms"), headers.get("sent_at")
-    if not isinstance(deadline_ms, int) or not isinstance(sent_at, int | float) or not math.isfinite(sent_at):
-        raise MessageRejectedError("message_headers")
-    signer.verify(task, request.id, deadline_ms, payload, signature=headers.get("signature"))
-    return VerifiedMessage(request.id, deadline_ms, int(sent_at * 1000), payload)

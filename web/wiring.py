@@ -18,6 +18,7 @@ from security.tokens import TokenVerifier
 from settings import Settings
 from tasks import wiring
 from tasks.app import app as celery_app
+from tasks.doorbells import sign_doorbells
 from tasks.labels import publish_labels
 from tasks.messages import MessagePublisher
 from tasks.queues import CONSUMER_GROUPS
@@ -46,6 +47,7 @@ def build_services(settings: Settings) -> Services:
     hasty = wiring.connect_redis(settings, timeout_seconds=settings.score_timeout_ms / 1000, retries=0)
     client = wiring.connect_redis(settings)
     _bound_broker_waits(settings)
+    sign_doorbells(wiring.message_signer(settings))
     safe_mode = CachedSafeMode(wiring.safe_mode_store(settings, hasty))
     open_transport, local_scoring = _queue_transport(settings), None
     if settings.use_local_inference:

@@ -1,4 +1,7 @@
-"""Beat: `celery -A workers.beat beat`. The Celery app with this project's logs; the schedule is in `celeryconfig`."""
+"""Beat: `celery -A workers.beat beat`. The Celery app with this project's logs and signatures.
+
+The schedule is in `celeryconfig`.
+"""
 
 import logging
 from typing import Any
@@ -9,7 +12,8 @@ from observability import logs
 from security.masking import mask
 from settings import load_settings
 from tasks.app import app
-from tasks.doorbells import keep_one_ring
+from tasks.doorbells import keep_one_ring, sign_doorbells
+from tasks.wiring import message_signer
 
 __all__ = ["app"]
 
@@ -22,5 +26,10 @@ def _configure_logging(**_: Any) -> None:
         logging.getLogger("celery.beat").setLevel(logging.WARNING)
 
 
+def _sign(**_: Any) -> None:
+    sign_doorbells(message_signer(load_settings()))
+
+
 signals.setup_logging.connect(_configure_logging, weak=False)
 signals.after_task_publish.connect(keep_one_ring, weak=False)
+signals.beat_init.connect(_sign, weak=False)

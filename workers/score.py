@@ -2,7 +2,6 @@
 
 from ml.scoring import ScoringPipeline
 from observability import metrics
-from security.messages import MessageSigner
 from security.safe_mode import CachedSafeMode
 from settings import Settings
 from tasks import scoring  # noqa: F401 - registers the task; no other task runs in this worker
@@ -10,7 +9,7 @@ from tasks.housekeeping import no_more_often
 from tasks.perf_mode import warn_of_perf_mode
 from tasks.scorer import build_scorer
 from tasks.services import provide
-from tasks.wiring import message_signer, safe_mode_store
+from tasks.wiring import safe_mode_store
 from workers.start import WorkerParts, build_worker
 
 
@@ -20,7 +19,6 @@ def _wire(settings: Settings, name: str) -> WorkerParts:
     safe_mode = CachedSafeMode(switch)
     scorer = build_scorer(settings, name=name, safe_mode=safe_mode, switch=switch)
     scorer.keeper.refresh()
-    provide(MessageSigner, message_signer(settings))
     provide(ScoringPipeline, scorer.pipeline)
     return WorkerParts(
         jobs=[

@@ -15,10 +15,15 @@ from celery import Celery, signals
 from ml.errors import StoreUnavailableError
 from observability import celery_hooks, logs
 from security.masking import mask
+from security.message_replays import SeenMessages
 from settings import Settings, load_settings
 from tasks.app import app
+from tasks.doorbells import sign_doorbells
 from tasks.housekeeping import Housekeeping, Job
-from tasks.wiring import connect_redis
+from tasks.sealed_task import MessageGate
+from tasks.services import provide
+from tasks.wiring import connect_redis, message_signer
+from workers.control import refuse_remote_orders
 from workers.endpoint import Endpoint
 from workers.sign_of_life import SignOfLife
 
@@ -94,6 +99,10 @@ class _RunningWorker:
         settings = load_settings()
         name = getattr(sender, "hostname", None) or socket.gethostname()
         celery_hooks.instrument(app, self._queue)
+        signer = message_signer(settings)
+        sign_doorbells(signer)
+        provide(MessageGate, MessageGate(signer, SeenMessages()))
+        refuse_remote_orders()
         parts = self._wire(settings, name)
         self._on_ready = parts.on_ready
         client = connect_redis(settings, timeout_seconds=_HOUSEKEEPING_TIMEOUT_SECONDS)

@@ -21,8 +21,11 @@ class LabelInbox(Protocol):
 class LabelStore(Protocol):
     """The labels of record, read by retraining."""
 
-    def save(self, labels: Sequence[Label]) -> None:
+    def save(self, labels: Sequence[Label]) -> list[Label]:
         """Stores labels; of two labels of one transaction the one with the later `labelled_at` stays.
+
+        Returns those of the labels that are of record now, one per transaction: an older one than what was known, sent
+        late or again, is not among them.
 
         Raises:
             StoreUnavailableError: the store cannot be reached.

@@ -11,12 +11,14 @@ class MemoryLabelStore:
     def __init__(self) -> None:
         self._labels: dict[str, Label] = {}
 
-    def save(self, labels: Sequence[Label]) -> None:
+    def save(self, labels: Sequence[Label]) -> list[Label]:
         """See `LabelStore.save`."""
         for label in labels:
             known = self._labels.get(label.transaction_id)
             if known is None or label.labelled_at >= known.labelled_at:
                 self._labels[label.transaction_id] = label
+        given = {label.transaction_id: label for label in labels if self._labels[label.transaction_id] == label}
+        return list(given.values())
 
     def find(self, transaction_id: str) -> Label | None:
         """See `LabelStore.find`."""

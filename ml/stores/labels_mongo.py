@@ -16,7 +16,7 @@ class MongoLabelStore:
     def __init__(self, collection: Collection[dict[str, Any]]) -> None:
         self._labels = collection
 
-    def save(self, labels: Sequence[Label]) -> None:
+    def save(self, labels: Sequence[Label]) -> list[Label]:
         """See `LabelStore.save`."""
         latest = {label.transaction_id: label for label in sorted(labels, key=lambda label: label.labelled_at)}
         with mongo_failures_as_unavailable():
@@ -24,13 +24,13 @@ class MongoLabelStore:
                 document["_id"]: document["labelled_at"]
                 for document in self._labels.find({"_id": {"$in": list(latest)}}, {"labelled_at": 1})
             }
-            updates = [
-                ReplaceOne({"_id": label.transaction_id}, _document(label), upsert=True)
-                for label in latest.values()
-                if label.labelled_at >= known.get(label.transaction_id, 0.0)
+            of_record = [
+                label for label in latest.values() if label.labelled_at >= known.get(label.transaction_id, 0.0)
             ]
+            updates = [ReplaceOne({"_id": label.transaction_id}, _document(label), upsert=True) for label in of_record]
             if updates:
                 self._labels.bulk_write(updates, ordered=False)
+        return of_record
 
     def find(self, transaction_id: str) -> Label | None:
         """See `LabelStore.find`."""

@@ -7,7 +7,7 @@ import click
 
 from settings import load_settings
 
-_ARGUMENTS = ("-m", "celery", "-q", "-A", "workers.beat", "beat", "--scheduler", "redbeat.RedBeatScheduler")
+_ARGUMENTS = ("-m", "celery", "-q", "-A", "workers.beat", "beat", "--scheduler", "workers.schedule:FixedScheduler")
 
 
 @click.command()

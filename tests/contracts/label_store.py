@@ -35,3 +35,10 @@ class LabelStoreContract:
     def test_the_latest_of_one_call_wins_in_any_order(self) -> None:
         self.store.save([label("t-1", "legitimate", at=20.0), label("t-1", "fraud", at=10.0)])
         assert self.store.find("t-1") == label("t-1", "legitimate", at=20.0)
+
+    def test_tells_which_labels_are_of_record_now(self) -> None:
+        first, second = label("t-1", "fraud", at=10.0), label("t-2", "fraud", at=10.0)
+        corrected = label("t-1", "legitimate", at=20.0)
+        assert self.store.save([first, second]) == [first, second]
+        assert self.store.save([corrected]) == [corrected]
+        assert self.store.save([first, second]) == [second]

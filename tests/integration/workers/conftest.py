@@ -27,6 +27,7 @@ from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
 from security.artifact_keys import ArtifactSigner
 from settings import Settings
+from tasks.doorbells import sign_doorbells
 from tasks.messages import MessagePublisher
 from tasks.scoring import publish_batch
 from tasks.wiring import connect_redis, message_queue, message_signer
@@ -80,6 +81,7 @@ class Works:
         self.app = Celery("test")
         self.app.config_from_object("celeryconfig")
         self.app.conf.broker_url = self.settings.redis_url
+        sign_doorbells(message_signer(self.settings))
         self.publisher = MessagePublisher(self.app, message_signer(self.settings), message_queue(self.settings))
         self.box = RedisReplyBox(connect_redis(self.settings, timeout_seconds=20, retries=0))
 

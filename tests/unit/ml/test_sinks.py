@@ -211,6 +211,23 @@ class TestLabelSink:
         assert self.labels.find("a") is None
         assert self.terminal_frauds() == 0.0
 
+    def test_refused_labels_are_counted_by_reason(self) -> None:
+        unsigned = entry("a", orjson.dumps({"payload": orjson.dumps({"label": self.fraud("a").wire()}).decode()}))
+        forged = self.message(self.fraud("a"), signer=MessageSigner(base64.b64encode(os.urandom(32))))
+        assert len(self.sink.write([unsigned, forged, forged])) == 3
+        assert self.sink.rejected == {"message_unsigned": 1, "message_signature": 2}
+
+    def test_a_captured_label_sent_again_after_its_correction_changes_nothing(self) -> None:
+        self.answer(transaction("a"))
+        fraud = self.fraud("a")
+        corrected = Label.model_validate(fraud.wire() | {"label": "legitimate", "labelled_at": TIME + 120})
+        captured = self.message(fraud)
+        self.sink.write([captured])
+        self.sink.write([self.message(corrected)])
+        self.sink.write([captured])
+        assert self.labels.find("a") == corrected
+        assert self.terminal_frauds() == 0.0
+
     def test_a_label_that_names_customer_and_terminal_reaches_a_transaction_without_record(self) -> None:
         self.features.observe([transaction("backfilled")])
         label = self.fraud("backfilled").model_copy(update={"customer_id": "c-1", "terminal_id": "terminal-1"})

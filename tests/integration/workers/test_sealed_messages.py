@@ -1,0 +1,210 @@
+"""What somebody gains who can write to the broker: nothing."""
+
+import base64
+import pickle
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+
+from ml.scoring_batch import ScoringRequest
+from ml.stores.keys_redis import OUTBOX, decision_key
+from ml.transaction import Transaction
+from security.messages import MessageSigner
+from tasks.message_queue_redis import RedisMessageQueue
+from tasks.messages import MessagePublisher
+from tasks.scoring import publish_batch
+from tasks.wiring import connect_redis, message_signer
+from tests.integration.workers.conftest import RunningWorker, Works, wait_until
+
+MakeTransaction = Callable[..., Transaction]
+BELL = "explanations.drain"
+
+
+class Intruder:
+    """Writes to the broker and knows the source code, but no key."""
+
+    def __init__(self, works: Works, queue: str) -> None:
+        self.client = works.client
+        self.queue = queue
+        self.envelope = {
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "properties": {
+                "delivery_mode": 2,
+                "delivery_info": {"exchange": "", "routing_key": queue},
+                "priority": 0,
+                "body_encoding": "utf-8",
+                "delivery_tag": "x",
+                "correlation_id": "x",
+            },
+        }
+
+    def push(self, task: str, body: Any = None, **headers: Any) -> None:
+        message_id = headers.get("id", uuid4().hex)
+        deadline_ms = int(time.time() * 1000) + 60_000
+        given = {"lang": "py", "task": task, "id": message_id, "sent_at": time.time(), "deadline_ms": deadline_ms}
+        content = orjson.dumps(body or [[], {}, {}]).decode()
+        self.client.lpush(self.queue, orjson.dumps(self.envelope | {"body": content, "headers": given | headers}))
+
+    def push_raw(self, raw: bytes) -> None:
+        self.client.lpush(self.queue, raw)
+
+
+@pytest.fixture(scope="module")
+def explain_worker(works: Works) -> Iterator[RunningWorker]:
+    with works.worker("explain") as worker:
+        # It rings itself once it is ready, and that ring clears the queue of what waits there.
+        wait_until(lambda: runs(worker) >= 1, what="the worker's own ring")
+        yield worker
+
+
+def dropped(worker: RunningWorker, reason: str) -> float:
+    return worker.metric(f'auth_failures_total{{reason="{reason}"}}')
+
+
+def runs(worker: RunningWorker) -> float:
+    return worker.metric(f'celery_task_total{{state="success",task="{BELL}"}}')
+
+
+def captured_bell(works: Works, **options: Any) -> bytes:
+    """Returns a bell as this platform sends it, taken from a queue that nobody consumes."""
+    works.client.delete("retrain")
+    works.app.send_task(BELL, queue="retrain", retry=False, ignore_result=True, **options)
+    return works.client.rpop("retrain")
+
+
+def test_forged_unsigned_and_altered_bells_are_dropped_and_counted_by_reason(
+    works: Works, explain_worker: RunningWorker
+) -> None:
+    intruder = Intruder(works, "explain")
+    other = MessageSigner(b"o" * 32)
+    deadline_ms = int(time.time() * 1000) + 60_000
+    altered = orjson.loads(captured_bell(works))
+    altered["headers"]["deadline_ms"] += 1
+    expired = orjson.loads(captured_bell(works, expires=-5))
+    expired["headers"]["expires"] = None  # Celery minds this header, but does not protect it
+    before = runs(explain_worker)
+    counts = {
+        reason: dropped(explain_worker, f"message_{reason}")
+        for reason in ("unsigned", "signature", "headers", "body", "expired")
+    }
+    intruder.push(BELL)
+    intruder.push(BELL, id="m-1", deadline_ms=deadline_ms, signature=other.sign(BELL, "m-1", deadline_ms, ""))
+    intruder.push_raw(orjson.dumps(altered))
+    intruder.push_raw(orjson.dumps(expired))
+    intruder.push(BELL, sent_at="now")
+    intruder.push(BELL, [[1, 2], {}, {}])
+    # Celery's own tasks run other tasks on demand.
+    intruder.push("celery.map", [[{"task": BELL, "args": [], "kwargs": {}, "options": {}}, [1]], {}, {}])
+    for reason, more in {"unsigned": 1, "signature": 2, "headers": 1, "body": 2, "expired": 1}.items():
+        wait_until(
+            lambda reason=reason, more=more: dropped(explain_worker, f"message_{reason}") == counts[reason] + more,
+            what=f"the count of {reason}",
+        )
+    assert runs(explain_worker) == before
+
+
+def test_a_captured_bell_rings_once(works: Works, explain_worker: RunningWorker) -> None:
+    raw, intruder = captured_bell(works), Intruder(works, "explain")
+    before, replayed = runs(explain_worker), dropped(explain_worker, "message_replayed")
+    for _ in range(4):
+        intruder.push_raw(raw)
+    wait_until(lambda: dropped(explain_worker, "message_replayed") == replayed + 3, what="three dropped copies")
+    assert runs(explain_worker) == before + 1
+
+
+def test_a_good_bell_carries_no_other_task_along(works: Works, explain_worker: RunningWorker) -> None:
+    works.client.delete("retrain")
+    message = orjson.loads(captured_bell(works))
+    wanted = {"task": "retraining.run", "args": [], "kwargs": {}, "options": {}, "immutable": True}
+    body = [[], {}, {"callbacks": [wanted], "errbacks": [wanted], "chain": [wanted], "chord": None}]
+    message["body"] = orjson.dumps(body).decode()
+    before, refused = runs(explain_worker), dropped(explain_worker, "message_body")
+    Intruder(works, "explain").push_raw(orjson.dumps(message))
+    wait_until(lambda: dropped(explain_worker, "message_body") == refused + 1, what="the refused message")
+    assert runs(explain_worker) == before
+    assert works.client.llen("retrain") == 0
+
+
+def test_pickles_are_not_opened_and_rubbish_stops_nobody(
+    works: Works, explain_worker: RunningWorker, tmp_path: Any
+) -> None:
+    intruder, mark = Intruder(works, "explain"), tmp_path / "opened"
+    content = pickle.dumps((_Opens(str(mark)), {}, {}))
+    message = intruder.envelope | {
+        "headers": {"lang": "py", "task": BELL, "id": "p"},
+        "body": base64.b64encode(content).decode(),
+        "content-type": "application/x-python-serialize",
+        "content-encoding": "binary",
+    }
+    message["properties"] = message["properties"] | {"body_encoding": "base64"}
+    intruder.push_raw(orjson.dumps(message))
+    before = runs(explain_worker)
+    intruder.push_raw(captured_bell(works))
+    wait_until(lambda: runs(explain_worker) == before + 1, what="a good bell behind the pickle")
+    assert not mark.exists()
+
+
+class _Opens:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return open, (self.path, "w")
+
+
+def test_workers_take_no_orders_by_remote_control(works: Works, explain_worker: RunningWorker) -> None:
+    before, refused = runs(explain_worker), dropped(explain_worker, "remote_control")
+    works.app.control.broadcast("shutdown")
+    works.app.control.add_consumer("retrain")
+    wait_until(lambda: dropped(explain_worker, "remote_control") == refused + 2, what="two refused orders")
+    pongs = works.app.control.inspect(timeout=3, limit=1).ping()
+    assert pongs is not None
+    Intruder(works, "explain").push_raw(captured_bell(works))
+    wait_until(lambda: runs(explain_worker) == before + 1, what="a worker that still works")
+
+
+def test_a_captured_scoring_message_is_decided_and_counted_once_by_one_worker_and_by_two(
+    works: Works, make_transaction: MakeTransaction
+) -> None:
+    """One worker drops the copies; of two workers the second finds the decision made, and changes nothing."""
+    copies = 6
+    with works.worker("score") as first, works.worker("score") as second:
+
+        def scored(worker: RunningWorker) -> float:
+            return worker.metric('fraud_inference_requests_total{outcome="scored"}')
+
+        before = [scored(worker) for worker in (first, second)]
+        entries, item = works.client.xlen(OUTBOX), make_transaction()
+        raw = captured_score(works, item)
+        for _ in range(copies):
+            works.client.lpush("score", raw)
+
+        def seen() -> float:
+            return sum(
+                dropped(worker, "message_replayed") + worker.metric("fraud_inference_requests_total{")
+                for worker in (first, second)
+            )
+
+        wait_until(lambda: seen() >= copies, what="every copy to be taken")
+        assert sum(scored(worker) for worker in (first, second)) == sum(before) + 1
+        assert sum(dropped(worker, "message_replayed") for worker in (first, second)) >= copies - 2
+    assert works.client.xlen(OUTBOX) == entries + 1
+    assert works.client.exists(decision_key(item.transaction_id)) == 1
+
+
+def captured_score(works: Works, item: Transaction) -> bytes:
+    """Returns a scoring message as the web process sends it, taken from a database that no worker reads."""
+    elsewhere = connect_redis(works.settings, url=works.settings.redis_url.rsplit("/", 1)[0] + "/8")
+    elsewhere.delete("score")
+    publisher = MessagePublisher(works.app, message_signer(works.settings), RedisMessageQueue(elsewhere))
+    request = ScoringRequest(item, item.fingerprint(), "corr-captured")
+    deadline_ms = int(time.time() * 1000) + 15_000
+    publish_batch(publisher, [request], batch_id=uuid4().hex, reply_to=works.box.address, deadline_ms=deadline_ms)
+    return elsewhere.rpop("score")

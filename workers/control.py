@@ -1,0 +1,49 @@
+"""Celery's remote control, reduced to looking.
+
+Control messages travel unsigned, so whoever can write to the broker can send them. What only tells something stays,
+because Flower shows it; what changes a worker (shutting it down, revoking tasks, adding queues) and what tells more
+than an operator needs (configuration, memory) is refused and counted.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery.worker.control import Panel
+
+from observability import metrics
+
+ANSWERED = frozenset(
+    {
+        "ping",
+        "stats",
+        "active",
+        "active_queues",
+        "registered",
+        "reserved",
+        "scheduled",
+        "revoked",
+        "clock",
+        "query_task",
+    }
+)
+"""Commands that tell what a worker does and change nothing. `hello`, which they answer each other, is not needed:
+workers run without mingle."""
+
+_log = logging.getLogger(__name__)
+
+
+def refuse_remote_orders() -> None:
+    """Leaves this process's workers deaf to every control command that is not in `ANSWERED`."""
+    for name in list(Panel.data):
+        if name not in ANSWERED:
+            Panel.data[name] = _refusal(name)
+
+
+def _refusal(name: str) -> Callable[..., dict[str, str]]:
+    def refuse(_state: Any, **_arguments: Any) -> dict[str, str]:
+        metrics.auth_failures_total.labels(reason="remote_control").inc()
+        _log.warning("a remote control command was refused", extra={"command": name})
+        return {"error": "this worker takes no orders by remote control"}
+
+    return refuse

@@ -1,0 +1,53 @@
+"""Beat's schedule: `celeryconfig` says what runs and when, Redis only remembers what ran last.
+
+RedBeat keeps whole schedule entries in Redis and believes what it finds there: whoever can write to Redis could have
+any task sent, with beat's signature on it. Here Redis serves for the lock, so that of two beats one is idle, and for
+the time of an entry's last run, so that a restarted beat neither repeats nor forgets one. A time that lies in the
+future, or before what this process itself has sent, is not believed.
+"""
+
+import logging
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from redbeat import RedBeatScheduler
+from redbeat.schedulers import RedBeatSchedulerEntry, ensure_conf
+
+_log = logging.getLogger(__name__)
+
+
+class FixedScheduler(RedBeatScheduler):  # type: ignore[misc,unused-ignore]
+    """Sends what the configuration names, no more often than it says."""
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        self._sent: dict[str, datetime] = {}
+        self._started = app.now()
+        super().__init__(app, **options)
+
+    def setup_schedule(self) -> None:
+        """Reads nothing from Redis: there is no entry but the configured ones."""
+        ensure_conf(self.app)
+
+    @property
+    def schedule(self) -> dict[str, RedBeatSchedulerEntry]:
+        """The configured entries by name, each with the time of its last run."""
+        return {name: self._entry(name, given) for name, given in self.app.conf.beat_schedule.items()}
+
+    def _entry(self, name: str, given: dict[str, Any]) -> RedBeatSchedulerEntry:
+        entry = self._maybe_entry(name, given)
+        entry.last_run_at = self._last_run(entry)
+        return entry
+
+    def _last_run(self, entry: RedBeatSchedulerEntry) -> datetime:
+        known = self._sent.get(entry.name)
+        with suppress(ValueError, TypeError, KeyError, AttributeError):  # whatever somebody wrote there
+            told = self.Entry.load_meta(entry.key, app=self.app)["last_run_at"]
+            if told is not None and told <= self.app.now() and (known is None or told > known):
+                return told  # type: ignore[no-any-return,unused-ignore]
+        return known or self._started
+
+    def reserve(self, entry: RedBeatSchedulerEntry) -> RedBeatSchedulerEntry:
+        """Notes that an entry is sent now, here and in Redis."""
+        self._sent[entry.name] = self.app.now()
+        return super().reserve(entry)
