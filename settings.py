@@ -145,6 +145,11 @@ class Settings(BaseSettings):
     )
 
     # Outbox and drains
+    durability: Literal["aof-everysec", "aof-fsync"] = Field(
+        "aof-everysec",
+        description="What an answer waits for: Redis's memory and its once-a-second disk writes, or the disk itself. "
+        "aof-fsync needs Redis 7.2 or Valkey, and appendfsync always to stay within SCORE_TIMEOUT_MS.",
+    )
     outbox_limit: int = Field(100_000, ge=100, description="Entries in the outbox beyond which scoring answers 503.")
     drain_batch_rows: int = Field(500, ge=1, le=10_000, description="Most outbox entries per write to a sink.")
     drain_batch_bytes: int = Field(
@@ -196,6 +201,11 @@ class Settings(BaseSettings):
     tls_certificate_file: Path | None = Field(None, description="PEM certificate chain of the API.")
     tls_key_file: Path | None = Field(None, description="PEM private key of the API.")
     tls_terminated_by_proxy: bool = Field(default=False, description="A proxy in front of the API speaks TLS.")
+
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether an answer waits until it is on Redis's disk."""
+        return self.durability == "aof-fsync"
 
     @property
     def celery_broker_url(self) -> str:

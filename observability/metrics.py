@@ -116,6 +116,11 @@ kafka_delivery_failures_total = Counter(
 )
 
 # Health
+redis_promises_kept = Gauge(
+    "redis_promises_kept",
+    "0 while Redis is configured to lose answers: without append-only file, with eviction, or too slow for DURABILITY.",
+    multiprocess_mode="mostrecent",
+)
 circuit_breaker_state = Gauge(
     "circuit_breaker_state",
     "0 closed, 1 half open, 2 open; the worst of the processes.",

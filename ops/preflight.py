@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 from ops.errors import OpsError
+from ops.promises_redis import check_promises
 from settings import Settings, load_settings
 
 
@@ -12,7 +13,7 @@ def check_web() -> Settings:
     Raises:
         pydantic.ValidationError: a setting is malformed, or production refuses it.
         security.errors.KeyUnusableError: a key is missing or weak.
-        OpsError: it should score by itself and cannot.
+        OpsError: it should score by itself and cannot, or Redis cannot keep what is promised.
     """
     from security.artifact_keys import ArtifactVerifier
     from security.messages import MessageSigner
@@ -30,6 +31,7 @@ def check_web() -> Settings:
                 "USE_LOCAL_INFERENCE needs onnxruntime beside the API; install it by "
                 "`pip install -r requirements/scoring.txt`, or switch it off."
             )
+    check_promises(settings)
     return settings
 
 
@@ -45,4 +47,5 @@ def check_worker(queue: str) -> Settings:
         ArtifactVerifier.from_settings(settings)
     if queue == "retrain":
         ArtifactSigner.from_settings(settings)
+    check_promises(settings)
     return settings

@@ -62,7 +62,7 @@ def build_scorer(
     client = connect_redis(settings, timeout_seconds=timeout_seconds, pinned=True)
     pipeline = ScoringPipeline(
         features=feature_store(settings, timeout_seconds=timeout_seconds),
-        decisions=decision_store(settings, client),
+        decisions=decision_store(settings, client, timeout_seconds=timeout_seconds),
         slot=slot,
         safe_mode=lambda: _reason(safe_mode),
         unrecorded=RedisUnrecordedDecisions(client) if settings.perf_mode else None,

@@ -14,7 +14,10 @@ from redis.retry import Retry
 
 from ml.stores.cluster_redis import ClusterCommands
 from ml.stores.commands import CommandRunner
+from ml.stores.decisions import DecisionStore
+from ml.stores.decisions_fsynced_redis import RedisFsyncedDecisions
 from ml.stores.decisions_redis import RedisDecisionStore
+from ml.stores.fsync_redis import RedisFsync
 from ml.stores.keys_redis import LABELS, OUTBOX, SINKS
 from ml.stores.label_inbox_redis import RedisLabelInbox
 from ml.stores.outbox_redis import RedisOutbox
@@ -116,13 +119,25 @@ def message_signer(settings: Settings) -> MessageSigner:
     return MessageSigner.from_settings(settings)
 
 
-def decision_store(settings: Settings, client: "Redis | None" = None) -> RedisDecisionStore:
-    """Returns the decision records."""
-    return RedisDecisionStore(
-        client or connect_redis(settings),
-        record_ttl_seconds=settings.decision_ttl_seconds,
-        outbox_limit=settings.outbox_limit,
+def decision_store(
+    settings: Settings, client: "Redis | None" = None, *, timeout_seconds: float | None = None
+) -> DecisionStore:
+    """Returns the decision records; `timeout_seconds` is that of the client, if it has one of its own."""
+    client = client or connect_redis(settings)
+    records = RedisDecisionStore(
+        client, record_ttl_seconds=settings.decision_ttl_seconds, outbox_limit=settings.outbox_limit
     )
+    barrier = fsync(settings, client, timeout_seconds=timeout_seconds)
+    return records if barrier is None else RedisFsyncedDecisions(records, client, barrier)
+
+
+def fsync(settings: Settings, client: "Redis", *, timeout_seconds: float | None = None) -> RedisFsync | None:
+    """Returns what waits for the disk of the client's server; None where answers do not."""
+    if not settings.waits_for_disk:
+        return None
+    timeout = timeout_seconds or settings.redis_socket_timeout_seconds
+    # The server gives up before the client does, so that the connection stays usable.
+    return RedisFsync(client, patience_seconds=0.8 * timeout)
 
 
 def feature_store(settings: Settings, *, timeout_seconds: float | None = None) -> "RedisFeatureStore":
@@ -159,7 +174,8 @@ def label_store(settings: Settings) -> "MongoLabelStore":
 
 def label_inbox(settings: Settings, client: "Redis | None" = None) -> RedisLabelInbox:
     """Returns the stream that labels are accepted into."""
-    return RedisLabelInbox(client or connect_redis(settings), message_signer(settings))
+    client = client or connect_redis(settings)
+    return RedisLabelInbox(client, message_signer(settings), fsync=fsync(settings, client))
 
 
 def training_source(settings: Settings) -> "MongoTrainingSource":

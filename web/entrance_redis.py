@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from ml.errors import StoreUnavailableError
 from ml.stores.commands import Command
 from ml.stores.decisions_redis import lookup_command, read_records
+from ml.stores.fsync_redis import RedisFsync
 from ml.stores.scripts_redis import LuaScript
 from ml.stores.server_redis import ServerCommands
 from security.admission_redis import RedisAdmissionControl
@@ -26,11 +27,15 @@ from web.entrance import Arrival, Passage
 class RedisEntranceCheck:
     """Judges arrivals by Redis's clock and records; `client` must return raw (undecoded) replies.
 
-    Fails closed: without Redis a replay cannot be told from a first request.
+    Fails closed: without Redis a replay cannot be told from a first request. A retry may find a record that its first
+    request still waits to see on disk; with `fsync` it waits as well.
     """
 
-    def __init__(self, client: "redis.Redis", admission: RedisAdmissionControl) -> None:
+    def __init__(
+        self, client: "redis.Redis", admission: RedisAdmissionControl, *, fsync: RedisFsync | None = None
+    ) -> None:
         self._server = ServerCommands(client)
+        self._fsync = fsync
         self._admission = admission
         self._scripts = (LuaScript.from_source(admission.script),)
 
@@ -43,6 +48,8 @@ class RedisEntranceCheck:
             commands.append(lookup_command(transaction_ids))
         try:
             replies = self._server.run(commands, scripts=self._scripts)
+            if self._fsync is not None and transaction_ids and any(replies[1]):
+                self._fsync.wait()
         except (StoreUnavailableError, RedisError) as error:
             raise AdmissionUnavailableError("replay and rate limits cannot be checked") from error
         admissions = self._admission.read(requests, replies[0])

@@ -79,7 +79,8 @@ def _entrance(settings: Settings) -> Entrance:
     timeout = settings.score_timeout_ms / 1000
     client = wiring.connect_redis(settings, timeout_seconds=timeout, retry_timeouts=False, pinned=True)
     admission = RedisAdmissionControl(client, AdmissionPolicy.from_settings(settings))
-    return Entrance(RedisEntranceCheck(client, admission), timeout_seconds=timeout)
+    fsync = wiring.fsync(settings, client, timeout_seconds=timeout)
+    return Entrance(RedisEntranceCheck(client, admission, fsync=fsync), timeout_seconds=timeout)
 
 
 def _queue_monitor(settings: Settings) -> RedisQueueMonitor:

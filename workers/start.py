@@ -19,7 +19,8 @@ from security.message_replays import SeenMessages
 from settings import Settings, load_settings
 from tasks.app import app
 from tasks.doorbells import sign_doorbells
-from tasks.housekeeping import Housekeeping, Job
+from tasks.durability import watch_durability
+from tasks.housekeeping import Housekeeping, Job, no_more_often
 from tasks.sealed_task import MessageGate
 from tasks.services import provide
 from tasks.wiring import connect_redis, message_signer
@@ -30,6 +31,7 @@ from workers.sign_of_life import SignOfLife
 _log = logging.getLogger(__name__)
 
 _HOUSEKEEPING_TIMEOUT_SECONDS = 2.0
+_DURABILITY_SECONDS = 30.0
 
 # They write two lines per message that say less than the task's own line and the metrics.
 _CHATTY_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
@@ -107,7 +109,8 @@ class _RunningWorker:
         self._on_ready = parts.on_ready
         client = connect_redis(settings, timeout_seconds=_HOUSEKEEPING_TIMEOUT_SECONDS)
         self._sign = SignOfLife(client, self._queue, name, model_version=parts.model_version)
-        self._housekeeping = Housekeeping([*parts.jobs, self._give_sign])
+        durability = no_more_often(_DURABILITY_SECONDS, watch_durability(settings, client))
+        self._housekeeping = Housekeeping([*parts.jobs, self._give_sign, durability])
         self._endpoint = Endpoint(
             settings.metrics_host, settings.metrics_port, is_ready=lambda: self._consuming and parts.is_ready()
         )

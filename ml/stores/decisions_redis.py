@@ -10,6 +10,8 @@ from ml.scoring_batch import Settled
 from ml.stores.decisions import CommitOutcome, CommitReport, DecisionRecord, NewDecision, Reply
 from ml.stores.failures_redis import redis_failures_as_unavailable
 from ml.stores.keys_redis import (
+    ANSWERED_PREFIX,
+    ANSWERED_TTL_SECONDS,
     DOORBELL_TTL_MS,
     OUTBOX,
     REPLY_TTL_MS,
@@ -51,7 +53,7 @@ class RedisDecisionStore:
     def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
         """See `DecisionStore.commit`."""
         address = reply.address or _NO_ADDRESS
-        keys = [address, OUTBOX, *map(awaiting_key, SINKS), *map(doorbell_key, SINKS)]
+        keys = [address, OUTBOX, *map(awaiting_key, SINKS), *map(doorbell_key, SINKS), ANSWERED_PREFIX]
         args: list[bytes | str | int] = [
             reply.batch_id,
             orjson.dumps(reply.timings),
@@ -59,6 +61,7 @@ class RedisDecisionStore:
             self._outbox_limit,
             REPLY_TTL_MS,
             DOORBELL_TTL_MS,
+            ANSWERED_TTL_SECONDS,
         ]
         for entry in entries:
             if isinstance(entry, Settled):

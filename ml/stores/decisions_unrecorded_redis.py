@@ -11,7 +11,7 @@ import redis
 from ml.scoring_batch import ResultStatus, Settled
 from ml.stores.decisions import CommitOutcome, CommitReport, DecisionRecord, NewDecision, Reply
 from ml.stores.failures_redis import redis_failures_as_unavailable
-from ml.stores.keys_redis import REPLY_TTL_MS
+from ml.stores.replies_redis import push_reply
 
 
 class RedisUnrecordedDecisions:
@@ -32,10 +32,8 @@ class RedisUnrecordedDecisions:
         content = orjson.dumps({"batch_id": reply.batch_id, "results": results})
         if reply.address is None:
             return CommitReport(outcomes, rings=(), reply=content)
-        with redis_failures_as_unavailable(), self._client.pipeline(transaction=False) as pipeline:
-            pipeline.lpush(reply.address, content)
-            pipeline.pexpire(reply.address, REPLY_TTL_MS)
-            pipeline.execute()
+        with redis_failures_as_unavailable():
+            push_reply(self._client, reply.address, content)
         return CommitReport(outcomes, rings=())
 
     def find(self, transaction_id: str) -> DecisionRecord | None:  # noqa: ARG002 - the protocol's signature

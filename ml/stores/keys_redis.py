@@ -5,12 +5,15 @@
 | `shrike:decision:<transaction_id>` | string | DECISION_TTL_SECONDS | decision record |
 | `shrike:outbox` | stream | until both sinks acknowledged | events to store and publish |
 | `shrike:awaiting:<sink>` | sorted set | until acknowledged | answered transaction ids by time, epoch ms |
+| `shrike:answered:<minute>` | list | 1 h | ids of the transactions answered in a minute since the epoch |
+| `shrike:reconciled` | hash | for ever | by sink, the minute up to which answers were compared with what it holds |
 | `shrike:doorbell:<stream>` | string | 5 s | set while a drain task is queued |
 | `shrike:dead:<stream>` | stream | until re-driven | entries given up, with the reason |
 | `shrike:labels` | stream | until applied | signed labels |
 | `shrike:workers` | hash | field removed at shutdown; stale after 5 s | a sign of life by worker name, JSON |
 | `shrike:slot:<task>` | string | 5 min | set while a scheduled slot has had its run |
 | `shrike:reply:<id>` | list | 60 s | replies to one web process |
+| `shrike:barrier` | string | 60 s | nothing: written so that what came before it is known to be on disk |
 """
 
 from typing import Final
@@ -19,6 +22,10 @@ OUTBOX: Final = "shrike:outbox"
 LABELS: Final = "shrike:labels"
 WORKERS: Final = "shrike:workers"
 SINKS: Final = ("explain", "publish")
+ANSWERED_PREFIX: Final = "shrike:answered:"
+ANSWERED_TTL_SECONDS: Final = 3_600
+RECONCILED: Final = "shrike:reconciled"
+BARRIER: Final = "shrike:barrier"
 DOORBELL_TTL_MS: Final = 5_000
 REPLY_TTL_MS: Final = 60_000
 
@@ -31,6 +38,11 @@ def decision_key(transaction_id: str) -> str:
 def awaiting_key(sink: str) -> str:
     """Returns the key of the answered transactions that a sink has not acknowledged."""
     return f"shrike:awaiting:{sink}"
+
+
+def answered_key(minute: int) -> str:
+    """Returns the key of the transactions answered in a minute since the epoch."""
+    return f"{ANSWERED_PREFIX}{minute}"
 
 
 def doorbell_key(consumer: str) -> str:

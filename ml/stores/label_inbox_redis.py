@@ -8,6 +8,7 @@ import redis
 
 from ml.label import Label
 from ml.stores.failures_redis import redis_failures_as_unavailable
+from ml.stores.fsync_redis import RedisFsync
 from ml.stores.keys_redis import DOORBELL_TTL_MS, LABELS, doorbell_key
 from security.messages import MessageSigner
 
@@ -15,11 +16,18 @@ LABEL_MESSAGE = "labels.apply"
 
 
 class RedisLabelInbox:
-    """Appends signed labels: write access to Redis alone cannot teach the features a lie."""
+    """Appends signed labels: write access to Redis alone cannot teach the features a lie.
 
-    def __init__(self, client: "redis.Redis", signer: MessageSigner) -> None:
+    Args:
+        client: a Redis client.
+        signer: holds the message key.
+        fsync: waits for the disk before labels count as accepted; None where nobody waits for it.
+    """
+
+    def __init__(self, client: "redis.Redis", signer: MessageSigner, *, fsync: RedisFsync | None = None) -> None:
         self._client: Any = client  # redis-py types each reply as a union over decoding modes
         self._signer = signer
+        self._fsync = fsync
 
     def accept(self, labels: Sequence[tuple[Label, str]]) -> bool:
         """See `LabelInbox.accept`."""
@@ -31,4 +39,6 @@ class RedisLabelInbox:
                 pipeline.xadd(LABELS, {"id": label.transaction_id, "event": event})
             pipeline.set(doorbell_key("labels"), "1", nx=True, px=DOORBELL_TTL_MS)
             *_, rings = pipeline.execute()
+        if self._fsync is not None:
+            self._fsync.wait()
         return bool(rings)

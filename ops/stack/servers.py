@@ -39,13 +39,17 @@ def _kafka_command(_directory: Path, port: int, settings: Settings) -> Sequence[
     return kafka.command(port, (settings.kafka_topic_scored, settings.kafka_topic_raw))
 
 
+def _valkey_command(directory: Path, port: int, settings: Settings) -> Sequence[str]:
+    return valkey.command(directory, port, appendfsync="always" if settings.waits_for_disk else "everysec")
+
+
 SERVERS: tuple[Server, ...] = (
     Server(
         "valkey",
         "Valkey",
         "redis_url",
         valkey.DEFAULT_PORT,
-        lambda directory, port, _: valkey.command(directory, port),
+        _valkey_command,
         valkey.url,
         valkey.is_healthy,
     ),

@@ -7,12 +7,13 @@
 --   4  awaiting set of the publish sink               ZADD
 --   5  doorbell of the explain sink                   SET NX PX
 --   6  doorbell of the publish sink                   SET NX PX
---   7… decision record, one per item                  GET, SET EX
+--   7  prefix of the lists of answered ids; the minute of the server's clock is appended: RPUSH, EXPIRE
+--   8… decision record, one per item                  GET, SET EX
 -- ARGV
 --   1  batch id            2  timings, JSON           3  record TTL, s
 --   4  outbox limit, entries                          5  reply TTL, ms
---   6  doorbell TTL, ms
---   7… per item: transaction id, fingerprint (32 characters), decision JSON, transaction JSON, outbox event;
+--   6  doorbell TTL, ms                               7  answered ids' TTL, s
+--   8… per item: transaction id, fingerprint (32 characters), decision JSON, transaction JSON, outbox event;
 --      an empty fingerprint marks an item that was settled before: its decision JSON is the whole result.
 --
 -- A record is `fingerprint .. length of the decision JSON (8 digits) .. decision JSON .. transaction JSON`.
@@ -20,11 +21,11 @@
 --   0 recorded, 1 replayed, 2 conflict, 3 overloaded, 4 settled before.
 --   The reply is empty if it was pushed to a list.
 
-local FIRST_KEY, FIRST_ARG, ARGS_PER_ITEM = 7, 7, 5
+local FIRST_KEY, FIRST_ARG, ARGS_PER_ITEM = 8, 8, 5
 local timings = ARGV[2]
 local room = tonumber(ARGV[4]) - redis.call('XLEN', KEYS[2])
 local RECORDED, REPLAYED, CONFLICT, OVERLOADED, SETTLED = 0, 1, 2, 3, 4
-local recorded = 0
+local recorded, entry_ms = {}, nil
 local results, outcomes = {}, {}
 
 local function scored(decision)
@@ -51,11 +52,11 @@ for item = 1, #KEYS - FIRST_KEY + 1 do
     else
       redis.call('SET', key, fingerprint .. string.format('%08d', #decision) .. decision .. ARGV[base + 3], 'EX', ARGV[3])
       local entry_id = redis.call('XADD', KEYS[2], '*', 'id', transaction_id, 'event', ARGV[base + 4])
-      local entry_ms = string.match(entry_id, '^%d+')
+      entry_ms = string.match(entry_id, '^%d+')
       redis.call('ZADD', KEYS[3], entry_ms, transaction_id)
       redis.call('ZADD', KEYS[4], entry_ms, transaction_id)
       room = room - 1
-      recorded = recorded + 1
+      recorded[#recorded + 1] = transaction_id
       results[item], outcomes[item] = scored(decision), RECORDED
     end
   end
@@ -69,7 +70,10 @@ if KEYS[1] ~= '' then
 end
 
 local ring_explain, ring_publish = 0, 0
-if recorded > 0 then
+if entry_ms then
+  local answered = KEYS[7] .. math.floor(entry_ms / 60000)
+  redis.call('RPUSH', answered, unpack(recorded))
+  redis.call('EXPIRE', answered, ARGV[7])
   if redis.call('SET', KEYS[5], '1', 'NX', 'PX', ARGV[6]) then ring_explain = 1 end
   if redis.call('SET', KEYS[6], '1', 'NX', 'PX', ARGV[6]) then ring_publish = 1 end
 end

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import orjson
 import pytest
@@ -8,7 +9,7 @@ from ml.errors import StoreUnavailableError
 from ml.scoring_batch import ResultStatus, Settled
 from ml.stores.decisions import CommitOutcome, Reply
 from ml.stores.decisions_redis import RedisDecisionStore
-from ml.stores.keys_redis import OUTBOX, awaiting_key, decision_key
+from ml.stores.keys_redis import ANSWERED_TTL_SECONDS, OUTBOX, answered_key, awaiting_key, decision_key
 from tests.contracts.decision_store import DecisionStoreContract, new_decision
 
 
@@ -46,7 +47,10 @@ class TestRedisDecisionStore(DecisionStoreContract):
 
     def test_a_reply_without_an_address_leaves_no_list_behind(self) -> None:
         self.store.commit([new_decision("t-1"), Settled(ResultStatus.FAILED)], Reply(None, "b-1", {}))
-        assert not [key for key in self.client.scan_iter() if self.client.type(key) == b"list"]
+        lists = [key for key in self.client.scan_iter() if self.client.type(key) == b"list"]
+        assert lists == [answered_key(int(time.time() // 60)).encode()]
+        assert self.client.lrange(lists[0], 0, -1) == [b"t-1"]
+        assert 0 < self.client.ttl(lists[0]) <= ANSWERED_TTL_SECONDS
         assert self.client.xlen(OUTBOX) == 1
 
     def test_text_beyond_ascii_survives(self) -> None:

@@ -1,0 +1,35 @@
+"""Asks Redis, before a process starts, whether it keeps what the platform promises."""
+
+import redis
+
+from ml.errors import StoreUnavailableError
+from ml.stores.persistence_redis import Persistence, broken_promises, read_persistence
+from ops.errors import OpsError
+from settings import Environment, Settings
+
+_LOOK_SECONDS = 2.0
+
+
+def check_promises(settings: Settings) -> None:
+    """Refuses a Redis that would lose answers: in production, and wherever it cannot wait for its disk.
+
+    In development the workers say so in their logs. A server that does not answer yet is looked at by them later.
+
+    Raises:
+        OpsError: the process must not start.
+    """
+    try:
+        server = _ask(settings.redis_url)
+    except StoreUnavailableError:
+        return
+    problems = list(broken_promises(server, waits_for_disk=settings.waits_for_disk))
+    if settings.environment is Environment.PRODUCTION and problems:
+        raise OpsError("production refuses to start: " + " ".join(problems))
+    if settings.waits_for_disk and not (server.has_aof and server.knows_barrier):
+        raise OpsError(problems[0] if not server.has_aof else problems[-1])
+
+
+def _ask(url: str) -> Persistence:
+    # Not through the wiring: its clients count round trips, and this process is none that is measured.
+    with redis.Redis.from_url(url, socket_timeout=_LOOK_SECONDS, socket_connect_timeout=_LOOK_SECONDS) as client:
+        return read_persistence(client)

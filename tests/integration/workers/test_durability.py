@@ -1,0 +1,40 @@
+"""What a Redis that dies leaves of what was answered."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ml.stores.keys_redis import OUTBOX, decision_key
+from ml.transaction import Transaction
+from ops.embedded.valkey import valkey
+from settings import Settings
+from tests.integration.web.test_outages import pid_on_port
+from tests.integration.workers.conftest import Works
+
+MakeTransaction = Callable[..., Transaction]
+
+
+@pytest.mark.parametrize(("durability", "appendfsync"), [("aof-everysec", "everysec"), ("aof-fsync", "always")])
+def test_redis_killed_right_after_an_answer_has_it_when_it_is_back(
+    works: Works, make_transaction: MakeTransaction, tmp_path: Path, durability: str, appendfsync: str
+) -> None:
+    port, answered = 0, []
+    for _ in range(3):
+        with valkey(tmp_path, port=port, appendfsync=appendfsync) as url:
+            port = int(url.rsplit(":", 1)[1].split("/")[0])
+            env = works.env | {"REDIS_URL": url, "DURABILITY": durability}
+            elsewhere = Works(
+                works.folder, env, Settings(_env_file=None, **{name.lower(): value for name, value in env.items()})
+            )
+            for decision in answered:
+                assert elsewhere.client.exists(decision_key(decision["transaction_id"]))
+            with elsewhere.worker("score"):
+                answered += [elsewhere.score(make_transaction())[0]["decision"] for _ in range(5)]
+                os.kill(pid_on_port(port), signal.SIGKILL)
+    with valkey(tmp_path, port=port, appendfsync=appendfsync):
+        assert elsewhere.client.xlen(OUTBOX) == len(answered) == 15
+        for decision in answered:
+            assert elsewhere.client.exists(decision_key(decision["transaction_id"]))
