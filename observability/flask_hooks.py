@@ -24,7 +24,13 @@ _BINDING = "correlation_id_binding"
 
 def annotate(**facts: Any) -> None:
     """Adds fields to the access log line of the request under way."""
-    g.setdefault(_FACTS, {}).update(facts)
+    request_facts().update(facts)
+
+
+def request_facts() -> dict[str, Any]:
+    """Returns the fields that the request under way adds to its access log line, to be added to."""
+    facts: dict[str, Any] = g.setdefault(_FACTS, {})
+    return facts
 
 
 def instrument(app: Flask) -> None:

@@ -1,18 +1,36 @@
-"""Assembles answers: a stored or fresh decision plus what belongs to this request alone."""
+"""Answers: status, headers and body of a request, whichever way it came in; and how a decision is written."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from flask import Response
 
 from observability.context import get_correlation_id
 from web.errors import problem_of
+from web.problems import CONTENT_TYPE as PROBLEM_CONTENT_TYPE
+from web.problems import Problem
 from web.scoring_results import Scored, ScoringResult
 
 
-def json_response(body: Any, status: int = 200) -> Response:
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What is sent back; `headers` are those that this answer adds to the ones that every answer has."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_answer(body: Any, status: int = 200) -> HttpAnswer:
     """Returns a JSON answer."""
-    return Response(orjson.dumps(body), status, content_type="application/json")
+    return HttpAnswer(orjson.dumps(body), status)
+
+
+def problem_answer(problem: Problem) -> HttpAnswer:
+    """Returns the answer that tells of a problem."""
+    return HttpAnswer(orjson.dumps(problem.body()), problem.kind.status, PROBLEM_CONTENT_TYPE, problem.headers)
 
 
 def decision_body(scored: Scored, total_ms: float) -> dict[str, Any]:

@@ -2,24 +2,28 @@
 
 import logging
 from functools import partial
+from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
-from observability.flask_hooks import annotate, instrument
+from observability.flask_hooks import instrument, request_facts
 from settings import Settings
 from web import problems
+from web.answers import HttpAnswer, problem_answer
 from web.blueprints import admin, documentation, explanations, health, labels, metrics, predictions
+from web.direct import DirectRoutes, extra_headers, is_over_tls
 from web.errors import problem_of
-from web.guards import rate_limit_headers
-from web.headers import add_security_headers
+from web.exchange import Exchange
+from web.headers import security_headers
 from web.openapi import openapi_document
-from web.operations import operations_of
-from web.services import Services, provide_services
+from web.operations import endpoints_of, flask_response
+from web.services import Services, provide_services, services_of
 from web.wiring import build_services
 
 log = logging.getLogger(__name__)
 
 _RESOURCES = (predictions, explanations, labels, admin, health, metrics, documentation)
+_HTML = "text/html"
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
@@ -39,24 +43,30 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     provide_services(app, services if services is not None else build_services(settings))
     instrument(app)
     app.after_request(partial(_add_headers, settings))
-    app.register_error_handler(Exception, _answer_error)
+    app.register_error_handler(Exception, lambda error: flask_response(_answer_error(error, request_facts())))
     for resource in _RESOURCES:
         app.register_blueprint(resource.blueprint)
-    documentation.provide_document(app, openapi_document(operations_of(app)))
+    endpoints = list(endpoints_of(app))
+    documentation.provide_document(app, openapi_document(endpoint.declared for endpoint in endpoints))
+    app.wsgi_app = DirectRoutes(  # type: ignore[method-assign]  # Flask's own way of putting a middleware before itself
+        app.wsgi_app, endpoints, settings=settings, services=lambda: services_of(app), answer_error=_answer_error
+    )
     return app
 
 
-def _answer_error(error: Exception) -> Response:
+def _answer_error(error: Exception, facts: dict[str, Any]) -> HttpAnswer:
     problem = problem_of(error)
-    annotate(problem=problem.kind.name)
+    facts["problem"] = problem.kind.name
     if problem.kind is problems.INTERNAL:
         log.error("unexpected error", exc_info=error)
-    return problem.response()
+    return problem_answer(problem)
 
 
 def _add_headers(settings: Settings, response: Response) -> Response:
-    response.headers.update(rate_limit_headers())
-    add_security_headers(response, over_tls=request.is_secure or settings.tls_terminated_by_proxy)
-    if settings.perf_mode:
-        response.headers["X-Perf-Mode"] = "on"
+    exchange: Exchange | None = g.get("exchange")
+    if exchange is not None:
+        response.headers.update(exchange.rate_limit_headers())
+    over_tls = is_over_tls(request.environ, settings)
+    response.headers.update(security_headers(page=response.mimetype == _HTML, over_tls=over_tls))
+    response.headers.update(extra_headers(settings))
     return response

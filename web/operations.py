@@ -4,21 +4,23 @@ A blueprint declares `@operation(blueprint, Operation(...))` over a view; the vi
 parameters have passed every check, and returns a response.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import wraps
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Flask, Response, current_app, g, request
 from pydantic import BaseModel
 
 from ml.stores.decisions import DecisionRecord
+from observability.flask_hooks import request_facts
 from security.roles import Role
 from security.tokens import Identity
 from web import guards
+from web.answers import HttpAnswer
 from web.errors import MalformedJsonError, WebError
+from web.exchange import Exchange
 from web.json_body import check_media_type, parse_json, validate
 from web.parameters import read_path, read_query
 from web.problems import Kind
@@ -89,16 +91,12 @@ class Call:
     """
 
     services: Services
+    exchange: Exchange
     identity: Identity | None
-    started: float
     body: Any = None
     query: Any = None
     path: Any = None
     records: Mapping[str, DecisionRecord] = field(default_factory=dict)
-
-    def elapsed_ms(self) -> float:
-        """Returns the milliseconds since the request's checks began."""
-        return (time.perf_counter() - self.started) * 1000
 
     @property
     def subject(self) -> str:
@@ -108,7 +106,7 @@ class Call:
         return self.identity.subject
 
 
-View = Callable[[Call], Response]
+View = Callable[[Call], HttpAnswer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +121,57 @@ class _Parsed:
     transaction_ids: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An operation and the view that answers it once its checks have passed."""
+
+    declared: Operation
+    view: View
+
+    def answer(self, services: Services, exchange: Exchange, path: Mapping[str, str]) -> HttpAnswer:
+        """Runs the checks in the order size, token, role, timestamp, signature, replay, rate limit, content.
+
+        Raises:
+            Exception: the first check that fails, or the view; `web.errors` knows what each is answered.
+        """
+        declared = self.declared
+        raw = exchange.read_body(_limit(declared, services))
+        identity: Identity | None = None
+        records: Mapping[str, DecisionRecord] = {}
+        if declared.role is None:
+            parsed = _parse(declared, exchange, raw, path)
+        else:
+            identity = guards.authenticate(services, exchange, declared.role)
+            signature = guards.check_signature(services, exchange, raw) if declared.signed else None
+            # Parsed before the one Redis call, which needs device and transactions; its error waits until that passed.
+            parsed = _parse(declared, exchange, raw, path)
+            if signature is not None:
+                records = guards.admit(
+                    services,
+                    exchange,
+                    identity=identity,
+                    signature=signature,
+                    device_id=parsed.device_id,
+                    transaction_ids=parsed.transaction_ids,
+                )
+        if parsed.error is not None:
+            raise parsed.error
+        return self.view(Call(services, exchange, identity, parsed.body, parsed.query, parsed.path, records))
+
+
 def operation(blueprint: Blueprint, declared: Operation) -> Callable[[View], View]:
     """Registers a view as an operation of a blueprint."""
 
     def register(view: View) -> View:
+        endpoint = Endpoint(declared, view)
+
         @wraps(view)
         def answer(**path: str) -> Response:
-            return _answer(declared, view, path)
+            # Kept where `after_request` finds it: the rate limit shows in the headers of a refusal too.
+            g.exchange = exchange = Exchange(request.environ, request_facts())
+            return flask_response(endpoint.answer(services_of(current_app), exchange, path))
 
-        answer.operation = declared  # type: ignore[attr-defined]  # read back by `operations_of`
+        answer.endpoint = endpoint  # type: ignore[attr-defined]  # read back by `endpoints_of`
         rule = declared.path.replace("{", "<").replace("}", ">")
         blueprint.add_url_rule(rule, endpoint=declared.name, view_func=answer, methods=[declared.method])
         return view
@@ -139,39 +179,17 @@ def operation(blueprint: Blueprint, declared: Operation) -> Callable[[View], Vie
     return register
 
 
-def operations_of(app: Flask) -> Iterator[Operation]:
-    """Yields the operations of an app, in the order of its routes."""
+def endpoints_of(app: Flask) -> Iterator[Endpoint]:
+    """Yields the endpoints of an app, in the order of its routes."""
     for rule in app.url_map.iter_rules():
-        declared = getattr(app.view_functions[rule.endpoint], "operation", None)
-        if isinstance(declared, Operation):
-            yield declared
+        endpoint = getattr(app.view_functions[rule.endpoint], "endpoint", None)
+        if isinstance(endpoint, Endpoint):
+            yield endpoint
 
 
-def _answer(declared: Operation, view: View, path: Mapping[str, str]) -> Response:
-    """Runs the checks in the order size, token, role, timestamp, signature, replay, rate limit, content."""
-    started = time.perf_counter()
-    services = services_of(current_app)
-    raw = guards.read_body(_limit(declared, services))
-    records: Mapping[str, DecisionRecord] = {}
-    if declared.role is None:
-        parsed = _parse(declared, raw, path)
-        identity = None
-    else:
-        identity = guards.authenticate(services, declared.role)
-        signature = guards.check_signature(services, raw) if declared.signed else None
-        # Parsed before the one Redis call, which needs device and transactions; its error waits until that has passed.
-        parsed = _parse(declared, raw, path)
-        if signature is not None:
-            records = guards.admit(
-                services,
-                identity,
-                signature,
-                device_id=parsed.device_id,
-                transaction_ids=parsed.transaction_ids,
-            )
-    if parsed.error is not None:
-        raise parsed.error
-    return view(Call(services, identity, started, parsed.body, parsed.query, parsed.path, records))
+def flask_response(answer: HttpAnswer) -> Response:
+    """Returns an answer as Flask passes it on."""
+    return Response(answer.body, answer.status, headers=dict(answer.headers), content_type=answer.content_type)
 
 
 def _limit(declared: Operation, services: Services) -> int:
@@ -180,11 +198,11 @@ def _limit(declared: Operation, services: Services) -> int:
     return settings.batch_body_limit_bytes if batch else settings.body_limit_bytes
 
 
-def _parse(declared: Operation, raw: bytes, path: Mapping[str, str]) -> _Parsed:
+def _parse(declared: Operation, exchange: Exchange, raw: bytes, path: Mapping[str, str]) -> _Parsed:
     try:
         checked_path = read_path(declared.path_parameters, path)
-        query = read_query(declared.query, request.query_string)
-        body = _parse_body(declared, raw)
+        query = read_query(declared.query, exchange.query_string)
+        body = _parse_body(declared, exchange, raw)
     except WebError as error:
         return _Parsed(error=error)
     return _Parsed(
@@ -196,10 +214,10 @@ def _parse(declared: Operation, raw: bytes, path: Mapping[str, str]) -> _Parsed:
     )
 
 
-def _parse_body(declared: Operation, raw: bytes) -> BaseModel | None:
+def _parse_body(declared: Operation, exchange: Exchange, raw: bytes) -> BaseModel | None:
     if declared.body is None:
         if raw:
             raise MalformedJsonError("This route takes no body.")
         return None
-    check_media_type(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
+    check_media_type(exchange.content_type, exchange.header("Content-Encoding"))
     return validate(declared.body, parse_json(raw))

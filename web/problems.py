@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-from flask import Response
-
 from observability.context import get_correlation_id
 
 CONTENT_TYPE = "application/problem+json"
@@ -48,12 +45,6 @@ class Problem:
             "correlation_id": get_correlation_id(),
             **self.members,
         }
-
-    def response(self) -> Response:
-        """Returns the HTTP answer."""
-        response = Response(orjson.dumps(self.body()), self.kind.status, content_type=CONTENT_TYPE)
-        response.headers.update(self.headers)
-        return response
 
 
 BAD_REQUEST = Kind("bad-request", 400, "Bad request", "The request is not well-formed HTTP.")

@@ -2,12 +2,12 @@
 
 from dataclasses import asdict
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from security.roles import Role
 from security.safe_mode import SafeModeState
 from web import examples, problems
-from web.answers import json_response
+from web.answers import HttpAnswer, json_answer
 from web.operations import Answer, Call, Operation, operation
 from web.safe_mode import show_safe_mode
 from web.schemas import ModelsAnswer, QueuesAnswer, SafeModeAnswer, SafeModeRequest
@@ -31,7 +31,7 @@ _SAFE_MODE_ANSWER = Answer(description="The switch.", model=SafeModeAnswer, exam
         problems=(problems.UNAVAILABLE,),
     ),
 )
-def get_safe_mode(call: Call) -> Response:
+def get_safe_mode(call: Call) -> HttpAnswer:
     """Returns the switch, read afresh."""
     return _safe_mode_response(call.services.safe_mode_switch.read())
 
@@ -52,7 +52,7 @@ def get_safe_mode(call: Call) -> Response:
         problems=(problems.UNAVAILABLE,),
     ),
 )
-def enable_safe_mode(call: Call) -> Response:
+def enable_safe_mode(call: Call) -> HttpAnswer:
     """Turns SAFE MODE on."""
     state = call.services.safe_mode_switch.enable(call.body.reason, call.subject)
     return _switched(call, state)
@@ -72,7 +72,7 @@ def enable_safe_mode(call: Call) -> Response:
         problems=(problems.UNAVAILABLE,),
     ),
 )
-def disable_safe_mode(call: Call) -> Response:
+def disable_safe_mode(call: Call) -> HttpAnswer:
     """Turns SAFE MODE off."""
     return _switched(call, call.services.safe_mode_switch.disable(call.subject))
 
@@ -91,12 +91,12 @@ def disable_safe_mode(call: Call) -> Response:
         problems=(problems.UNAVAILABLE,),
     ),
 )
-def list_models(call: Call) -> Response:
+def list_models(call: Call) -> HttpAnswer:
     """Returns the registry."""
     registry = call.services.registry
     state = registry.state()
     versions = [{**asdict(info), "metrics": dict(info.metrics)} for info in registry.versions()]
-    return json_response({"champion": state.champion, "challenger": state.challenger, "versions": versions})
+    return json_answer({"champion": state.champion, "challenger": state.challenger, "versions": versions})
 
 
 @operation(
@@ -114,11 +114,11 @@ def list_models(call: Call) -> Response:
         problems=(problems.UNAVAILABLE,),
     ),
 )
-def list_queues(call: Call) -> Response:
+def list_queues(call: Call) -> HttpAnswer:
     """Returns queues, stream lags and workers."""
     monitor = call.services.monitor
     workers = monitor.workers()
-    return json_response(
+    return json_answer(
         {
             "queues": [asdict(queue) for queue in monitor.queues(workers)],
             "outbox": {consumer: asdict(lag) for consumer, lag in monitor.lags().items()},
@@ -127,11 +127,11 @@ def list_queues(call: Call) -> Response:
     )
 
 
-def _switched(call: Call, state: SafeModeState) -> Response:
+def _switched(call: Call, state: SafeModeState) -> HttpAnswer:
     """Answers with the new state after making this process obey it at once."""
     show_safe_mode(call.services.safe_mode.refresh())
     return _safe_mode_response(state)
 
 
-def _safe_mode_response(state: SafeModeState) -> Response:
-    return json_response(asdict(state))
+def _safe_mode_response(state: SafeModeState) -> HttpAnswer:
+    return json_answer(asdict(state))

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from ml.full_explanation import full_explanation
 from ml.stores.explanations import ExplanationQuery, InvalidCursorError
 from security.roles import Role
 from web import examples, problems
-from web.answers import json_response
+from web.answers import HttpAnswer, json_answer
 from web.errors import ExplanationPendingError, InvalidParameterError, NotFoundError, Violation
 from web.operations import Answer, Call, Operation, operation
 from web.schemas import ExplanationAnswer, ExplanationPageAnswer, ExplanationSearch, TransactionPath
@@ -31,12 +31,12 @@ blueprint = Blueprint("explanations", __name__)
         problems=(problems.NOT_FOUND, problems.EXPLANATION_PENDING, problems.UNAVAILABLE),
     ),
 )
-def get_explanation(call: Call) -> Response:
+def get_explanation(call: Call) -> HttpAnswer:
     """Returns one explanation."""
     transaction_id = call.path.transaction_id
     record = call.services.explanations.find(transaction_id)
     if record is not None:
-        return json_response(_told(record))
+        return json_answer(_told(record))
     if call.services.decisions.find(transaction_id) is not None:
         raise ExplanationPendingError
     raise NotFoundError
@@ -57,7 +57,7 @@ def get_explanation(call: Call) -> Response:
         problems=(problems.UNAVAILABLE,),
     ),
 )
-def search_explanations(call: Call) -> Response:
+def search_explanations(call: Call) -> HttpAnswer:
     """Returns one page of matching explanations."""
     asked: ExplanationSearch = call.query
     criteria = ExplanationQuery(asked.customer_id, asked.decision, asked.start, asked.end)
@@ -65,7 +65,7 @@ def search_explanations(call: Call) -> Response:
         page = call.services.explanations.search(criteria, cursor=asked.cursor, limit=asked.limit)
     except InvalidCursorError as error:
         raise InvalidParameterError([Violation("/query/cursor", "is not a cursor of this search")]) from error
-    return json_response({"items": [_told(record) for record in page.items], "next_cursor": page.next_cursor})
+    return json_answer({"items": [_told(record) for record in page.items], "next_cursor": page.next_cursor})
 
 
 def _told(record: dict[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from ml.errors import RetryableError
 from web import examples
-from web.answers import json_response
+from web.answers import HttpAnswer, json_answer
 from web.operations import Answer, Call, Operation, operation
 from web.safe_mode import safe_mode_state
 from web.schemas import LivenessAnswer, ReadinessAnswer
@@ -27,9 +27,9 @@ blueprint = Blueprint("health", __name__)
         answer=Answer(description="Alive.", model=LivenessAnswer, example=examples.LIVE),
     ),
 )
-def live(_call: Call) -> Response:
+def live(_call: Call) -> HttpAnswer:
     """Answers."""
-    return json_response({"status": "alive"})
+    return json_answer({"status": "alive"})
 
 
 @operation(
@@ -48,7 +48,7 @@ def live(_call: Call) -> Response:
         ),
     ),
 )
-def ready(call: Call) -> Response:
+def ready(call: Call) -> HttpAnswer:
     """Runs every check."""
     checks = {name: {"ok": ok, "detail": detail} for name, ok, detail in _checks(call.services)}
     is_ready = all(check["ok"] for check in checks.values())
@@ -57,7 +57,7 @@ def ready(call: Call) -> Response:
         "checks": checks,
         "perf_mode": call.services.settings.perf_mode,
     }
-    return json_response(body, 200 if is_ready else 503)
+    return json_answer(body, 200 if is_ready else 503)
 
 
 def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:

@@ -1,12 +1,12 @@
 """`/labels`: what transactions turned out to be."""
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from ml.label import Label
 from observability.context import get_correlation_id
 from security.roles import Role
 from web import examples, problems
-from web.answers import json_response
+from web.answers import HttpAnswer, json_answer
 from web.operations import Answer, Call, Operation, operation
 from web.schemas import LabelAnswer
 
@@ -32,11 +32,11 @@ blueprint = Blueprint("labels", __name__)
         problems=(problems.UNAVAILABLE,),
     ),
 )
-def post_label(call: Call) -> Response:
+def post_label(call: Call) -> HttpAnswer:
     """Takes one label over."""
     label: Label = call.body
     correlation_id = get_correlation_id() or ""
     call.services.labels.accept(label, correlation_id)
-    return json_response(
+    return json_answer(
         {"transaction_id": label.transaction_id, "status": "accepted", "correlation_id": correlation_id}, 202
     )

@@ -1,11 +1,12 @@
 """`/metrics`: the Prometheus exposition of all web processes."""
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from ml.errors import RetryableError
 from observability import metrics as gauges
 from observability.exposition import render
 from security.roles import Role
+from web.answers import HttpAnswer
 from web.operations import Answer, Call, Operation, operation
 from web.safe_mode import safe_mode_state
 from web.services import QueueMonitor
@@ -28,12 +29,12 @@ blueprint = Blueprint("metrics", __name__)
         answer=Answer(description="The exposition.", content_type="text/plain"),
     ),
 )
-def metrics(call: Call) -> Response:
+def metrics(call: Call) -> HttpAnswer:
     """Returns the exposition."""
     safe_mode_state(call.services)  # an idle process still shows the present state
     _measure_queues(call.services.monitor)
     content, content_type = render(call.services.settings.prometheus_multiproc_dir)
-    return Response(content, content_type=content_type)
+    return HttpAnswer(content, content_type=content_type)
 
 
 def _measure_queues(monitor: QueueMonitor) -> None:

@@ -4,16 +4,15 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from ml.scoring_batch import ScoringRequest
 from ml.transaction import Transaction
 from observability import metrics
 from observability.context import get_correlation_id
-from observability.flask_hooks import annotate
 from security.roles import Role
 from web import examples, problems
-from web.answers import batch_item, decision_body, json_response
+from web.answers import HttpAnswer, batch_item, decision_body, json_answer
 from web.batch_scoring import score_items
 from web.errors import InvalidBodyError, NotFoundError, Violation, WebError
 from web.json_body import validate
@@ -54,7 +53,7 @@ _SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UN
         transactions=lambda body: (body.transaction_id,),
     ),
 )
-def score_transaction(call: Call) -> Response:
+def score_transaction(call: Call) -> HttpAnswer:
     """Scores one transaction."""
     services = call.services
     request = _scoring_request(call, call.body)
@@ -65,8 +64,8 @@ def score_transaction(call: Call) -> Response:
         result = services.dispatcher.score([request], services.settings.score_timeout_ms / 1000)[0]
     if not isinstance(result, Scored):
         raise result
-    annotate(**{name: result.decision.get(name) for name in _LOGGED})
-    return json_response(decision_body(result, call.elapsed_ms()))
+    call.exchange.annotate(**{name: result.decision.get(name) for name in _LOGGED})
+    return json_answer(decision_body(result, call.exchange.elapsed_ms()))
 
 
 @operation(
@@ -91,7 +90,7 @@ def score_transaction(call: Call) -> Response:
         transactions=lambda body: _claimed_ids(body.transactions),
     ),
 )
-def score_batch(call: Call) -> Response:
+def score_batch(call: Call) -> HttpAnswer:
     """Scores a batch in order."""
     services, settings = call.services, call.services.settings
     transactions = call.body.transactions
@@ -117,11 +116,11 @@ def score_batch(call: Call) -> Response:
         timeout_seconds=settings.score_timeout_ms / 1000,
     )
     results = [result for chunk in chunks for result in chunk]
-    total_ms = call.elapsed_ms()
+    total_ms = call.exchange.elapsed_ms()
     items = [
         batch_item(result, _transaction_id(item), total_ms) for result, item in zip(results, transactions, strict=True)
     ]
-    return json_response(
+    return json_answer(
         {"results": items, "correlation_id": get_correlation_id(), "timings": {"total_ms": round(total_ms, 3)}}
     )
 
@@ -142,16 +141,16 @@ def score_batch(call: Call) -> Response:
         problems=(problems.NOT_FOUND,),
     ),
 )
-def get_decision(call: Call) -> Response:
+def get_decision(call: Call) -> HttpAnswer:
     """Returns a decision made before."""
     transaction_id = call.path.transaction_id
     record = call.services.decisions.find(transaction_id)
     if record is not None:
-        return json_response(record.decision)
+        return json_answer(record.decision)
     stored = call.services.explanations.find(transaction_id)
     if stored is None:
         raise NotFoundError
-    return json_response({name: stored[name] for name in StoredDecision.model_fields})
+    return json_answer({name: stored[name] for name in StoredDecision.model_fields})
 
 
 def _scoring_request(call: Call, transaction: Transaction, pointer: str = "") -> ScoringRequest:

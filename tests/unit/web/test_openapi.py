@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.unit.web.world import World
-from web.operations import operations_of
+from web.operations import endpoints_of
 
 UNDOCUMENTED = {"/openapi.json", "/docs", "/docs/<name>"}
 
@@ -60,7 +60,7 @@ def test_has_every_route_of_the_contract_but_model_promotion(document: dict[str,
 
 
 def test_tells_the_security_that_the_guards_demand(world: World, document: dict[str, Any]) -> None:
-    declared = {operation.name: operation for operation in operations_of(world.app)}
+    declared = {item.declared.name: item.declared for item in endpoints_of(world.app)}
     for _, _, operation in operations(document):
         guarded = declared[operation["operationId"]]
         if guarded.role is None:
@@ -73,8 +73,9 @@ def test_tells_the_security_that_the_guards_demand(world: World, document: dict[
 
 
 def test_only_metrics_and_public_routes_are_unsigned(world: World) -> None:
-    unsigned = {operation.path for operation in operations_of(world.app) if operation.role and not operation.signed}
-    public = {operation.path for operation in operations_of(world.app) if operation.role is None}
+    declared = [item.declared for item in endpoints_of(world.app)]
+    unsigned = {operation.path for operation in declared if operation.role and not operation.signed}
+    public = {operation.path for operation in declared if operation.role is None}
     assert unsigned == {"/metrics"}
     assert public == {"/health/live", "/health/ready"}
 

@@ -1,0 +1,111 @@
+"""One HTTP request as the checks and views see it, and what becomes known of it on the way to its answer.
+
+It reads the WSGI environment itself: Flask's request object costs more than all checks together, and the scoring
+route does without it (`web.direct`).
+"""
+
+import time
+from typing import Any
+
+from werkzeug.exceptions import ClientDisconnected
+
+from security.admission import Admission
+from web.errors import BodyTooLargeError
+
+_DISCARDED_BYTES = 2 * 1024 * 1024
+_DISCARD_STEP_BYTES = 64 * 1024
+
+
+class Exchange:
+    """A request under way.
+
+    Attributes:
+        environ: the WSGI environment.
+        started: when it came in, on the `time.perf_counter` clock, seconds.
+        facts: further fields of its access log line.
+        admission: what the rate limits said, once they were asked.
+    """
+
+    __slots__ = ("admission", "environ", "facts", "started")
+
+    def __init__(self, environ: dict[str, Any], facts: dict[str, Any] | None = None) -> None:
+        self.environ = environ
+        self.started = time.perf_counter()
+        self.facts: dict[str, Any] = {} if facts is None else facts
+        self.admission: Admission | None = None
+
+    @property
+    def method(self) -> str:
+        """The method as sent."""
+        return str(self.environ["REQUEST_METHOD"])
+
+    @property
+    def raw_uri(self) -> str:
+        """Path and query as they stood on the request line: what is signed."""
+        return str(self.environ["RAW_URI"])
+
+    @property
+    def query_string(self) -> bytes:
+        """The query, percent-encoded."""
+        return str(self.environ.get("QUERY_STRING", "")).encode("latin-1")
+
+    @property
+    def content_type(self) -> str | None:
+        """The header `Content-Type`."""
+        return self.environ.get("CONTENT_TYPE")
+
+    def header(self, name: str) -> str | None:
+        """Returns a header; None if it was not sent."""
+        return self.environ.get("HTTP_" + name.upper().replace("-", "_"))
+
+    def annotate(self, **facts: Any) -> None:
+        """Adds fields to the access log line."""
+        self.facts.update(facts)
+
+    def elapsed_ms(self) -> float:
+        """Returns the milliseconds since the request came in."""
+        return (time.perf_counter() - self.started) * 1000
+
+    def rate_limit_headers(self) -> dict[str, str]:
+        """Returns the `RateLimit-*` headers, none if no bucket was asked."""
+        admission = self.admission
+        if admission is None or admission.limit is None:
+            return {}
+        return {
+            "RateLimit-Limit": str(admission.limit),
+            "RateLimit-Remaining": str(admission.remaining),
+            "RateLimit-Reset": str(admission.reset_seconds),
+        }
+
+    def read_body(self, limit_bytes: int) -> bytes:
+        """Returns the raw body.
+
+        Raises:
+            BodyTooLargeError: it is larger than the limit, by its Content-Length or, sent in chunks, in fact.
+            werkzeug.exceptions.ClientDisconnected: it ended before its Content-Length.
+        """
+        length = self.environ.get("CONTENT_LENGTH")
+        unread = self.environ["wsgi.input"]
+        if length:
+            if int(length) > limit_bytes:
+                self._discard_body()
+                raise BodyTooLargeError
+            body: bytes = unread.read(int(length))
+            if len(body) < int(length):
+                raise ClientDisconnected
+            return body
+        if not self.environ.get("wsgi.input_terminated"):
+            return b""
+        # One byte more tells a body that is cut from one that fits.
+        body = unread.read(limit_bytes + 1)
+        if len(body) > limit_bytes:
+            self._discard_body()
+            raise BodyTooLargeError
+        return body
+
+    def _discard_body(self) -> None:
+        """Reads some of a refused body: a connection closed on unread bytes is reset, and the client never sees why."""
+        unread = self.environ["wsgi.input"]
+        for _ in range(_DISCARDED_BYTES // _DISCARD_STEP_BYTES):
+            if len(unread.read(_DISCARD_STEP_BYTES)) < _DISCARD_STEP_BYTES:
+                return
