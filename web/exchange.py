@@ -85,22 +85,23 @@ class Exchange:
             werkzeug.exceptions.ClientDisconnected: it ended before its Content-Length.
         """
         length = self.environ.get("CONTENT_LENGTH")
-        unread = self.environ["wsgi.input"]
-        if length:
-            if int(length) > limit_bytes:
-                self._discard_body()
-                raise BodyTooLargeError
-            body: bytes = unread.read(int(length))
-            if len(body) < int(length):
-                raise ClientDisconnected
-            return body
-        if not self.environ.get("wsgi.input_terminated"):
+        if not length and not self.environ.get("wsgi.input_terminated"):
             return b""
-        # One byte more tells a body that is cut from one that fits.
-        body = unread.read(limit_bytes + 1)
-        if len(body) > limit_bytes:
+        declared = int(length) if length else 0
+        # Sent in chunks, one byte more tells a body that is cut from one that fits.
+        body = b"" if declared > limit_bytes else self._read(declared if length else limit_bytes + 1)
+        if max(declared, len(body)) > limit_bytes:
             self._discard_body()
             raise BodyTooLargeError
+        if len(body) < declared:
+            raise ClientDisconnected
+        return body
+
+    def _read(self, size: int) -> bytes:
+        try:
+            body: bytes = self.environ["wsgi.input"].read(size)
+        except OSError as error:  # the connection broke off in the middle
+            raise ClientDisconnected from error
         return body
 
     def _discard_body(self) -> None:
