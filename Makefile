@@ -38,8 +38,8 @@ demo: ## catch fraud on this machine, from nothing (DATA=file.parquet uses your 
 	@started=$$(date +%s.%N); $(MAKE) --no-print-directory install && \
 	exec $(BIN)/python -m ops demo --setup-started $$started $(if $(DATA),--data "$(DATA)")
 
-test: $(STAMP) ## run all tests: unit, integration, end to end
-	$(BIN)/pytest tests/unit tests/integration tests/e2e
+test: $(STAMP) ## run all tests: unit, integration, end to end, faults
+	$(BIN)/pytest tests/unit tests/integration tests/e2e tests/chaos
 
 test-unit: $(STAMP) ## run the unit tests only
 	$(BIN)/pytest tests/unit

@@ -10,6 +10,8 @@ _settings = load_settings()
 # Broker. Every wait is bounded: a frozen Redis without `socket_timeout` blocks for ever.
 broker_url = _settings.celery_broker_url
 broker_connection_retry_on_startup = True
+broker_connection_max_retries = None  # for ever: a worker that gives up is one that nobody starts again
+worker_consumer = "workers.consumer:PromptConsumer"
 broker_transport_options = {
     "socket_timeout": _settings.redis_socket_timeout_seconds,
     "socket_connect_timeout": _settings.redis_socket_timeout_seconds,

@@ -14,10 +14,15 @@ from ops.processes.ports import LOOPBACK
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), required=True, help="Port that clients connect to.")
+@click.option(
+    "--advertised-port",
+    type=click.IntRange(1, 65535),
+    help="Port that clients are told: a proxy's, if not --port.",
+)
 @click.option("--topic", "topics", multiple=True, help="Topic that exists from the start; repeatable.")
-def command(port: int, topics: tuple[str, ...]) -> None:
+def command(port: int, advertised_port: int | None, topics: tuple[str, ...]) -> None:
     """Serve librdkafka's mock Kafka cluster on a fixed port, in memory."""
-    target_port = start_cluster(host=LOOPBACK, port=port, topics=topics)
+    target_port = start_cluster(host=LOOPBACK, port=advertised_port or port, topics=topics)
     try:
         asyncio.run(_serve(port, target_port))
     except OSError as error:

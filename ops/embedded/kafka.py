@@ -15,10 +15,15 @@ from ops.processes.ports import LOOPBACK, accepts, free_port
 DEFAULT_PORT = 9092
 
 
-def command(port: int, topics: Sequence[str] = ()) -> list[str]:
-    """Returns the command of a broker whose given topics exist from the start."""
-    topic_options = [option for topic in topics for option in ("--topic", topic)]
-    return [sys.executable, "-m", "ops", "kafka-mock", "--port", str(port), *topic_options]
+def command(port: int, topics: Sequence[str] = (), *, advertised_port: int | None = None) -> list[str]:
+    """Returns the command of a broker whose given topics exist from the start.
+
+    A broker behind a proxy advertises the proxy's port, or its clients would pass it by.
+    """
+    options = [option for topic in topics for option in ("--topic", topic)]
+    if advertised_port is not None:
+        options += ["--advertised-port", str(advertised_port)]
+    return [sys.executable, "-m", "ops", "kafka-mock", "--port", str(port), *options]
 
 
 def bootstrap(port: int) -> str:

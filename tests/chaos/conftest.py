@@ -1,0 +1,26 @@
+"""One platform with its servers behind proxies, for all faults."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ml.trained_model import TrainedModel
+from ops.chaos.evidence import Evidence, gathering
+from ops.chaos.stack import ChaosStack, chaos_stack
+from tests.e2e.installation import make_home
+
+
+@pytest.fixture(scope="session")
+def chaos(tmp_path_factory: pytest.TempPathFactory, trained: TrainedModel) -> Iterator[ChaosStack]:
+    """The platform under test."""
+    home = make_home(tmp_path_factory.mktemp("chaos"), trained)
+    folder = home.folder / "var" / "chaos"
+    with chaos_stack(home.settings, folder, env=home.env, directory=home.folder) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def evidence(chaos: ChaosStack) -> Iterator[Evidence]:
+    """What reaches the sinks."""
+    with gathering(chaos.settings) as evidence:
+        yield evidence

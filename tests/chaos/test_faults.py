@@ -1,0 +1,17 @@
+"""Every fault of the suite, once, in its short form; `python -m ops chaos` tries the long ones."""
+
+import pytest
+
+from ops.chaos.catalogue import FAULTS
+from ops.chaos.evidence import Evidence
+from ops.chaos.report import details
+from ops.chaos.run import run_fault
+from ops.chaos.stack import ChaosStack
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_costs_no_more_than_it_may(name: str, chaos: ChaosStack, evidence: Evidence) -> None:
+    fault = FAULTS[name]
+    trial = run_fault(chaos, evidence, fault, runs=1, seed=7, is_short=True)
+    assert not trial.problems, "\n".join(details(fault, trial))
+    assert trial.acknowledged > 0
