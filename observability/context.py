@@ -11,9 +11,13 @@ _ACCEPTED = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 
 
+# Letters alone: an id with digits could look like a card's or an account's number, and a log would mask it.
+_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
+
+
 def new_correlation_id() -> str:
-    """Returns a fresh id of 32 hex digits."""
-    return secrets.token_hex(16)
+    """Returns a fresh id of 32 letters, 128 random bits."""
+    return secrets.token_hex(16).translate(_LETTERS)
 
 
 def accept_correlation_id(sent: str | None) -> str:

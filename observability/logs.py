@@ -1,16 +1,19 @@
 """Structured logs: one JSON object per line, every text masked, whoever wrote it.
 
-All loggers, third parties' and Python's warnings included, end in one handler. Masking happens on the finished text of
-each field, so that arguments, exceptions and tracebacks pass through it too. Fields beyond the fixed ones come from
-`logger.info("…", extra={"decision": "approve", "score": 0.1})`.
+All loggers, third parties' and Python's warnings included, end in one handler, and so does what Python would print by
+itself: uncaught exceptions, those of threads, and those that nobody can be told of. Masking happens on the finished
+text of each field, so that arguments, exceptions and tracebacks pass through it too. Fields beyond the fixed ones come
+from `logger.info("…", extra={"decision": "approve", "score": 0.1})`.
 """
 
 import logging
+import math
 import re
 import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 from numbers import Integral
 from types import TracebackType
 from typing import Any, TextIO
@@ -25,13 +28,19 @@ MAX_TEXT_CHARACTERS = 16_384
 """Longer texts are cut, so that nobody can fill the disk with one request."""
 
 MAX_DEPTH = 6
+_LONGEST_NUMBER_CHARACTERS = 256
+"""What is dropped from the end of a text that was cut before it was masked: half a number may stand there."""
+
+_REMEMBERED_NAMES = 1024
+_PROBE = "abcdefghijkl"
+"""A value that is masked only because of the name before it."""
 _MIN_CARD_NUMBER = 10**12  # 13 digits; a shorter number cannot be a card's
 
 # Attributes every record has; whatever else it carries was given as `extra`.
 _RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # Escaped by no JSON library, and yet able to move a terminal's cursor, reverse text or break a line.
 _UNSAFE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-# These set up handlers of their own, which would bypass the mask.
+# These set up handlers of their own later, which would bypass the mask; whoever did so before loses them too.
 _OWN_HANDLERS = (
     "celery",
     "celery.task",
@@ -50,6 +59,7 @@ class JsonFormatter(logging.Formatter):
         super().__init__()
         self._service = service
         self._mask = mask
+        self._is_secret = lru_cache(_REMEMBERED_NAMES)(partial(_sounds_secret, mask))
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line, without a newline at its end or anywhere else."""
@@ -59,8 +69,11 @@ class JsonFormatter(logging.Formatter):
             "service": self._service,
             "logger": record.name,
             "message": self._text(_message(record)),
-            "correlation_id": get_correlation_id(),
+            "correlation_id": None,
         }
+        correlation_id = get_correlation_id()
+        if correlation_id is not None:
+            line["correlation_id"] = self._text(correlation_id)  # a client may have chosen it
         for name, value in vars(record).items():
             # A batch's worker names each transaction's own correlation id; no other fixed field can be replaced.
             if name not in _RECORD_ATTRIBUTES and (name not in line or name == "correlation_id"):
@@ -69,11 +82,18 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = self._text(self.formatException(record.exc_info))
         if record.stack_info:
             line["stack"] = self._text(record.stack_info)
-        return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", orjson.dumps(line).decode())
+        written = orjson.dumps(line).decode()
+        if written.isascii() and "\x7f" not in written:
+            return written
+        return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", written)
 
     def _text(self, text: str) -> str:
         # Cut generously before masking, to bound its cost, and to size after it: no cut leaves half a number bare.
-        masked = self._mask(_encodable(text[: 2 * MAX_TEXT_CHARACTERS]))
+        if len(text) > 2 * MAX_TEXT_CHARACTERS:
+            text = text[: 2 * MAX_TEXT_CHARACTERS]
+            masked = self._mask(_encodable(text))[:-_LONGEST_NUMBER_CHARACTERS]
+        else:
+            masked = self._mask(_encodable(text))
         return masked if len(masked) <= MAX_TEXT_CHARACTERS else masked[:MAX_TEXT_CHARACTERS] + "…"
 
     def _field(self, name: str, value: Any, depth: int = 0) -> Any:
@@ -81,23 +101,30 @@ class JsonFormatter(logging.Formatter):
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, float):
-            return float(value)  # numpy's is one too, and orjson takes only Python's own
+            return self._number(float(value))  # numpy's is one too, and orjson takes only Python's own
         if isinstance(value, Integral):
             return self._number(int(value))
         if isinstance(value, dict) and depth < MAX_DEPTH:
             return {self._text(str(key)): self._field(str(key), item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset) and depth < MAX_DEPTH:
             return [self._field(name, item, depth + 1) for item in value]
-        prefix = f"{name}="
-        masked = self._text(prefix + _printed(value))
-        return masked.removeprefix(prefix)
+        return self._named_text(name, _printed(value))
 
-    def _number(self, value: int) -> int | str:
-        if abs(value) < _MIN_CARD_NUMBER:
+    def _named_text(self, name: str, text: str) -> str:
+        if not self._is_secret(name):
+            return self._text(text)
+        prefix = f"{name}="
+        return self._text(prefix + text).removeprefix(prefix)
+
+    def _number(self, value: float) -> float | str:
+        """Returns the number, or its masked text if it may be a card's."""
+        is_short = abs(value) < _MIN_CARD_NUMBER
+        if is_short or not math.isfinite(value):
             return value
-        text = str(value)
+        text = f"{value:.0f}" if isinstance(value, float) else str(value)
         masked = self._mask(text)
-        return value if masked == text and abs(value) < 2**63 else masked
+        is_writable = not isinstance(value, int) or abs(value) < 2**63  # JSON has no bound, orjson has one
+        return value if masked == text and is_writable else masked
 
 
 def configure(service: str, *, level: str, mask: Mask, stream: TextIO | None = None) -> None:
@@ -114,15 +141,21 @@ def configure(service: str, *, level: str, mask: Mask, stream: TextIO | None = N
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in _OWN_HANDLERS:
-        logger = logging.getLogger(name)
+    known = [logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    for logger in {*known, *map(logging.getLogger, _OWN_HANDLERS)}:
         logger.handlers.clear()
         logger.propagate = True
     logging.captureWarnings(capture=True)
     # A logging failure would print the raw record, arguments and all, to standard error.
     logging.raiseExceptions = False
     sys.excepthook = _log_uncaught
+    sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_uncaught_in_thread
+
+
+def _sounds_secret(mask: Mask, name: str) -> bool:
+    probe = f"{name}={_PROBE}"
+    return mask(probe) != probe
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -153,6 +186,13 @@ def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: Tr
         sys.__excepthook__(kind, error, traceback)
         return
     logging.getLogger("uncaught").critical("uncaught exception", exc_info=(kind, error, traceback))
+
+
+def _log_unraisable(failure: "sys.UnraisableHookArgs") -> None:
+    """Logs an exception of a finalizer or a callback, which Python would print as it is."""
+    if failure.exc_value is not None:
+        context = (failure.exc_type, failure.exc_value, failure.exc_traceback)
+        logging.getLogger("uncaught").error("%s", failure.err_msg or "exception ignored", exc_info=context)
 
 
 def _log_uncaught_in_thread(failure: threading.ExceptHookArgs) -> None:

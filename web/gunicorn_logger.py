@@ -5,7 +5,8 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from observability import logs
-from security.masking import mask
+from security.masking import masker
+from settings import load_settings
 
 
 class JsonLogger(Logger):  # type: ignore[misc] # gunicorn publishes no types
@@ -13,7 +14,7 @@ class JsonLogger(Logger):  # type: ignore[misc] # gunicorn publishes no types
 
     def setup(self, cfg: Any) -> None:
         """Sets the process's logging up; gunicorn's loggers then pass their lines on to the root."""
-        logs.configure("web", level=cfg.loglevel.upper(), mask=mask)
+        logs.configure("web", level=cfg.loglevel.upper(), mask=masker(load_settings()))
 
     def reopen_files(self) -> None:
         """Does nothing: lines go to standard error."""

@@ -56,7 +56,12 @@ class ProblemGeventWorker(GeventWorker):  # type: ignore[misc] # gunicorn publis
         """Serves; a client that breaks off its TLS handshake is no error worth gevent's traceback."""
         hub = gevent.get_hub()
         hub.NOT_ERROR = (*hub.NOT_ERROR, ssl.SSLError, ConnectionError)
+        hub.print_exception = self._log_exception
         super().run()
+
+    def _log_exception(self, context: Any, kind: Any, error: Any, traceback: Any) -> None:
+        """Logs what a greenlet raised, masked; gevent would print it as it is."""
+        self.log.error("a greenlet failed: %s", type(context).__name__, exc_info=(kind, error, traceback))
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answers a request that never became one; anything but a parse error is gunicorn's to handle."""

@@ -9,7 +9,7 @@ from typing import Any
 from celery import signals
 
 from observability import logs
-from security.masking import mask
+from security.masking import masker
 from settings import load_settings
 from tasks.app import app
 from tasks.doorbells import keep_one_ring, sign_doorbells
@@ -20,7 +20,7 @@ __all__ = ["app"]
 
 def _configure_logging(**_: Any) -> None:
     settings = load_settings()
-    logs.configure("beat", level=settings.log_level, mask=mask)
+    logs.configure("beat", level=settings.log_level, mask=masker(settings))
     if settings.log_level != "DEBUG":
         # Three lines every few seconds say only that the fallback rings; the drains' own lines say more.
         logging.getLogger("celery.beat").setLevel(logging.WARNING)

@@ -14,7 +14,7 @@ from celery import Celery, signals
 
 from ml.errors import StoreUnavailableError
 from observability import celery_hooks, logs
-from security.masking import mask
+from security.masking import masker
 from security.message_replays import SeenMessages
 from settings import Settings, load_settings
 from tasks.app import app
@@ -62,6 +62,8 @@ def build_worker(queue: str, wire: Callable[[Settings, str], WorkerParts]) -> Ce
         wire: builds the services of its tasks, given the settings and the worker's node name, before it consumes.
     """
     running = _RunningWorker(queue, wire)
+    # Celery warns of things before it asks for the logs to be set up.
+    signals.celeryd_init.connect(running.configure_logging, weak=False)
     signals.setup_logging.connect(running.configure_logging, weak=False)
     signals.worker_init.connect(running.prepare, weak=False)
     signals.worker_ready.connect(running.announce, weak=False)
@@ -84,7 +86,8 @@ class _RunningWorker:
 
     def configure_logging(self, **_: Any) -> None:
         """Sends all logs through the one JSON formatter; connecting to this signal keeps Celery from its own."""
-        logs.configure(self._queue, level=load_settings().log_level, mask=mask)
+        settings = load_settings()
+        logs.configure(self._queue, level=settings.log_level, mask=masker(settings))
         for name in _CHATTY_LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -14,7 +14,7 @@ def command() -> None:
     """Run Flower on FLOWER_HOST:FLOWER_PORT; without a password it refuses to start."""
     settings = load_settings()
     environment = os.environ | flower_environment(settings)
-    arguments = [sys.executable, "-m", "celery", "-A", "tasks.app:app", "flower"]
+    arguments = [sys.executable, "-m", "celery", "-A", "workers.flower:app", "flower"]
     os.execve(sys.executable, arguments, environment)  # noqa: S606 - no shell
 
 

@@ -151,7 +151,7 @@ def test_handlers_that_others_made_for_themselves_are_taken_away() -> None:
     gunicorn.addHandler(logging.StreamHandler())
     gunicorn.propagate = False
     root = logging.getLogger()
-    before = root.handlers[:], root.level
+    before, unraisable = (root.handlers[:], root.level), sys.unraisablehook
     from observability import logs
 
     logs.configure("web", level="INFO", mask=mask)
@@ -165,6 +165,7 @@ def test_handlers_that_others_made_for_themselves_are_taken_away() -> None:
         logging.captureWarnings(capture=False)
         logging.raiseExceptions = True
         sys.excepthook = sys.__excepthook__
+        sys.unraisablehook = unraisable
         threading.excepthook = threading.__excepthook__
 
 

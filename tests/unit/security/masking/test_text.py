@@ -1,7 +1,11 @@
+import json
 import random
 import re
 import time
+from collections.abc import Callable
 from ipaddress import ip_address
+from urllib.parse import quote
+from uuid import UUID
 
 import jwt
 import pytest
@@ -9,10 +13,29 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from security.keys import generate_secret
-from security.masking import IBAN_LENGTHS, MASKED, mask
+from security.masking import MASKED, mask
+from security.masking.ibans import IBAN_LENGTHS
 
 DIGITS = "0123456789"
-SEPARATORS = ["", " ", "-", ".", "  ", " - ", "\u00a0", "\u2011", "\u200b", "/", "_", "\t", "\n"]
+SEPARATORS = [
+    "\u00b7",
+    "\uff0d",
+    "\u200f",
+    "\u2044",
+    "",
+    " ",
+    "-",
+    ".",
+    "  ",
+    " - ",
+    "\u00a0",
+    "\u2011",
+    "\u200b",
+    "/",
+    "_",
+    "\t",
+    "\n",
+]
 # Zeros of ASCII, Arabic-Indic, Devanagari, full width and mathematical bold digits.
 ZEROS = [0x30, 0x660, 0x966, 0xFF10, 0x1D7CE]
 
@@ -57,6 +80,7 @@ def plain_digits(text: str) -> str:
 
 
 around = st.text(max_size=30)
+plain_words = st.text("abcxyz :,;!?='\"", max_size=30)
 words = st.text(st.characters(exclude_categories=["Nd", "Cs"], exclude_characters="-./_+% "), max_size=30)
 
 
@@ -68,6 +92,15 @@ def test_no_card_number_survives_and_its_last_four_digits_stay(card: tuple[str, 
     masked = mask(f"{before} {written} {after}")
     assert number not in plain_digits(masked)
     assert plain_digits(mask(written)) == number[-4:]
+
+
+@settings(max_examples=200)
+@given(card=card_numbers(), before=plain_words, after=plain_words)
+def test_no_card_number_survives_an_escape(card: tuple[str, str], before: str, after: str) -> None:
+    number, written = card
+    text = f"{before} {written} {after}"
+    for escaped in (repr(text), ascii(text), json.dumps(text), quote(text), repr(text.encode())):
+        assert number not in plain_digits(mask(escaped)), escaped
 
 
 @settings(max_examples=300)
@@ -153,8 +186,22 @@ def test_masked_things_stay_as_they_are(card: tuple[str, str], iban: tuple[str, 
         ("mail to john.doe+tag@mail.example.org now", "mail to j***@mail.example.org now"),
         ("-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----", MASKED),
         ("-----BEGIN EC PRIVATE KEY-----\nMC4CAQ cut off", MASKED),
-        ("/pay?card=4111%201111%201111%201111", "/pay?card=****%20****%20****%201111"),
+        ("/pay?card=4111%201111%201111%201111", "/pay?card=**** **** **** 1111"),
         ("/pay?card=4111+1111+1111+1111", "/pay?card=****+****+****+1111"),
+        ("/pay?card=4111%C2%A01111%E2%80%911111%2D1111", "/pay?card=****\u00a0****\u2011****-1111"),
+        ("'4111\\xa01111\\xa01111\\xa01111'", "'****\u00a0****\u00a0****\u00a01111'"),
+        ("b'4111\\xc2\\xa01111\\xc2\\xa011111111'", "b'****\u00a0****\u00a0****1111'"),
+        ('"4111\\u00a01111\\t1111\\n1111"', '"****\u00a0****\t****\n1111"'),
+        ("/pay?iban=DE89%203704%200044%200532%200130%2000", "/pay?iban=DE** **** **** **** **30 00"),
+        ("'DE89\\xa03704\\xa00044\\xa00532\\xa00130\\xa000'", "'DE**\u00a0****\u00a0****\u00a0****\u00a0**30\u00a000'"),
+        ("?mail=john%40example.org", "?mail=j***@example.org"),
+        ("caf%C3%A9 100%25 \\x1b[31m \\\\u0041", "caf%C3%A9 100%25 \\x1b[31m \\\\u0041"),
+        ("got " + "aB3/" * 10 + "abc= and more", f"got {MASKED} and more"),
+        ("?s=" + "aB3-" * 10 + "abc%3D&x=1", f"?s={MASKED}&x=1"),
+        ("Signature: sig1=:" + "aB3/" * 21 + "ab==:", f"Signature: {MASKED}"),
+        ("sig1=:" + "aB3/" * 21 + "ab==:", f"sig1=:{MASKED}:"),
+        ('{"password": "hunter\\"2 more", "next": 1}', f'{{"password": "{MASKED}", "next": 1}}'),
+        ('"{\\"password\\": \\"hunter2\\"}"', f'"{{\\"password\\": \\"{MASKED}\\"}}"'),
         ("pan4111111111111111x", "pan************1111x"),
         ("::1 and ::ffff:192.168.7.9", "::x and ::x"),
     ],
@@ -191,6 +238,28 @@ def test_nine_of_ten_sixteen_digit_ids_stay_readable() -> None:
     ids = [f"tx-{draws.randrange(10**15, 10**16)}" for _ in range(5000)]
     kept = sum(mask(f"scored {id_}") == f"scored {id_}" for id_ in ids)
     assert 0.887 <= kept / len(ids) <= 0.913
+
+
+@pytest.mark.parametrize(
+    ("make", "kept_share"),
+    [
+        (lambda draws: draws.randbytes(16).hex(), 0.99),
+        (lambda draws: draws.randbytes(32).hex(), 0.98),
+        (lambda draws: str(UUID(bytes=draws.randbytes(16), version=4)), 0.99),
+        (lambda draws: f"order-{draws.randrange(10**9)}", 1.0),
+        (lambda draws: f"{draws.random():.9f}", 1.0),
+        (lambda draws: f"v20261123T{draws.randrange(10**6):06d}-{draws.randbytes(3).hex()}", 1.0),
+        (lambda draws: f"2026-11-23T15:{draws.randrange(60):02d}:01.{draws.randrange(1000):03d}Z", 0.88),
+        (lambda draws: str(draws.randrange(1_600_000_000_000, 1_900_000_000_000)), 0.88),
+    ],
+    ids=["32 hex", "64 hex", "UUID", "9 digits", "9 decimals", "model version", "RFC 3339", "epoch milliseconds"],
+)
+def test_identifiers_that_merely_look_alike_stay_readable(
+    make: Callable[[random.Random], str], kept_share: float
+) -> None:
+    draws = random.Random(7)
+    texts = [f"seen {make(draws)}" for _ in range(3000)]
+    assert sum(mask(text) == text for text in texts) >= kept_share * len(texts)
 
 
 def test_almost_all_hexadecimal_ids_stay_readable() -> None:

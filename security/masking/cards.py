@@ -1,0 +1,65 @@
+"""Card numbers: 13 to 19 digits of any script, in groups or not, that pass the Luhn check; the last four stay."""
+
+import re
+from itertools import accumulate
+
+from security.masking.stars import starred
+
+MIN_CARD_DIGITS = 13
+MAX_CARD_DIGITS = 19
+
+# White space; hyphens, dashes, minus and middle dots of all scripts; dot, slash, underscore, plus; marks without width.
+_DASHES = "\\-\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u207b\u208b\u2212\u2e3a\u2e3b\ufe31\ufe32\ufe58\ufe63\uff0d"
+_DOTS = "._/+\u00b7\u2022\u2024\u2027\u2044\u2215\u2219\u22c5\u30fb\uff0e\uff0f\uff3f"
+_MARKS = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff"
+GAP = rf"[\s{_DASHES}{_DOTS}{_MARKS}]"
+"""What may stand between two groups of digits, as a class of a regular expression."""
+
+_DIGIT_RUN = re.compile(rf"\d(?:{GAP}{{0,3}}\d){{{MIN_CARD_DIGITS - 1},}}")
+_DIGITS = re.compile(r"\d+")
+
+
+def mask_cards(text: str) -> str:
+    """Returns the text with every card number in it masked."""
+    # Counting is far cheaper than searching, and most texts have too few digits; other scripts' are not counted.
+    if len(text) < MIN_CARD_DIGITS:
+        return text
+    if text.isascii() and sum(map(text.count, "0123456789")) < MIN_CARD_DIGITS:
+        return text
+    return _DIGIT_RUN.sub(_masked_cards, text)
+
+
+def _masked_cards(match: re.Match[str]) -> str:
+    """Returns the run of digit groups with every card number in it masked.
+
+    A run may hold other numbers beside the card's, so every sequence of whole groups is tried.
+    """
+    run = match[0]
+    groups = [found.span() for found in _DIGITS.finditer(run)]
+    places = [place for start, end in groups for place in range(start, end)]
+    sums = _luhn_sums([int(run[place]) for place in places])
+    hidden: set[int] = set()
+    first = 0
+    for number, (start, end) in enumerate(groups):
+        last = first
+        for other_start, other_end in groups[number : number + MAX_CARD_DIGITS]:
+            last += other_end - other_start
+            if last - first > MAX_CARD_DIGITS:
+                break
+            if last - first >= MIN_CARD_DIGITS and (sums[last % 2][last] - sums[last % 2][first]) % 10 == 0:
+                hidden.update(places[first : last - 4])
+        first += end - start
+    return starred(run, hidden) if hidden else run
+
+
+def _luhn_sums(digits: list[int]) -> tuple[list[int], list[int]]:
+    """Returns running Luhn sums for numbers that end before an even, and before an odd position.
+
+    The difference between two entries is the Luhn sum of the digits between them; a valid number's ends in 0.
+    Source: ISO/IEC 7812-1, annex B.
+    """
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits]
+    pairs = list(zip(digits, doubled, strict=True))
+    ends_even = accumulate((pair[at % 2 == 0] for at, pair in enumerate(pairs)), initial=0)
+    ends_odd = accumulate((pair[at % 2 == 1] for at, pair in enumerate(pairs)), initial=0)
+    return list(ends_even), list(ends_odd)
