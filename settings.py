@@ -95,6 +95,17 @@ class Settings(BaseSettings):
     jwt_previous_secret: SecretStr | None = Field(None, description="HS256 secret still accepted during a rotation.")
     jwt_previous_public_key_file: Path | None = Field(None, description="PEM key still accepted during a rotation.")
     jwt_previous_key_id: str | None = Field(None, description="Key id of the previous JWT key.")
+    jwt_jwks_url: str | None = Field(
+        None, description="URL of a JSON Web Key Set that replaces the keys above; https in production."
+    )
+    jwt_jwks_file: Path | None = Field(
+        None, description="File with a JSON Web Key Set that replaces the keys above; read again every second."
+    )
+    jwt_jwks_ca_file: Path | None = Field(None, description="PEM certificates that JWT_JWKS_URL is checked against.")
+    jwt_jwks_refresh_seconds: float = Field(300.0, ge=1, description="How often JWT_JWKS_URL is read.")
+    jwt_jwks_max_age_seconds: float = Field(
+        3600.0, ge=10, description="How long known keys hold while the key set cannot be read; then no token is good."
+    )
     jwt_issuer: str = Field("shrike", description="Required `iss`.")
     jwt_audience: str = Field("shrike-api", description="Required `aud`.")
     jwt_leeway_seconds: int = Field(30, ge=0, le=300, description="Clock leeway for `exp` and `iat`.")
@@ -299,6 +310,8 @@ class Settings(BaseSettings):
             problems.append("PERF_MODE keeps no decision and checks neither replays nor request rates; switch it off.")
         if self.rate_limit_capacity == 0:
             problems.append("RATE_LIMIT_CAPACITY is 0; the rate limit cannot be switched off for everyone.")
+        if self.jwt_jwks_url is not None and not self.jwt_jwks_url.startswith("https://"):
+            problems.append("JWT_JWKS_URL is not encrypted; use https://.")
         if self.hmac_accept_legacy_hex:
             problems.append("HMAC_ACCEPT_LEGACY_HEX accepts the legacy signature form; switch it off.")
         return problems

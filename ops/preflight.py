@@ -16,12 +16,12 @@ def check_web() -> Settings:
         OpsError: it should score by itself and cannot, or Redis cannot keep what is promised.
     """
     from security.artifact_keys import ArtifactVerifier
+    from security.jwks_keys import key_source
     from security.messages import MessageSigner
     from security.signing import SignatureVerifier
-    from security.token_keys import verification_keys
 
     settings = load_settings()
-    verification_keys(settings)
+    key_source(settings)
     for needed in (SignatureVerifier, MessageSigner):
         needed.from_settings(settings)
     if settings.use_local_inference:

@@ -68,6 +68,20 @@ def check_secret(name: str, secret: SecretStr | str | None) -> bytes:
     return text.encode()
 
 
+def check_raw_secret(name: str, secret: bytes) -> bytes:
+    """Returns a secret that is given as bytes, if it is fit to sign with.
+
+    Raises:
+        KeyUnusableError: it is short, repetitive, publicly known or typed by hand.
+    """
+    problem = _weakness_of_bytes(secret)
+    if problem is None and secret.isascii():
+        problem = _weakness(secret.decode())
+    if problem:
+        raise KeyUnusableError(f"{name} {problem}.")
+    return secret
+
+
 def _weakness(text: str) -> str | None:
     raw = text.encode()
     if len(raw) < MIN_SECRET_BYTES:
@@ -77,6 +91,12 @@ def _weakness(text: str) -> str | None:
     letters = "".join(filter(str.isalnum, text.lower()))
     if text in _PUBLIC_SECRETS or any(word in letters for word in _TELLTALE_WORDS):
         return "is publicly known or typed by hand"
+    return _weakness_of_bytes(raw)
+
+
+def _weakness_of_bytes(raw: bytes) -> str | None:
+    if len(raw) < MIN_SECRET_BYTES:
+        return f"is {len(raw)} bytes long, at least {MIN_SECRET_BYTES} are needed"
     if len(set(raw)) < _MIN_DISTINCT_BYTES or _is_repetition(raw):
         return "repeats itself"
     return None
@@ -104,6 +124,13 @@ def load_public_key(name: str, path: Path, algorithm: str) -> PublicKey:
         raise KeyUnusableError(f"{name}: {path} cannot be read ({error.strerror}).") from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyUnusableError(f"{name}: {path} holds no PEM public key.") from error
+    if (fitting := fitting_key(key, algorithm)) is None:
+        raise KeyUnusableError(f"{name}: the key in {path} does not fit {algorithm}.")
+    return fitting
+
+
+def fitting_key(key: object, algorithm: str) -> PublicKey | None:
+    """Returns a public key if it is of the kind and size that a JWT algorithm needs."""
     match algorithm, key:
         case "RS256", RSAPublicKey() if key.key_size >= MIN_RSA_BITS:
             return key
@@ -111,4 +138,4 @@ def load_public_key(name: str, path: Path, algorithm: str) -> PublicKey:
             return key
         case "EdDSA", Ed25519PublicKey():
             return key
-    raise KeyUnusableError(f"{name}: the key in {path} does not fit {algorithm}.")
+    return None

@@ -16,12 +16,13 @@ from jwt import PyJWS
 from jwt.exceptions import InvalidAlgorithmError, InvalidKeyError, InvalidSignatureError, InvalidTokenError
 
 from security.errors import KeyUnusableError, TokenRejectedError
+from security.jwks_keys import key_source
 from security.revocation import Revocations
 from security.roles import Role
 from security.strict_json import StrictJsonError, parse_object
 from security.token_cache import VerifiedTokens, digest_of
 from security.token_claims import ClaimRules, Identity
-from security.token_keys import Algorithm, FixedKeys, KeySource, VerificationKey, hmac_key, verification_keys
+from security.token_keys import Algorithm, KeySource, VerificationKey, hmac_key
 from settings import Settings
 
 __all__ = ["Identity", "TokenVerifier", "bearer_token", "issue_token"]
@@ -92,7 +93,7 @@ class TokenVerifier:
             KeyUnusableError: a key is missing, weak or of the wrong kind; start-up must stop.
         """
         return cls(
-            FixedKeys(verification_keys(settings)),
+            key_source(settings),
             revocations=revocations,
             rules=ClaimRules.from_settings(settings),
         )
@@ -160,14 +161,15 @@ class TokenVerifier:
 
     def _candidates(self, header: dict[str, Any]) -> Sequence[VerificationKey]:
         if "kid" not in header:
-            return self._keys.keys()
-        key_id = header["kid"]
-        if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
+            candidates = self._keys.keys()
+        else:
+            key_id = header["kid"]
+            if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
+                raise TokenRejectedError("token_key_id")
+            candidates = self._keys.keys_with_id(key_id)
+        if not candidates:
             raise TokenRejectedError("token_key_id")
-        named = self._keys.keys_with_id(key_id)
-        if not named:
-            raise TokenRejectedError("token_key_id")
-        return named
+        return candidates
 
 
 def issue_token(
