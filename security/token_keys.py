@@ -4,10 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from jwt.algorithms import HMACAlgorithm
-from jwt.exceptions import InvalidKeyError
-from pydantic import SecretStr
-
 from security.errors import KeyUnusableError
 from security.keys import PublicKey, check_secret, load_public_key
 from settings import Settings
@@ -87,9 +83,9 @@ def verification_keys(settings: Settings) -> list[VerificationKey]:
         KeyUnusableError: a key is missing or weak, or two keys share one key id.
     """
     if settings.jwt_algorithm == "HS256":
-        keys = [VerificationKey(hmac_key("JWT_SECRET", settings.jwt_secret), "HS256", settings.jwt_key_id)]
+        keys = [VerificationKey(check_secret("JWT_SECRET", settings.jwt_secret), "HS256", settings.jwt_key_id)]
         if settings.jwt_previous_secret is not None:
-            previous = hmac_key("JWT_PREVIOUS_SECRET", settings.jwt_previous_secret)
+            previous = check_secret("JWT_PREVIOUS_SECRET", settings.jwt_previous_secret)
             keys.append(VerificationKey(previous, "HS256", settings.jwt_previous_key_id))
     else:
         if settings.jwt_public_key_file is None:
@@ -104,17 +100,3 @@ def verification_keys(settings: Settings) -> list[VerificationKey]:
     if len(keys) == 2 and keys[0].key_id == keys[1].key_id is not None:
         raise KeyUnusableError("JWT_KEY_ID and JWT_PREVIOUS_KEY_ID must differ.")
     return keys
-
-
-def hmac_key(name: str, secret: SecretStr | None) -> bytes:
-    """Returns the bytes of an HS256 secret.
-
-    Raises:
-        KeyUnusableError: it is missing or weak, or it is a public key, with which everybody could sign.
-    """
-    key = check_secret(name, secret)
-    try:
-        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(key)
-    except InvalidKeyError as error:
-        raise KeyUnusableError(f"{name} is a public or private key, not a secret.") from error
-    return key

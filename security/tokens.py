@@ -17,12 +17,13 @@ from jwt.exceptions import InvalidAlgorithmError, InvalidKeyError, InvalidSignat
 
 from security.errors import KeyUnusableError, TokenRejectedError
 from security.jwks_keys import key_source
+from security.keys import check_secret
 from security.revocation import Revocations
 from security.roles import Role
 from security.strict_json import StrictJsonError, parse_object
 from security.token_cache import VerifiedTokens, digest_of
 from security.token_claims import ClaimRules, Identity
-from security.token_keys import Algorithm, KeySource, VerificationKey, hmac_key
+from security.token_keys import Algorithm, KeySource, VerificationKey
 from settings import Settings
 
 __all__ = ["Identity", "TokenVerifier", "bearer_token", "issue_token"]
@@ -205,7 +206,7 @@ def issue_token(
         "roles": sorted(roles),
     }
     algorithm = settings.jwt_algorithm
-    key = hmac_key("JWT_SECRET", settings.jwt_secret) if algorithm == "HS256" else private_key
+    key = check_secret("JWT_SECRET", settings.jwt_secret) if algorithm == "HS256" else private_key
     if key is None:
         raise KeyUnusableError(f"A private key is needed to issue {algorithm} tokens.")
     headers = {"kid": settings.jwt_key_id} if settings.jwt_key_id else None
