@@ -202,6 +202,12 @@ class Settings(BaseSettings):
         0, ge=0, le=65535, description="Port of a worker's /metrics and /health; 0 takes a free one."
     )
     metrics_host: str = Field("127.0.0.1", description="Address of a worker's /metrics and /health.")
+    watchdog_seconds: float = Field(
+        2.0, ge=0, description="How often a worker sends itself a probe through its queue; 0 switches the watchdog off."
+    )
+    watchdog_patience_seconds: float = Field(
+        10.0, ge=1, description="How long a scoring worker may leave a probe unread before it ends, to be replaced."
+    )
     flower_user: str = Field("operator", description="User name of Flower.")
     flower_password: SecretStr | None = Field(None, description="Password of Flower.")
     flower_port: int = Field(5555, ge=0, le=65535, description="Port of Flower.")

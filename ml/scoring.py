@@ -133,6 +133,15 @@ class ScoringPipeline:
             **timings,
         )
 
+    def probe(self) -> None:
+        """Scores the model's golden transactions, if there is a model; touches no store.
+
+        Raises:
+            ml.artifacts.ArtifactError: the model's answers are not what they were at its training.
+        """
+        if self._slot.current is not None:
+            self._slot.current.check_golden()
+
     def _store(self, batch: ScoringBatch) -> DecisionStore:
         return self._decisions if batch.recorded else self._unrecorded
 

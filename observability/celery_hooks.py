@@ -71,7 +71,7 @@ class _Hooks:
         waited = _seconds_since(headers.get(SENT_AT_HEADER))
         if waited is not None:
             queue = (task.request.delivery_info or {}).get("routing_key") or ""
-            metrics.celery_queue_wait_seconds.labels(queue if queue in self._app.amqp.queues else "").observe(waited)
+            metrics.celery_queue_wait_seconds.labels(queue if queue in self._configured() else "").observe(waited)
         sent = headers.get(CORRELATION_HEADER)
         binding = set_correlation_id(accept_correlation_id(sent) if isinstance(sent, str) else None)
         self._running[task_id] = (time.perf_counter(), binding)
@@ -97,14 +97,18 @@ class _Hooks:
         """Counts a message that is no task."""
         metrics.celery_task_total.labels(UNKNOWN_TASK, "rejected").inc()
 
+    def _configured(self) -> set[str]:
+        """Returns the queues' names without those that belong to one worker: there may be any number of these."""
+        return {queue.name for queue in self._app.conf.task_queues or self._app.amqp.queues.values()}
+
     def mark_up(self, **_: Any) -> None:
         """Shows the queues that this worker consumes from now on."""
-        for queue in self._app.amqp.queues.consume_from:
+        for queue in self._configured() & set(self._app.amqp.queues.consume_from):
             metrics.celery_worker_up.labels(queue).set(1)
 
     def mark_down(self, **_: Any) -> None:
         """Shows that this worker takes no new work."""
-        for queue in self._app.amqp.queues.consume_from:
+        for queue in self._configured() & set(self._app.amqp.queues.consume_from):
             metrics.celery_worker_up.labels(queue).set(0)
 
 

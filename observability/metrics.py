@@ -98,6 +98,19 @@ celery_worker_up = Gauge(
     "celery_worker_up", "1 while this worker consumes from the queue.", ["queue"], multiprocess_mode="livemax"
 )
 
+worker_probe_seconds = Gauge(
+    "worker_probe_seconds",
+    "Time from the last probe to its answer, through this worker's own queue.",
+    ["queue"],
+    multiprocess_mode="mostrecent",
+)
+workers_replaced = Gauge(
+    "workers_replaced",
+    "Workers of a queue that ended themselves because they took no messages, ever.",
+    ["queue"],
+    multiprocess_mode="mostrecent",
+)
+
 # Outbox; `sink` is mongo or kafka
 outbox_lag = Gauge("outbox_lag", "Entries a sink has not acknowledged.", ["sink"], multiprocess_mode="mostrecent")
 outbox_oldest_seconds = Gauge(

@@ -7,6 +7,10 @@ from tasks.doorbells import ring
 from tasks.services import provide
 from tasks.wiring import outbox
 from workers.start import WorkerParts
+from workers.watch import Watched
+
+_PATIENCE_SECONDS = 60.0
+"""A drain may wait this long for a sink that does not answer: its budget, then MongoDB's or Kafka's own timeouts."""
 
 
 def provide_stream(settings: Settings, group: str, name: str) -> WorkerParts:
@@ -22,4 +26,7 @@ def provide_stream(settings: Settings, group: str, name: str) -> WorkerParts:
         ),
     )
     # What gathered while nobody drained waits for no other ring.
-    return WorkerParts(on_ready=lambda: ring(group))
+    return WorkerParts(
+        on_ready=lambda: ring(group),
+        watched=Watched(max(_PATIENCE_SECONDS, settings.watchdog_patience_seconds)),
+    )

@@ -31,13 +31,16 @@ class Endpoint:
         host: address to listen on.
         port: 0 takes a free one.
         is_ready: whether the worker does its work.
+        is_alive: whether it can still come to do it; if not, only a new process helps.
 
     Raises:
         OSError: the port is taken.
     """
 
-    def __init__(self, host: str, port: int, *, is_ready: Callable[[], bool]) -> None:
-        self._is_ready = is_ready
+    def __init__(
+        self, host: str, port: int, *, is_ready: Callable[[], bool], is_alive: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._checks = {"/health/live": is_alive, "/health/ready": is_ready}
         self._server = make_server(host, port, self._answer, server_class=_Server, handler_class=_QuietHandler)
         self._thread = Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
 
@@ -62,9 +65,10 @@ class Endpoint:
             body, content_type = render(None)
             start_response("200 OK", [("Content-Type", content_type)])
             return [body]
-        if path == "/health/live" or (path == "/health/ready" and self._is_ready()):
-            start_response("200 OK", [("Content-Type", "application/json")])
-            return [b'{"status":"ok"}']
-        status = "503 Service Unavailable" if path == "/health/ready" else "404 Not Found"
+        status, body = "404 Not Found", b'{"status":"not found"}'
+        if path in self._checks:
+            status, body = "503 Service Unavailable", b'{"status":"unavailable"}'
+            if self._checks[path]():
+                status, body = "200 OK", b'{"status":"ok"}'
         start_response(status, [("Content-Type", "application/json")])
-        return [b'{"status":"unavailable"}' if path == "/health/ready" else b'{"status":"not found"}']
+        return [body]

@@ -11,6 +11,7 @@ from tasks.scorer import build_scorer
 from tasks.services import provide
 from tasks.wiring import safe_mode_store
 from workers.start import WorkerParts, build_worker
+from workers.watch import Watched
 
 
 def _wire(settings: Settings, name: str) -> WorkerParts:
@@ -27,6 +28,7 @@ def _wire(settings: Settings, name: str) -> WorkerParts:
         ],
         model_version=scorer.version,
         is_ready=lambda: scorer.version() is not None,
+        watched=Watched(settings.watchdog_patience_seconds, scorer.pipeline.probe),
     )
 
 

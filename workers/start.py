@@ -7,6 +7,7 @@ starts only once the worker consumes, and ends before it stops.
 import logging
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from tasks.wiring import connect_redis, message_signer
 from workers.control import refuse_remote_orders
 from workers.endpoint import Endpoint
 from workers.sign_of_life import SignOfLife
+from workers.watch import Watched, watch_jobs
 
 _log = logging.getLogger(__name__)
 
@@ -46,12 +48,14 @@ class WorkerParts:
         model_version: returns the loaded model's version, for the sign of life.
         is_ready: whether the worker can do its work.
         on_ready: called once the worker consumes.
+        watched: how it is watched; None for a worker whose tasks take as long as they take.
     """
 
     jobs: Sequence[Job] = ()
     model_version: Callable[[], str | None] = lambda: None
     is_ready: Callable[[], bool] = lambda: True
     on_ready: Callable[[], None] = lambda: None
+    watched: Watched | None = None
 
 
 def build_worker(queue: str, wire: Callable[[Settings, str], WorkerParts]) -> Celery:
@@ -82,6 +86,7 @@ class _RunningWorker:
         self._sign: SignOfLife | None = None
         self._endpoint: Endpoint | None = None
         self._consuming = False
+        self._is_stuck = False
         self._on_ready: Job = lambda: None
 
     def configure_logging(self, **_: Any) -> None:
@@ -113,12 +118,36 @@ class _RunningWorker:
         client = connect_redis(settings, timeout_seconds=_HOUSEKEEPING_TIMEOUT_SECONDS)
         self._sign = SignOfLife(client, self._queue, name, model_version=parts.model_version)
         durability = no_more_often(_DURABILITY_SECONDS, watch_durability(settings, client))
-        self._housekeeping = Housekeeping([*parts.jobs, self._give_sign, durability])
+        self._housekeeping = Housekeeping(
+            [*parts.jobs, self._give_sign, durability, *self._watch(settings, parts, name)]
+        )
         self._endpoint = Endpoint(
-            settings.metrics_host, settings.metrics_port, is_ready=lambda: self._consuming and parts.is_ready()
+            settings.metrics_host,
+            settings.metrics_port,
+            is_ready=lambda: self._consuming and parts.is_ready(),
+            is_alive=lambda: not self._is_stuck,
         )
         self._endpoint.start()
         self._housekeeping.start()
+
+    def _watch(self, settings: Settings, parts: WorkerParts, name: str) -> list[Job]:
+        if parts.watched is None:
+            return []
+        return watch_jobs(
+            settings,
+            parts.watched,
+            queue=self._queue,
+            name=name,
+            is_consuming=lambda: self._consuming,
+            last_will=self._give_up,
+        )
+
+    def _give_up(self) -> None:
+        """The worker is stuck: nobody should count on it any more."""
+        self._is_stuck, self._consuming = True, False
+        if self._sign is not None:
+            with suppress(StoreUnavailableError):
+                self._sign.end()
 
     def _give_sign(self) -> None:
         if self._consuming and self._sign is not None:

@@ -11,6 +11,7 @@
 | `shrike:dead:<stream>` | stream | until re-driven | entries given up, with the reason |
 | `shrike:labels` | stream | until applied | signed labels |
 | `shrike:workers` | hash | field removed at shutdown; stale after 5 s | a sign of life by worker name, JSON |
+| `shrike:replaced` | hash | for ever | by queue, how many workers ended themselves because they were stuck |
 | `shrike:slot:<task>` | string | 5 min | set while a scheduled slot has had its run |
 | `shrike:reply:<id>` | list | 60 s | replies to one web process |
 | `shrike:barrier` | string | 60 s | nothing: written so that what came before it is known to be on disk |
@@ -21,6 +22,7 @@ from typing import Final
 OUTBOX: Final = "shrike:outbox"
 LABELS: Final = "shrike:labels"
 WORKERS: Final = "shrike:workers"
+REPLACED: Final = "shrike:replaced"
 SINKS: Final = ("explain", "publish")
 ANSWERED_PREFIX: Final = "shrike:answered:"
 ANSWERED_TTL_SECONDS: Final = 3_600

@@ -23,6 +23,7 @@ class Process:
         port: where it listens, if it does.
         niceness: how far it steps back when the CPU is busy.
         is_healthy: whether it is ready to work; None if there is nothing to ask but whether it lives.
+        is_alive: whether it can go on at all; if not for some time, it is replaced. None if nobody asks.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Process:
     port: int | None = None
     is_healthy: Callable[[], bool] | None = None
     niceness: int = 0
+    is_alive: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ def _process(
         if role.name == "web" and settings.tls_certificate_file:
             is_healthy = partial(accepts, port)
     name = role.name if count == 1 else f"{role.name}-{number}"
-    return Process(name, role.stage, tuple(argv), env, port, is_healthy, role.niceness)
+    is_alive = partial(answers_ok, port, role.live_path) if port is not None and role.live_path is not None else None
+    return Process(name, role.stage, tuple(argv), env, port, is_healthy, role.niceness, is_alive)
 
 
 def _urls(settings: Settings, env: Mapping[str, str]) -> dict[str, str]:

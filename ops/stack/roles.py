@@ -31,6 +31,8 @@ class Role:
         count: how many of it the stack starts.
         niceness: how far it steps back when the CPU is busy, so that answers never wait for background work.
         health_path: where it answers 200 when it is ready to work; None if it serves no HTTP.
+        live_path: where it answers 200 as long as it need not be replaced; None if nobody asks, because what it does
+            may take all its time, or because it replaces its own processes.
     """
 
     name: str
@@ -40,16 +42,20 @@ class Role:
     count: int = 1
     niceness: int = 0
     health_path: str | None = None
+    live_path: str | None = None
 
+
+_READY = "/health/ready"
+_LIVE = "/health/live"
 
 ROLES: tuple[Role, ...] = (
     # Two, so that scoring goes on while one of them is replaced.
-    Role("score", ("worker", "score"), Stage.WORKERS, "scoring", count=2, health_path="/health/ready"),
-    Role("explain", ("worker", "explain"), Stage.WORKERS, "drains", niceness=5, health_path="/health/ready"),
-    Role("publish", ("worker", "publish"), Stage.WORKERS, "drains", niceness=5, health_path="/health/ready"),
-    Role("labels", ("worker", "labels"), Stage.WORKERS, "drains", niceness=5, health_path="/health/ready"),
-    Role("retrain", ("worker", "retrain"), Stage.WORKERS, "training", niceness=15, health_path="/health/ready"),
-    Role("web", ("web",), Stage.WEB, "web", health_path="/health/live"),
+    Role("score", ("worker", "score"), Stage.WORKERS, "scoring", count=2, health_path=_READY, live_path=_LIVE),
+    Role("explain", ("worker", "explain"), Stage.WORKERS, "drains", niceness=5, health_path=_READY, live_path=_LIVE),
+    Role("publish", ("worker", "publish"), Stage.WORKERS, "drains", niceness=5, health_path=_READY, live_path=_LIVE),
+    Role("labels", ("worker", "labels"), Stage.WORKERS, "drains", niceness=5, health_path=_READY, live_path=_LIVE),
+    Role("retrain", ("worker", "retrain"), Stage.WORKERS, "training", niceness=15, health_path=_READY),
+    Role("web", ("web",), Stage.WEB, "web", health_path=_LIVE),
     Role("beat", ("beat",), Stage.OPERATIONS, "operations", niceness=5),
     Role("flower", ("flower",), Stage.OPERATIONS, "operations", niceness=10, health_path="/healthcheck"),
 )

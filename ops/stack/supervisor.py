@@ -20,6 +20,7 @@ from ops.processes.ports import last_line
 from ops.processes.spawn import kill_group, spawn
 from ops.stack import state
 from ops.stack.console import Console, follow
+from ops.stack.liveness import LivenessWatch, Patient
 from ops.stack.plan import Plan, Process
 from ops.stack.roles import STOP_ORDER, Stage
 
@@ -83,16 +84,26 @@ class Supervisor:
         logs = self.var_dir / "log"
         logs.mkdir(parents=True, exist_ok=True)
         self._children = [_Child(process, logs / f"{process.name}.log") for process in self.plan.processes]
+        watch = LivenessWatch(self._patients, lambda text: self.console.say(text, level="ERROR"))
         try:
             for stage in Stage:
                 self._start_stage(stage)
             if not self._is_stopping:
                 self._enter("running")
                 on_ready()
+            watch.start()
             while not self._stops_within(_POLL_SECONDS):
                 self._restart_the_dead()
         finally:
+            watch.stop()
             self._stop_all()
+
+    def _patients(self) -> list[Patient]:
+        return [
+            Patient(child.process.name, child.running, child.process.is_alive)
+            for child in self._children
+            if child.is_ready and child.running is not None and child.process.is_alive is not None
+        ]
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         # A second signal ends the patience with processes that finish their work.

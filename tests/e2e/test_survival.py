@@ -43,3 +43,16 @@ def test_service_goes_on_when_a_scoring_worker_is_killed_under_traffic(stack: St
         env["KAFKA_BOOTSTRAP"], "transactions.scored", ids, timeout_seconds=20, on_count=lambda _: None
     )
     assert (stored.distinct, published.distinct) == (300, 300)
+
+
+def test_a_frozen_worker_is_replaced_and_the_other_one_is_left_alone(stack: Stack) -> None:
+    wait_for(lambda: all(process.state == "running" for process in stack.state.processes), 60)
+    frozen, other = pid_of(stack.state, "score-1"), pid_of(stack.state, "score-2")
+    assert frozen is not None
+    os.kill(frozen, signal.SIGSTOP)
+    wait_for(lambda: pid_of(stack.state, "score-1") not in {None, frozen}, 60)
+    wait_for(lambda: all(process.state == "running" for process in stack.state.processes), 60)
+    assert pid_of(stack.state, "score-2") == other
+    assert f"score-1 (pid {frozen}) answers nobody and is killed" in (stack.home.folder / "terminal.log").read_text()
+    with stack.client() as client:
+        assert client.post("/predictions/score", transaction()).is_ok

@@ -1,0 +1,69 @@
+"""Notices processes that are there and answer nobody: frozen, or beyond help by their own word."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from subprocess import Popen
+
+from ops.processes.spawn import kill_group
+
+_PAUSE_SECONDS = 2.0
+_STRIKES = 4
+"""Questions without an answer in a row; each waits two seconds, so a busy machine is not taken for a frozen process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A running process and how to ask it.
+
+    Attributes:
+        name: for people.
+        process: the very process that is asked: its successor is another patient.
+        is_alive: asks; takes a few seconds at most.
+    """
+
+    name: str
+    process: "Popen[bytes]"
+    is_alive: Callable[[], bool]
+
+
+class LivenessWatch:
+    """Asks all patients in turn, on a thread of its own, and kills those that do not answer.
+
+    Args:
+        patients: returns those that run and have once been ready.
+        say: told what is done.
+    """
+
+    def __init__(self, patients: Callable[[], Sequence[Patient]], say: Callable[[str], None]) -> None:
+        self._patients = patients
+        self._say = say
+        self._strikes: dict[int, int] = {}
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="liveness", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Kills nobody from now on."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_PAUSE_SECONDS):
+            for patient in self._patients():
+                self.ask(patient)
+
+    def ask(self, patient: Patient) -> None:
+        """Asks one, and kills it after too many failures in a row; whoever started it notices its death."""
+        pid = patient.process.pid
+        if patient.is_alive():
+            self._strikes.pop(pid, None)
+            return
+        self._strikes[pid] = self._strikes.get(pid, 0) + 1
+        if self._strikes[pid] < _STRIKES or self._stopped.is_set() or patient.process.poll() is not None:
+            return
+        del self._strikes[pid]
+        self._say(f"{patient.name} (pid {pid}) answers nobody and is killed")
+        kill_group(pid)

@@ -1,0 +1,39 @@
+"""`worker.probe`: a worker asks itself, through its queue, whether it still takes messages and does its work.
+
+A probe leaves no trace but its answer: no features, no record, no event, no metric of a decision.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+from redis import Redis
+
+from ml.stores.failures_redis import redis_failures_as_unavailable
+from ml.stores.replies_redis import push_reply
+from tasks.app import app
+from tasks.services import require
+
+PROBE_TASK = "worker.probe"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedWork:
+    """What a probe tries, and where it answers.
+
+    Attributes:
+        run: does a piece of the worker's work that leaves no trace; raises if it cannot.
+        client: a Redis client.
+    """
+
+    run: Callable[[], None]
+    client: Redis
+
+
+@app.task(name=PROBE_TASK, bind=True)
+def probe(self, payload: str) -> None:  # type: ignore[no-untyped-def]
+    """Does the probed work and answers with the message's id."""
+    work = require(ProbedWork)
+    work.run()
+    with redis_failures_as_unavailable():
+        push_reply(work.client, orjson.loads(payload)["reply_to"], self.request.id.encode())
