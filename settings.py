@@ -182,6 +182,11 @@ class Settings(BaseSettings):
     model_poll_seconds: float = Field(1.0, gt=0, description="How often a scoring process looks for a new champion.")
     artifact_signing_key_file: Path | None = Field(None, description="Ed25519 private key (PEM); trainer only.")
     artifact_verify_key_file: Path | None = Field(None, description="Ed25519 public key (PEM) of the artifacts.")
+    artifact_trust_file: Path | None = Field(
+        None,
+        description="JSON list of accepted artifact keys with their validity, and of what was revoked; read again when "
+        "it changes. It takes the place of ARTIFACT_VERIFY_KEY_FILE and ARTIFACT_KEY_ID where models are loaded.",
+    )
     artifact_key_id: str | None = Field(None, description="Key id that manifests name.")
     artifact_encryption_key: SecretStr | None = Field(
         None, description="Base64 of the 32-byte AES key that wraps data keys."

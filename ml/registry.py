@@ -5,8 +5,8 @@ high-water mark: the last version accepted as champion. It is replaced by rename
 the new state, never half of one. Writers exclude each other by a lock on `registry.lock`.
 
 The mark only falls by `rollback`, which is the explicit way back. Whoever can write this folder can also
-write the mark: it holds against an old copy restored by mistake and against a replayed version directory, not
-against an intruder with write access to the registry itself; against that one stands the signature.
+write this mark; a second one lies in Redis (`ml.stores.accepted_version`), and both must agree before an older
+version is loaded.
 """
 
 import fcntl
@@ -164,23 +164,29 @@ class ModelRegistry:
                 )
             )
 
-    def rollback(self) -> RegistryState:
-        """Makes the previous champion champion again, lowers the mark to it and returns the new state.
+    def rollback(self, version: str | None = None) -> RegistryState:
+        """Makes an earlier champion champion again, lowers the mark to it and returns the new state.
+
+        Args:
+            version: one of the earlier champions, those after it are forgotten; by default the last.
 
         Raises:
-            RegistryError: there is no previous champion, or its directory is gone.
+            RegistryError: there is no such earlier champion, or its directory is gone.
         """
         with self._locked():
             state = self.state()
-            if not state.previous:
+            version = version or next(reversed(state.previous), None)
+            if version is None:
                 raise RegistryError("there is no earlier champion to roll back to")
-            version = state.previous[-1]
+            if version not in state.previous:
+                raise RegistryError(f"{version} was never champion; promote it instead")
             self._require(version)
+            last = len(state.previous) - 1 - state.previous[::-1].index(version)
             return self._write(
                 RegistryState(
                     champion=version,
                     challenger=None if state.challenger == version else state.challenger,
-                    previous=state.previous[:-1],
+                    previous=state.previous[:last],
                     high_water_mark=version,
                 )
             )

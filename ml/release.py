@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ml.artifacts import load, new_version, package
 from ml.code_version import code_version
 from ml.features.schema import schema_hash
+from ml.memory_guard import bounded_memory
 from ml.registry import ModelRegistry
 from ml.runtime import ScoringModel
 from security.artifact_keys import ArtifactSigner, ArtifactVerifier
@@ -18,10 +19,12 @@ class ServableVersion:
     Attributes:
         model: ready to score.
         files: the verified content by name.
+        key_id: of the key that signed it.
     """
 
     model: ScoringModel
     files: Mapping[str, bytes]
+    key_id: str
 
 
 def release(
@@ -41,7 +44,8 @@ def release(
     """
     version = new_version(after=registry.newest())
     # Before anything is written: a model that cannot be served must not become a version.
-    ScoringModel.from_files(files, version=version, manifest_hash="").check_golden()
+    with bounded_memory():
+        ScoringModel.from_files(files, version=version, manifest_hash="").check_golden()
     package(
         files,
         version=version,
@@ -69,6 +73,7 @@ def open_version(
         feature_schema_hash=schema_hash(),
         minimum_version=minimum_version,
     )
-    model = ScoringModel.from_files(artifact.files, version=artifact.version, manifest_hash=artifact.manifest_hash)
-    model.check_golden()
-    return ServableVersion(model, artifact.files)
+    with bounded_memory():
+        model = ScoringModel.from_files(artifact.files, version=artifact.version, manifest_hash=artifact.manifest_hash)
+        model.check_golden()
+    return ServableVersion(model, artifact.files, artifact.manifest.key_id)

@@ -9,6 +9,7 @@ import onnxruntime
 import orjson
 from numpy.typing import NDArray
 
+from ml.artifacts.graph import check_graph
 from ml.decision import Thresholds
 from ml.errors import ArtifactError
 from ml.features.schema import FEATURE_COUNT, SEQUENCE_CHANNELS, SEQUENCE_LENGTH, schema_hash
@@ -155,6 +156,7 @@ class ScoringModel:
 
 
 def _open_session(graph: bytes, version: str) -> onnxruntime.InferenceSession:
+    check_graph(graph)
     options = onnxruntime.SessionOptions()
     # A scoring process owns one core; more threads would fight with the other processes.
     options.intra_op_num_threads = 1

@@ -3,15 +3,17 @@
 Every secret and key id starts with `DEVELOPMENT_MARK`, and production refuses those.
 """
 
+import json
 import os
 import secrets
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ops.errors import OpsError
-from security.artifact_keys import private_key_pem, public_key_pem
+from security.artifact_pem import private_key_pem, public_key_pem
 from security.keys import generate_secret
 from security.sealing import generate_sealing_key_text
 from settings import DEVELOPMENT_ENV_FILE, DEVELOPMENT_MARK
@@ -19,6 +21,10 @@ from settings import DEVELOPMENT_ENV_FILE, DEVELOPMENT_MARK
 ENV_NAME = DEVELOPMENT_ENV_FILE.name
 SIGNING_KEY_NAME = "artifact_signing.pem"
 VERIFY_KEY_NAME = "artifact_verify.pem"
+TRUST_NAME = "artifact_trust.json"
+
+_KEY_LIFE = timedelta(days=398)
+"""Long enough not to surprise a development machine, short enough for a rotation to be practised."""
 
 _FLOWER_PASSWORD_BYTES = 12  # short enough to type; Flower listens on loopback in development
 
@@ -38,12 +44,13 @@ def make_development_keys(folder: Path, *, replace: bool) -> Path:
         KeysExistError: one of the files exists and `replace` is false.
         OpsError: the folder cannot be written.
     """
-    private_key = Ed25519PrivateKey.generate()
+    private_key, key_id = Ed25519PrivateKey.generate(), _key_id("artifact")
     # The env file comes last: it is what makes the others count.
     contents = {
         SIGNING_KEY_NAME: private_key_pem(private_key),
         VERIFY_KEY_NAME: public_key_pem(private_key.public_key()),
-        ENV_NAME: _env_text(folder).encode(),
+        TRUST_NAME: _trust_text(key_id).encode(),
+        ENV_NAME: _env_text(folder, key_id).encode(),
     }
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,16 +64,29 @@ def make_development_keys(folder: Path, *, replace: bool) -> Path:
     return folder / ENV_NAME
 
 
-def _env_text(folder: Path) -> str:
+def _trust_text(key_id: str) -> str:
+    """Returns the list of accepted keys: one, from a day ago, for machines whose clocks differ, until its end."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    entry = {
+        "id": key_id,
+        "public_key": VERIFY_KEY_NAME,
+        "not_before": (now - timedelta(days=1)).isoformat(),
+        "not_after": (now + _KEY_LIFE).isoformat(),
+    }
+    return json.dumps({"keys": [entry], "revoked_keys": [], "revoked_versions": []}, indent=2) + "\n"
+
+
+def _env_text(folder: Path, artifact_key_id: str) -> str:
     values = {
         "JWT_SECRET": generate_secret(DEVELOPMENT_MARK),
         "JWT_KEY_ID": _key_id("jwt"),
         "HMAC_KEY": generate_secret(DEVELOPMENT_MARK),
         "MESSAGE_KEY": generate_secret(DEVELOPMENT_MARK),
         "ARTIFACT_ENCRYPTION_KEY": DEVELOPMENT_MARK + generate_sealing_key_text(),
-        "ARTIFACT_KEY_ID": _key_id("artifact"),
+        "ARTIFACT_KEY_ID": artifact_key_id,
         "ARTIFACT_SIGNING_KEY_FILE": folder / SIGNING_KEY_NAME,
         "ARTIFACT_VERIFY_KEY_FILE": folder / VERIFY_KEY_NAME,
+        "ARTIFACT_TRUST_FILE": folder / TRUST_NAME,
         "FLOWER_PASSWORD": DEVELOPMENT_MARK + secrets.token_urlsafe(_FLOWER_PASSWORD_BYTES),
     }
     lines = ["# Development keys, made by `python -m ops keys`. Production refuses them; never commit this file."]

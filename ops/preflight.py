@@ -41,8 +41,7 @@ def check_worker(queue: str) -> Settings:
     from security.messages import MessageSigner
 
     settings = load_settings()
-    if queue in {"score", "labels"}:
-        MessageSigner.from_settings(settings)
+    MessageSigner.from_settings(settings)
     if queue in {"score", "retrain"}:
         ArtifactVerifier.from_settings(settings)
     if queue == "retrain":

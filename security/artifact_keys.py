@@ -1,28 +1,20 @@
 """Keys of model artifacts: Ed25519 for the manifest, an AES key for the files.
 
 The trainer holds an `ArtifactSigner`, every process that loads a model an `ArtifactVerifier`. A signature
-names its key by id, and the verifier holds one public key per id that it still accepts: a key leaves service
-by leaving that mapping.
+names its key by id; `security.artifact_trust` says which ids are accepted, and when.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from types import MappingProxyType
+from datetime import UTC, datetime
 from typing import Self
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from security.artifact_pem import load_private_key, load_public_key
+from security.artifact_trust import ArtifactTrust, ArtifactUntrustedError, TrustedKey, TrustFile, TrustSource
 from security.errors import KeyUnusableError, SecurityError
 from security.sealing import SealingKey
 from settings import Settings
@@ -32,8 +24,6 @@ SIGNATURE_BYTES = 64
 
 _DOMAIN = b"shrike artifact manifest 1\n"
 """Prefix of everything signed here, so that a signature made for another purpose never fits."""
-
-_PEM_LIMIT_BYTES = 16 * 1024
 
 
 class ArtifactSignatureError(SecurityError):
@@ -72,96 +62,83 @@ class ArtifactSigner:
 
     def verifier(self) -> "ArtifactVerifier":
         """Returns the verifier that accepts what this signer makes."""
-        return ArtifactVerifier({self.key_id: self.private_key.public_key()}, self.sealing_key)
+        trust = ArtifactTrust({self.key_id: TrustedKey(self.private_key.public_key())})
+        return ArtifactVerifier(trust, self.sealing_key)
 
 
 @dataclass(frozen=True)
 class ArtifactVerifier:
-    """What it takes to load an artifact: accepted public keys by id, and the key that unwraps data keys."""
+    """What it takes to load an artifact: accepted public keys by id, and the key that unwraps data keys.
 
-    public_keys: Mapping[str, Ed25519PublicKey]
+    Attributes:
+        trust: whose artifacts are accepted.
+        sealing_key: unwraps data keys.
+        now: the clock.
+    """
+
+    trust: TrustSource
     sealing_key: SealingKey
-
-    def __post_init__(self) -> None:
-        for key_id in self.public_keys:
-            _check_key_id(key_id)
-        object.__setattr__(self, "public_keys", MappingProxyType(dict(self.public_keys)))
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Returns the keys of a process that loads models.
+        """Returns the keys of a process that loads models: those of ARTIFACT_TRUST_FILE, or the one configured key.
 
         Raises:
             KeyUnusableError: a setting is missing, or a key cannot be read.
         """
-        if settings.artifact_verify_key_file is None:
-            raise KeyUnusableError("ARTIFACT_VERIFY_KEY_FILE is not set; `python -m ops keys` makes development keys")
-        public_key = load_public_key(settings.artifact_verify_key_file)
-        return cls({_required_key_id(settings): public_key}, _required_sealing_key(settings))
+        return cls(_trust(settings), _required_sealing_key(settings))
 
     def verify(self, manifest: bytes, *, signature: bytes, key_id: str) -> None:
         """Returns if the signature of the manifest is by the accepted key of that id.
 
         Raises:
-            ArtifactSignatureError: the key id is not accepted, or the signature does not match.
+            ArtifactSignatureError: the key id is not accepted now, or the signature does not match.
         """
-        public_key = self.public_keys.get(key_id)
-        if public_key is None:
-            raise ArtifactSignatureError(f"key id {key_id!r} is not accepted")
         try:
-            public_key.verify(signature, _DOMAIN + manifest)
+            key = self._current_trust().key(key_id, self.now())
+            key.public_key.verify(signature, _DOMAIN + manifest)
+        except ArtifactUntrustedError as error:
+            raise ArtifactSignatureError(str(error)) from error
         except InvalidSignature:
             raise ArtifactSignatureError(f"the signature does not match key {key_id!r}") from None
 
+    def check_content(self, *, key_id: str, version: str, created_at: datetime) -> None:
+        """Returns if what a verified manifest says of itself is acceptable.
 
-def private_key_pem(key: Ed25519PrivateKey) -> bytes:
-    """Returns the PKCS#8 PEM of a private key, unencrypted: its file's permissions protect it."""
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        Raises:
+            ArtifactUntrustedError: the version was revoked, or was made outside its key's validity.
+        """
+        self._current_trust().check_content(key_id=key_id, version=version, created_at=created_at)
 
+    def revocation(self, *, key_id: str, version: str) -> str | None:
+        """Returns why an artifact that was accepted may not be used any longer, None if it may.
 
-def public_key_pem(key: Ed25519PublicKey) -> bytes:
-    """Returns the PEM of a public key."""
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        An expiry is no reason: what was loaded in time goes on serving. A list that cannot be read is none either.
+        """
+        try:
+            trust = self.trust.current()
+        except KeyUnusableError:
+            return None
+        if version in trust.revoked_versions:
+            return f"version {version} was revoked"
+        return f"key {key_id!r} of version {version} was revoked" if key_id in trust.revoked_keys else None
 
-
-def load_private_key(path: Path) -> Ed25519PrivateKey:
-    """Returns the Ed25519 private key of a PEM file.
-
-    Raises:
-        KeyUnusableError: the file cannot be read, or holds something else.
-    """
-    content = _read_pem(path)
-    try:
-        key = load_pem_private_key(content, password=None)
-    except (ValueError, TypeError) as error:
-        raise KeyUnusableError(f"{path} holds no readable PEM private key") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise KeyUnusableError(f"{path} holds a private key that is not Ed25519")
-    return key
-
-
-def load_public_key(path: Path) -> Ed25519PublicKey:
-    """Returns the Ed25519 public key of a PEM file.
-
-    Raises:
-        KeyUnusableError: the file cannot be read, or holds something else.
-    """
-    content = _read_pem(path)
-    try:
-        key = load_pem_public_key(content)
-    except (ValueError, TypeError) as error:
-        raise KeyUnusableError(f"{path} holds no readable PEM public key") from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise KeyUnusableError(f"{path} holds a public key that is not Ed25519")
-    return key
+    def _current_trust(self) -> ArtifactTrust:
+        try:
+            return self.trust.current()
+        except KeyUnusableError as error:
+            raise ArtifactSignatureError(str(error)) from error
 
 
-def _read_pem(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_PEM_LIMIT_BYTES)
-    except OSError as error:
-        raise KeyUnusableError(f"{path} cannot be read: {error.strerror}") from error
+def _trust(settings: Settings) -> TrustSource:
+    if settings.artifact_trust_file is not None:
+        trust = TrustFile(settings.artifact_trust_file)
+        trust.current()  # a start with an unusable list ends here
+        return trust
+    if settings.artifact_verify_key_file is None:
+        raise _missing("ARTIFACT_VERIFY_KEY_FILE")
+    return ArtifactTrust({_required_key_id(settings): TrustedKey(load_public_key(settings.artifact_verify_key_file))})
 
 
 def _check_key_id(key_id: str) -> None:

@@ -10,7 +10,7 @@ from security.artifact_keys import ArtifactVerifier
 from security.safe_mode import CachedSafeMode, SafeModeStore
 from settings import Settings
 from tasks.model_loading import ModelKeeper, OpenModel, open_champion, slot_version
-from tasks.wiring import connect_redis, decision_store, feature_store
+from tasks.wiring import accepted_version, connect_redis, decision_store, feature_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,17 @@ def build_scorer(
     Raises:
         security.errors.KeyUnusableError: the key that models are checked with is missing or weak.
     """
+    client = connect_redis(settings, timeout_seconds=timeout_seconds, pinned=True)
     slot = ModelSlot()
     keeper = ModelKeeper(
         registry=ModelRegistry(settings.models_path),
         verifier=ArtifactVerifier.from_settings(settings),
         slot=slot,
         safe_mode=switch,
+        mark=accepted_version(settings),
         name=name,
         open_model=open_model,
     )
-    client = connect_redis(settings, timeout_seconds=timeout_seconds, pinned=True)
     pipeline = ScoringPipeline(
         features=feature_store(settings, timeout_seconds=timeout_seconds),
         decisions=decision_store(settings, client, timeout_seconds=timeout_seconds),

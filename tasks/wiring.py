@@ -12,6 +12,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
+from ml.registry import ModelRegistry
+from ml.stores.accepted_version_redis import RedisAcceptedVersion
 from ml.stores.cluster_redis import ClusterCommands
 from ml.stores.commands import CommandRunner
 from ml.stores.decisions import DecisionStore
@@ -24,6 +26,7 @@ from ml.stores.outbox_redis import RedisOutbox
 from ml.stores.replies_redis import RedisReplyBox
 from ml.stores.server_redis import ServerCommands
 from observability.operations_redis import CountingRedis, count_operation
+from security.artifact_keys import ArtifactVerifier
 from security.messages import MessageSigner
 from security.safe_mode_redis import RedisSafeMode
 from settings import Settings
@@ -33,11 +36,14 @@ from tasks.pinned_redis import PinnedConnectionPool
 if TYPE_CHECKING:
     from pymongo.database import Database
 
+    from ml.model_administration import ModelAdministration
     from ml.stores.explanations_mongo import MongoExplanationStore
     from ml.stores.features_redis import RedisFeatureStore
     from ml.stores.labels_mongo import MongoLabelStore
     from ml.stores.publications_kafka import KafkaPublicationLog
     from ml.stores.training_source_mongo import MongoTrainingSource
+    from security.audit import AuditLog
+    from security.audit_mongo import MongoAuditLog
 
 _MONGO_TIMEOUT_MS = 5_000
 
@@ -222,6 +228,34 @@ def outbox(settings: Settings, group: str, *, consumer: str, client: "Redis | No
 def safe_mode_store(settings: Settings, client: "Redis | None" = None) -> RedisSafeMode:
     """Returns the SAFE MODE state that all processes share."""
     return RedisSafeMode(client or connect_redis(settings))
+
+
+def accepted_version(settings: Settings, client: "Redis | None" = None) -> RedisAcceptedVersion:
+    """Returns the last accepted model version, as all processes share it."""
+    return RedisAcceptedVersion(client or connect_redis(settings), message_signer(settings))
+
+
+def audit_log(database: "Database[dict[str, Any]]") -> "MongoAuditLog":
+    """Returns the audit in a database."""
+    from security.audit_mongo import MongoAuditLog
+
+    return MongoAuditLog(database["audit"])
+
+
+def model_administration(settings: Settings, audit: "AuditLog") -> "ModelAdministration":
+    """Returns what changes the champion for an administrator.
+
+    Raises:
+        security.errors.KeyUnusableError: a key that models are checked with is missing or weak.
+    """
+    from ml.model_administration import ModelAdministration
+
+    return ModelAdministration(
+        registry=ModelRegistry(settings.models_path),
+        verifier=ArtifactVerifier.from_settings(settings),
+        mark=accepted_version(settings),
+        audit=audit,
+    )
 
 
 def reply_box(settings: Settings) -> RedisReplyBox:

@@ -7,7 +7,7 @@ from tasks.housekeeping import Housekeeping
 
 if TYPE_CHECKING:
     # Most web processes have no onnxruntime.
-    from ml.runtime import ScoringModel
+    from tasks.model_loading import OpenedModel
 
 
 class LocalScoring:
@@ -39,7 +39,7 @@ class LocalScoring:
         self._housekeeping.stop()
 
 
-def open_beside_requests(version: str, **sources: Any) -> "ScoringModel":
+def open_beside_requests(version: str, **sources: Any) -> "OpenedModel":
     """Opens a model like `tasks.model_loading.open_champion`, without holding up requests under way.
 
     Under gevent every greenlet would wait for the decryption, the session and the warm-up; a native thread lets the
@@ -52,5 +52,5 @@ def open_beside_requests(version: str, **sources: Any) -> "ScoringModel":
 
     if not is_module_patched("threading"):
         return open_champion(version, **sources)
-    model: ScoringModel = get_hub().threadpool.apply(open_champion, (version,), sources)
-    return model
+    opened: OpenedModel = get_hub().threadpool.apply(open_champion, (version,), sources)
+    return opened

@@ -3,13 +3,15 @@
 The checks run in this order, each on bytes that are read exactly once:
 
 1. `files`: regular files, no symbolic links, bounded count and size;
-2. `signature`: of the manifest's bytes, by an accepted key id, before anything in it is believed;
-3. `version`: the directory's own, and not older than the last one accepted;
+2. `signature`: of the manifest's bytes, by a key id that is accepted now, before anything in it is believed; and made
+   while that key was valid;
+3. `version`: the directory's own, not revoked, and not older than the last one accepted;
 4. `hash`: every sealed file is the one the manifest names;
 5. `decryption`: every file opens, bound to its name, version and key id;
 6. `format` and `schema`: layout, required files, feature schema.
 
-The golden vectors are checked by the runtime, which can run the graph. Nothing is ever unpickled.
+The runtime goes on: `ml.artifacts.graph` checks what the graph consists of, the golden vectors that it still computes
+what it did, within `ml.memory_guard`. Nothing is ever unpickled.
 """
 
 import base64
@@ -21,6 +23,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 
 from ml.artifacts.manifest import (
@@ -33,6 +36,8 @@ from ml.artifacts.manifest import (
 )
 from ml.errors import ArtifactError
 from security.artifact_keys import SIGNATURE_BYTES, ArtifactSignatureError, ArtifactVerifier
+from security.artifact_trust import VersionRevokedError
+from security.errors import SecurityError
 from security.sealing import SealContext, UnsealError
 
 MANIFEST_LIMIT_BYTES = 256 * 1024
@@ -86,6 +91,7 @@ def load(
         manifest = Manifest.parse(manifest_bytes)
         if manifest.key_id != key_id:
             raise ArtifactError("signature", f"the manifest names key {manifest.key_id!r}, its signature {key_id!r}")
+        _check_trust(manifest, verifier)
         _check_version(manifest.version, directory.name, minimum_version)
         _check_listing(manifest, sizes)
         sealed = {file.name: _read_sealed(folder, file) for file in manifest.files}
@@ -169,6 +175,17 @@ def _check_signature(manifest: bytes, signature_line: bytes, verifier: ArtifactV
     except ArtifactSignatureError as error:
         raise ArtifactError("signature", str(error)) from error
     return key_id
+
+
+def _check_trust(manifest: Manifest, verifier: ArtifactVerifier) -> None:
+    try:
+        verifier.check_content(
+            key_id=manifest.key_id, version=manifest.version, created_at=manifest.created_at.astimezone(UTC)
+        )
+    except VersionRevokedError as error:
+        raise ArtifactError("version", str(error)) from error
+    except SecurityError as error:
+        raise ArtifactError("signature", str(error)) from error
 
 
 def _check_version(version: str, directory_name: str, minimum_version: str | None) -> None:

@@ -1,18 +1,23 @@
 """`python -m ops models`: lists the model versions, shows the report of one, promotes one, or goes back."""
 
 import json
+from contextlib import closing
 from dataclasses import asdict
+from getpass import getuser
 from pathlib import Path
+from socket import gethostname
 
 import click
 
 from ml.artifacts import load
+from ml.model_administration import OlderVersionError
 from ml.registry import ModelRegistry, RegistryState
 from ml.release import open_version
 from ml.tracking import REPORT_NAME
 from ops.errors import OpsError
 from security.artifact_keys import ArtifactVerifier
 from settings import load_settings
+from tasks.wiring import audit_log, connect_mongo, model_administration
 
 _SHOWN = ("average_precision", "auc", "brier")
 
@@ -74,9 +79,23 @@ def report(version: str, out: Path) -> None:
 
 
 @command.command()
-def rollback() -> None:
-    """Make the champion before this one the champion again."""
-    _say(_registry().rollback())
+@click.argument("version", required=False)
+@click.option("--reason", required=True, help="Why; it goes into the audit.")
+@click.option("--allow-older", is_flag=True, help="Accept that it is older than the last accepted version.")
+def rollback(version: str | None, reason: str, allow_older: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Make VERSION, by default the champion before this one, the champion again; audited before it counts."""
+    settings = load_settings()
+    database = connect_mongo(settings)
+    with closing(database.client):
+        administration = model_administration(settings, audit_log(database))
+        try:
+            _say(administration.roll_back(by=_account(), reason=reason, version=version, allow_older=allow_older))
+        except OlderVersionError as error:
+            raise OpsError(f"{error}; --allow-older accepts it, and the audit will say so.") from error
+
+
+def _account() -> str:
+    return f"{getuser()}@{gethostname()}"
 
 
 def _registry() -> ModelRegistry:

@@ -51,6 +51,7 @@ class Home:
             update={
                 "artifact_signing_key_file": keys / "artifact_signing.pem",
                 "artifact_verify_key_file": keys / "artifact_verify.pem",
+                "artifact_trust_file": keys / "artifact_trust.json",
             }
         )
 

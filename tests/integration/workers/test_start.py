@@ -8,10 +8,12 @@ import pytest
 from tests.integration.workers.conftest import Works
 
 _KEYS = ("MESSAGE_KEY", "ARTIFACT_VERIFY_KEY_FILE", "ARTIFACT_ENCRYPTION_KEY")
+_INSTEAD = {"ARTIFACT_VERIFY_KEY_FILE": "ARTIFACT_TRUST_FILE"}
 
 
 def start(works: Works, *command: str, without: str) -> subprocess.CompletedProcess:
-    env = {name: value for name, value in (os.environ | works.env).items() if name != without}
+    absent = {without, _INSTEAD.get(without)}
+    env = {name: value for name, value in (os.environ | works.env).items() if name not in absent}
     env["PYTHONPATH"] = str(Path.cwd())
     return subprocess.run(
         [sys.executable, "-m", *command],

@@ -6,7 +6,14 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from ops.commands.keys import command
-from ops.development_keys import ENV_NAME, SIGNING_KEY_NAME, VERIFY_KEY_NAME, KeysExistError, make_development_keys
+from ops.development_keys import (
+    ENV_NAME,
+    SIGNING_KEY_NAME,
+    TRUST_NAME,
+    VERIFY_KEY_NAME,
+    KeysExistError,
+    make_development_keys,
+)
 from ops.errors import OpsError
 from security.artifact_keys import ArtifactSigner, ArtifactVerifier
 from security.keys import check_secret
@@ -60,11 +67,11 @@ def test_production_refuses_each_of_them(folder: Path) -> None:
 def test_only_this_user_can_read_them(folder: Path) -> None:
     make_development_keys(folder, replace=False)
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-    assert {path.name for path in folder.iterdir()} == {ENV_NAME, SIGNING_KEY_NAME, VERIFY_KEY_NAME}
+    assert {path.name for path in folder.iterdir()} == {ENV_NAME, SIGNING_KEY_NAME, VERIFY_KEY_NAME, TRUST_NAME}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("name", [ENV_NAME, SIGNING_KEY_NAME, VERIFY_KEY_NAME])
+@pytest.mark.parametrize("name", [ENV_NAME, SIGNING_KEY_NAME, VERIFY_KEY_NAME, TRUST_NAME])
 def test_existing_keys_are_not_replaced_unless_asked(folder: Path, name: str) -> None:
     folder.mkdir(parents=True)
     (folder / name).write_text("mine")

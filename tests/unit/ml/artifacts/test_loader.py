@@ -2,6 +2,7 @@ import base64
 import os
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -13,7 +14,8 @@ from ml.artifacts.loader import load
 from ml.artifacts.manifest import MANIFEST_NAME, REQUIRED_FILES, SIGNATURE_NAME, Manifest
 from ml.artifacts.package import package
 from ml.errors import ArtifactError
-from security.artifact_keys import ArtifactSigner
+from security.artifact_keys import ArtifactSigner, ArtifactVerifier
+from security.artifact_trust import ArtifactTrust, TrustedKey
 from security.sealing import SealingKey
 
 SCHEMA_HASH = "5" * 64
@@ -22,6 +24,7 @@ OLDER = "v20261123T154459-ffffff"
 NEWER = "v20261123T154501-000000"
 
 MODEL = "model.onnx.sealed"
+NOW = datetime.now(UTC)
 
 
 def _write(directory: Path, files: dict[str, bytes], signer: ArtifactSigner, version: str = VERSION) -> Path:
@@ -176,6 +179,45 @@ def test_a_manifest_signed_by_a_stranger_is_refused(artifact: Path, signer: Arti
     stranger = ArtifactSigner(signer.key_id, Ed25519PrivateKey.generate(), signer.sealing_key)
     _resign(artifact, stranger, (artifact / MANIFEST_NAME).read_bytes())
     assert _refused(artifact, signer) == "signature"
+
+
+def _trusting(signer: ArtifactSigner, *, now: datetime, **terms: frozenset[str]) -> ArtifactVerifier:
+    key = TrustedKey(signer.private_key.public_key(), NOW - timedelta(days=10), NOW + timedelta(days=10))
+    return ArtifactVerifier(ArtifactTrust({signer.key_id: key}, **terms), signer.sealing_key, now=lambda: now)
+
+
+@pytest.mark.parametrize(
+    ("now", "terms", "check"),
+    [
+        (timedelta(days=11), {}, "signature"),
+        (timedelta(days=-11), {}, "signature"),
+        (timedelta(0), {"revoked_keys": frozenset({"key-1"})}, "signature"),
+        (timedelta(0), {"revoked_versions": frozenset({VERSION})}, "version"),
+        (timedelta(0), {"revoked_versions": frozenset({OLDER}), "revoked_keys": frozenset({"key-0"})}, None),
+    ],
+    ids=["expired", "not yet valid", "revoked key", "revoked version", "others revoked"],
+)
+def test_keys_count_within_their_time_and_until_they_are_revoked(
+    artifact: Path, signer: ArtifactSigner, now: timedelta, terms: dict[str, frozenset[str]], check: str | None
+) -> None:
+    verifier = _trusting(signer, now=NOW + now, **terms)
+    if check is None:
+        assert load(artifact, verifier=verifier, feature_schema_hash=SCHEMA_HASH).version == VERSION
+        return
+    with pytest.raises(ArtifactError) as caught:
+        load(artifact, verifier=verifier, feature_schema_hash=SCHEMA_HASH)
+    assert caught.value.check == check
+
+
+@pytest.mark.parametrize("days", [-11, 11])
+def test_what_claims_to_be_made_outside_its_keys_time_is_refused(
+    artifact: Path, signer: ArtifactSigner, days: int
+) -> None:
+    """Whoever stole an expired key would have to say so."""
+    _edit(artifact, signer, created_at=f"{NOW + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}")
+    with pytest.raises(ArtifactError, match="outside the validity") as caught:
+        load(artifact, verifier=_trusting(signer, now=NOW), feature_schema_hash=SCHEMA_HASH)
+    assert caught.value.check == "signature"
 
 
 def test_another_encryption_key_is_refused(artifact: Path, signer: ArtifactSigner) -> None:
