@@ -23,7 +23,7 @@ VERSIONS = [f"v2026112{number}T000000-000000" for number in range(4)]
 
 
 class DeafAudit(MemoryAuditLog):
-    def record(self, events: Sequence[AuditEvent]) -> None:
+    def record(self, events: Sequence[AuditEvent]) -> None:  # noqa: ARG002 - the protocol's signature
         raise AuditUnavailableError("MongoDB does not answer for the audit")
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,5 @@ def test_noise_is_refused_and_never_an_error_of_another_kind(noise: bytes) -> No
 def test_a_damaged_graph_is_refused_or_still_made_of_accepted_parts(data: st.DataObject) -> None:
     content = bytearray(nested().SerializeToString())
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    try:
+    with suppress(ArtifactError):
         check_graph(bytes(content))
-    except ArtifactError as error:
-        assert error.check == "format"
