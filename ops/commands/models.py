@@ -17,7 +17,6 @@ from ml.tracking import REPORT_NAME
 from ops.errors import OpsError
 from security.artifact_keys import ArtifactVerifier
 from settings import load_settings
-from tasks.wiring import audit_log, connect_mongo, model_administration
 
 _SHOWN = ("average_precision", "auc", "brier")
 
@@ -84,6 +83,9 @@ def report(version: str, out: Path) -> None:
 @click.option("--allow-older", is_flag=True, help="Accept that it is older than the last accepted version.")
 def rollback(version: str | None, reason: str, allow_older: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Make VERSION, by default the champion before this one, the champion again; audited before it counts."""
+    # Servers' clients, which looking at the registry does without.
+    from tasks.wiring import audit_log, connect_mongo, model_administration
+
     settings = load_settings()
     database = connect_mongo(settings)
     with closing(database.client):
