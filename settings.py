@@ -196,6 +196,9 @@ class Settings(BaseSettings):
     retrain_cron: str = Field("0 3 * * *", description="When beat starts a retraining: five cron fields, UTC.")
     drift_cron: str = Field("*/15 * * * *", description="When beat checks drift.")
     reconcile_cron: str = Field("*/5 * * * *", description="When beat compares answered, stored and published.")
+    reconcile_window_minutes: int = Field(
+        15, ge=1, le=55, description="How far back answers are looked for in MongoDB and Kafka, minutes."
+    )
     training_history: Path | None = Field(
         None, description="History file that retraining adds the stored transactions to."
     )

@@ -31,6 +31,10 @@ class AwaitingIndex(Protocol):
         """Returns the ids that the stream or the sink's dead letters still hold."""
         ...
 
+    def awaiting(self, transaction_ids: Sequence[str]) -> set[str]:
+        """Returns those of the transactions that are on the list."""
+        ...
+
     def settle(self, transaction_ids: Sequence[str]) -> None:
         """Takes transactions off the list: the sink has them, or nothing can be done for them."""
         ...

@@ -124,6 +124,15 @@ outbox_dead_letters_total = Counter(
 )
 explanations_stored_total = Counter("explanations_stored_total", "Explanations stored.", ["sink"])
 predictions_published_total = Counter("predictions_published_total", "Decisions published.", ["sink"])
+reconciliation_compared_total = Counter(
+    "reconciliation_compared_total", "Answers that were looked for in a sink.", ["sink"]
+)
+reconciliation_repaired_total = Counter(
+    "reconciliation_repaired_total", "Answers that a sink lacked and that went into its stream again.", ["sink"]
+)
+reconciliation_lost_total = Counter(
+    "reconciliation_lost_total", "Answers that a sink lacked and that are recorded no more.", ["sink"]
+)
 kafka_delivery_failures_total = Counter(
     "kafka_delivery_failures_total", "Kafka messages without a delivery report.", ["topic"]
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ml.reconciliation import ReconciliationReport
 from tasks.app import app
+from tasks.completeness import CompletenessCheck, count_repairs
 from tasks.doorbells import ring
 from tasks.services import require
 
@@ -48,5 +49,7 @@ def run_reconciliation() -> None:
                 "lost": report.lost,
             },
         )
+        count_repairs(report)
         if report.repaired:
             ring(report.sink)
+    ring(*{report.sink for report in require(CompletenessCheck).run() if report.repaired})

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from ml.model_administration import ModelAdministration
+    from ml.stores.arrivals_kafka import KafkaArrivals
     from ml.stores.explanations_mongo import MongoExplanationStore
     from ml.stores.features_redis import RedisFeatureStore
     from ml.stores.labels_mongo import MongoLabelStore
@@ -200,6 +201,18 @@ def publication_log(settings: Settings) -> "KafkaPublicationLog":
         settings.kafka_bootstrap,
         client_id=f"shrike-publish-{socket.gethostname()}",
         linger_ms=settings.kafka_linger_ms,
+        timeout_seconds=settings.kafka_timeout_seconds,
+        transport=_kafka_transport(settings),
+    )
+
+
+def kafka_arrivals(settings: Settings) -> "KafkaArrivals":
+    """Returns what tells which decisions are in Kafka."""
+    from ml.stores.arrivals_kafka import KafkaArrivals
+
+    return KafkaArrivals(
+        settings.kafka_bootstrap,
+        topic=settings.kafka_topic_scored,
         timeout_seconds=settings.kafka_timeout_seconds,
         transport=_kafka_transport(settings),
     )

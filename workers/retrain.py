@@ -13,6 +13,7 @@ from security.artifact_keys import ArtifactSigner, ArtifactVerifier
 from settings import Settings
 from tasks import reconcile as reconcile_task
 from tasks import retraining as retraining_task
+from tasks.completeness import CompletenessCheck, sink_checks
 from tasks.services import provide
 from tasks.wiring import connect_redis, decision_store, explanation_store, training_source
 from workers.start import WorkerParts, build_worker
@@ -43,6 +44,7 @@ def _wire(settings: Settings, _name: str) -> WorkerParts:
         retraining_task.DriftCheck(partial(check_drift, registry, source, verifier=verifier)),
     )
     provide(reconcile_task.Reconciler, reconcile_task.Reconciler(_reconciled_sinks(settings)))
+    provide(CompletenessCheck, CompletenessCheck(sink_checks(settings), minutes=settings.reconcile_window_minutes))
     return WorkerParts()
 
 

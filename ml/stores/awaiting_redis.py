@@ -40,6 +40,14 @@ class RedisAwaitingIndex:
         present = {fields[b"id"].decode() for reply in replies for _, fields in reply}
         return present & {item.transaction_id for item in awaiting}
 
+    def awaiting(self, transaction_ids: Sequence[str]) -> set[str]:
+        """See `AwaitingIndex.awaiting`."""
+        if not transaction_ids:
+            return set()
+        with redis_failures_as_unavailable():
+            scores = self._client.zmscore(awaiting_key(self._sink), list(transaction_ids))
+        return {name for name, score in zip(transaction_ids, scores, strict=True) if score is not None}
+
     def settle(self, transaction_ids: Sequence[str]) -> None:
         """See `AwaitingIndex.settle`."""
         if transaction_ids:

@@ -6,7 +6,6 @@
 | `shrike:outbox` | stream | until both sinks acknowledged | events to store and publish |
 | `shrike:awaiting:<sink>` | sorted set | until acknowledged | answered transaction ids by time, epoch ms |
 | `shrike:answered:<minute>` | list | 1 h | ids of the transactions answered in a minute since the epoch |
-| `shrike:reconciled` | hash | for ever | by sink, the minute up to which answers were compared with what it holds |
 | `shrike:doorbell:<stream>` | string | 5 s | set while a drain task is queued |
 | `shrike:dead:<stream>` | stream | until re-driven | entries given up, with the reason |
 | `shrike:labels` | stream | until applied | signed labels |
@@ -26,7 +25,6 @@ REPLACED: Final = "shrike:replaced"
 SINKS: Final = ("explain", "publish")
 ANSWERED_PREFIX: Final = "shrike:answered:"
 ANSWERED_TTL_SECONDS: Final = 3_600
-RECONCILED: Final = "shrike:reconciled"
 BARRIER: Final = "shrike:barrier"
 DOORBELL_TTL_MS: Final = 5_000
 REPLY_TTL_MS: Final = 60_000
