@@ -11,7 +11,7 @@ _settings = load_settings()
 broker_url = _settings.celery_broker_url
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # for ever: a worker that gives up is one that nobody starts again
-worker_consumer = "workers.consumer:PromptConsumer"
+worker_consumer = "workers.consumer:SteadyConsumer"
 broker_transport_options = {
     "socket_timeout": _settings.redis_socket_timeout_seconds,
     "socket_connect_timeout": _settings.redis_socket_timeout_seconds,

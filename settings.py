@@ -77,6 +77,11 @@ class Settings(BaseSettings):
     web_host: str = Field("127.0.0.1", description="Address the API listens on.")
     web_port: int = Field(8080, ge=0, le=65535, description="Port of the API.")
     web_processes: int = Field(1, ge=1, le=64, description="gunicorn worker processes.")
+    web_reuse_port: bool = Field(
+        default=False,
+        description="Lets several instances of the API on one machine listen on WEB_PORT, so that one can be replaced "
+        "while another serves; a port that is taken by mistake is then noticed by nobody.",
+    )
     web_connections: int = Field(1000, ge=1, description="Open connections per web process.")
     body_limit_bytes: int = Field(64 * 1024, ge=1024, description="Largest body of a single request, bytes.")
     batch_body_limit_bytes: int = Field(1024 * 1024, ge=1024, description="Largest body of a batch request, bytes.")

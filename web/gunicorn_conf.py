@@ -15,6 +15,7 @@ _metrics_dir = _settings.metrics_path.absolute()
 wsgi_app = "web.wsgi:make_application()"
 worker_class = "web.gunicorn_worker.ProblemGeventWorker"
 bind = f"{_settings.web_host}:{_settings.web_port}"
+reuse_port = _settings.web_reuse_port
 workers = _settings.web_processes
 worker_connections = _settings.web_connections
 preload_app = False

@@ -15,10 +15,9 @@ from pymongo import DESCENDING, IndexModel, ReplaceOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, DocumentTooLarge
 
-from ml.errors import StoreUnavailableError
 from ml.stores.explanation_cursor import decode_cursor, encode_cursor
 from ml.stores.explanations import ExplanationPage, ExplanationQuery
-from ml.stores.failures_mongo import mongo_failures_as_unavailable
+from ml.stores.failures_mongo import mongo_failures_as_unavailable, raise_unless_documents_fault
 
 _ORDER = [("scored_at", DESCENDING), ("transaction_id", DESCENDING)]
 
@@ -51,12 +50,10 @@ class MongoExplanationStore:
         return {}
 
     def _refusals(self, error: BulkWriteError, records: Sequence[dict[str, Any]]) -> dict[str, str]:
-        details = error.details or {}
-        if details.get("writeConcernErrors"):
-            raise StoreUnavailableError("MongoDB could not confirm the write") from error
+        raise_unless_documents_fault(error, len(records))
         return {
             records[failure["index"]]["transaction_id"]: str(failure.get("errmsg", "refused"))
-            for failure in details.get("writeErrors", [])
+            for failure in (error.details or {}).get("writeErrors", [])
         }
 
     def find(self, transaction_id: str) -> dict[str, Any] | None:

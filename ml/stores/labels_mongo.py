@@ -5,9 +5,10 @@ from typing import Any
 
 from pymongo import ReplaceOne
 from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError
 
 from ml.label import Label
-from ml.stores.failures_mongo import mongo_failures_as_unavailable
+from ml.stores.failures_mongo import mongo_failures_as_unavailable, raise_unless_documents_fault
 
 
 class MongoLabelStore:
@@ -29,8 +30,15 @@ class MongoLabelStore:
             ]
             updates = [ReplaceOne({"_id": label.transaction_id}, _document(label), upsert=True) for label in of_record]
             if updates:
-                self._labels.bulk_write(updates, ordered=False)
+                self._write(updates)
         return of_record
+
+    def _write(self, updates: Sequence[ReplaceOne[dict[str, Any]]]) -> None:
+        try:
+            self._labels.bulk_write(updates, ordered=False)
+        except BulkWriteError as error:
+            raise_unless_documents_fault(error, len(updates))
+            raise
 
     def find(self, transaction_id: str) -> Label | None:
         """See `LabelStore.find`."""

@@ -1,6 +1,20 @@
 """Every fault by its name."""
 
 from ops.chaos.fault import Fault
-from ops.chaos.faults import drains, redis, score_worker
+from ops.chaos.faults import (
+    clocks,
+    disks,
+    drains,
+    memory,
+    model,
+    poison,
+    redis,
+    restarts,
+    schedule,
+    score_worker,
+    sinks,
+)
 
-FAULTS: dict[str, Fault] = {fault.name: fault for module in (score_worker, drains, redis) for fault in module.FAULTS}
+_MODULES = (score_worker, drains, redis, memory, sinks, poison, schedule, model, disks, clocks, restarts)
+
+FAULTS: dict[str, Fault] = {fault.name: fault for module in _MODULES for fault in module.FAULTS}

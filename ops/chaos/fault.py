@@ -41,11 +41,14 @@ class Struck:
         healed_at: when its cause was gone, on the ledger's clock.
         note: what it saw, for the report.
         problems: what was not as expected, beside what holds for every fault.
+        recovered_seconds: how long after that something behind the answers took to be itself again, if it was not the
+            answers that suffered.
     """
 
     healed_at: float
     note: str = ""
     problems: tuple[str, ...] = ()
+    recovered_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ class Trial:
         mongo_duplicates: documents in MongoDB beyond one per transaction.
         unknown: transactions that never got a decision within the client's patience.
         failed_first: transactions that met a failure when they were sent for the first time.
-        recovery_seconds: how long after the cause was gone that still happened; the longest of several trials.
+        recovery_seconds: how long after the cause was gone that still happened, or how long the part that was hit took
+            to be itself again; the longest of several trials.
         problems: everything that was not as it must be.
     """
 

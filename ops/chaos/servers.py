@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ops.chaos.disk import small_disk
 from ops.chaos.proxy import Proxy
 from ops.embedded import kafka, mongo, valkey
 from ops.processes.ports import accepts, free_port, wait_until
 from ops.processes.spawn import spawn, stop
 from settings import Settings
+
+_DISK_MEGABYTES = 256
 
 
 @dataclass
@@ -105,6 +108,7 @@ def running_servers(folder: Path, settings: Settings) -> Iterator[Servers]:
             data, port, proxy_port = folder / "data" / name, free_port(), free_port()
             shutil.rmtree(data, ignore_errors=True)
             data.mkdir(parents=True)
+            started.enter_context(small_disk(data, _DISK_MEGABYTES))
             (folder / "log").mkdir(exist_ok=True)
             proxy = started.enter_context(Proxy(port, proxy_port))
             made = Server(

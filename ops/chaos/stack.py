@@ -12,6 +12,7 @@ from signal import SIGKILL, Signals
 
 from redis import Redis
 
+from ops.chaos.disk import release_disks, small_disk
 from ops.chaos.servers import Servers, running_servers
 from ops.client import Client
 from ops.embedded import kafka, mongo, valkey
@@ -26,21 +27,23 @@ from tasks.wiring import connect_redis
 SUBJECT = "chaos"
 SCORE_TIMEOUT_SECONDS = 1.0
 _UNLIMITED = 10**9
+_MODELS_MEGABYTES = 64
 _POLL_SECONDS = 0.05
 
 
 def environment(models: Path) -> dict[str, str]:
     """Returns what is told to every process beside the servers' addresses.
 
-    The client's buckets never empty, the deadline is one that a busy machine can keep, the breaker asks again soon, and
-    retraining is due every minute, which costs nothing while there is nothing to learn from. All else stays at its
-    default.
+    The client's buckets never empty, the deadline is one that a busy machine can keep, the breaker asks again soon,
+    a second instance of the API may share the port, and retraining is due every minute, which costs nothing while there
+    is nothing to learn from. All else stays at its default.
     """
     return {
         "MODEL_DIR": str(models.absolute()),
         "RATE_LIMIT_OVERRIDES": json.dumps({SUBJECT: [_UNLIMITED, _UNLIMITED]}),
         "SCORE_TIMEOUT_MS": str(round(SCORE_TIMEOUT_SECONDS * 1000)),
         "CB_OPEN_SEC": "3",
+        "WEB_REUSE_PORT": "true",
         "WEB_PORT": "0",
         "FLOWER_PORT": "0",
         "RETRAIN_CRON": "* * * * *",
@@ -55,6 +58,7 @@ class ChaosStack:
         folder: its `VAR_DIR`.
         settings: lead to the servers directly, past the proxies, and to the platform's keys and models.
         env: what its processes were told.
+        directory: where they run; None for this process's own.
     """
 
     folder: Path
@@ -62,6 +66,7 @@ class ChaosStack:
     servers: Servers
     redis: Redis
     env: Mapping[str, str]
+    directory: Path | None
 
     @property
     def state(self) -> StackState:
@@ -151,9 +156,11 @@ def chaos_stack(
         ops.errors.OpsError: something did not start; the message says what.
     """
     models = folder / "models"
+    release_disks(folder)
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(settings.models_path, models)
-    with running_servers(folder, settings) as servers:
+    models.mkdir(parents=True)
+    with small_disk(models, _MODELS_MEGABYTES), running_servers(folder, settings) as servers:
+        shutil.copytree(settings.models_path, models, dirs_exist_ok=True)
         own = environment(models) | servers.urls()
         direct = settings.model_copy(
             update={
@@ -171,7 +178,7 @@ def chaos_stack(
                 folder, env=told, on_ready=on_ready, options=("--web-processes", "2"), directory=directory
             ) as running,
         ):
-            yield ChaosStack(folder, direct, servers, redis, {**told, **running.env})
+            yield ChaosStack(folder, direct, servers, redis, {**told, **running.env}, directory)
 
 
 def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:

@@ -48,7 +48,7 @@ def judge(fault: Fault, struck: Struck, *, stack: ChaosStack, evidence: Evidence
         mongo_duplicates=evidence.mongo_duplicates(ids),
         unknown=len(ledger.of(Fate.UNKNOWN)),
         failed_first=len(ledger.failed_first()),
-        recovery_seconds=ledger.recovery_seconds(struck.healed_at),
+        recovery_seconds=max(ledger.recovery_seconds(struck.healed_at), struck.recovered_seconds),
         notes=[struck.note] if struck.note else [],
         problems=list(struck.problems),
     )

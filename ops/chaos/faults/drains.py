@@ -17,12 +17,12 @@ _PRODUCE = b"\x00\x00"
 
 def kill_after_mongo(scene: Scene) -> Struck:
     """Lets MongoDB take a batch, holds the reply back, and kills the drain."""
-    return _kill(scene, "explain", scene.stack.servers.mongo.proxy, _updates)
+    return _kill(scene, "explain", scene.stack.servers.mongo.proxy, updates)
 
 
 def kill_after_kafka(scene: Scene) -> Struck:
     """Lets Kafka take a batch, holds the acknowledgement back, and kills the drain."""
-    return _kill(scene, "publish", scene.stack.servers.kafka.proxy, _produces)
+    return _kill(scene, "publish", scene.stack.servers.kafka.proxy, produces)
 
 
 def _kill(scene: Scene, drain: str, proxy: Proxy, matches: Callable[[bytes], bool]) -> Struck:
@@ -36,11 +36,13 @@ def _kill(scene: Scene, drain: str, proxy: Proxy, matches: Callable[[bytes], boo
     return Struck(now(), "killed with its sink's reply in the proxy")
 
 
-def _updates(chunk: bytes) -> bool:
+def updates(chunk: bytes) -> bool:
+    """Whether a piece of the stream to MongoDB writes explanations."""
     return b"\x02update\x00" in chunk and b"explanations\x00" in chunk
 
 
-def _produces(chunk: bytes) -> bool:
+def produces(chunk: bytes) -> bool:
+    """Whether a piece of the stream to Kafka begins a produce request."""
     return chunk[4:6] == _PRODUCE
 
 

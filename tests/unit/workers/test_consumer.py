@@ -1,10 +1,14 @@
 from typing import Any
 
-from workers.consumer import PromptConsumer
+from workers.consumer import SteadyConsumer
+from workers.dead_messages_redis import TolerantChannel
 
 
 class _Broker:
     """Stands for a kombu connection and remembers with which pauses it was asked to connect."""
+
+    class transport:  # noqa: N801 - as kombu names it
+        Channel: type
 
     def __init__(self) -> None:
         self.pauses: dict[str, float] = {}
@@ -21,9 +25,10 @@ class _App:
         broker_connection_max_retries = None
 
 
-def test_no_pause_is_longer_than_a_second() -> None:
-    consumer = PromptConsumer.__new__(PromptConsumer)
+def test_no_pause_is_longer_than_a_second_and_the_channel_survives() -> None:
+    consumer = SteadyConsumer.__new__(SteadyConsumer)
     consumer.app = _App
     broker = _Broker()
     assert consumer.ensure_connected(broker) is broker
     assert broker.pauses["interval_start"] < broker.pauses["interval_max"] == 1.0
+    assert broker.transport.Channel is TolerantChannel

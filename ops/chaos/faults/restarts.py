@@ -1,0 +1,74 @@
+"""Every process is replaced while traffic flows, as at an upgrade."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from ops.chaos.fault import Fault, Scene, Struck
+from ops.chaos.ledger import now
+from ops.chaos.stack import wait_for
+from ops.processes.spawn import spawn, stop
+
+_REPLACED = ("score-1", "score-2", "explain", "publish", "labels", "retrain", "beat")
+
+
+def roll(scene: Scene) -> Struck:
+    """Ends each process with SIGTERM and awaits its successor.
+
+    While one instance of the API is replaced, another serves on the same port.
+    """
+    for name in _REPLACED:
+        scene.stack.kill_and_await_successor(name, signal.SIGTERM)
+    for pid in _children(scene.stack.pid("web")):
+        os.kill(pid, signal.SIGTERM)
+        wait_for(partial(_is_gone, pid), 40, "a web process to end")
+        wait_for(lambda: len(_children(scene.stack.pid("web"))) == 2, 40, "its successor")
+    with _second_api(scene):
+        scene.stack.kill_and_await_successor("web", signal.SIGTERM)
+    return Struck(now(), f"{len(_REPLACED)} workers, two web processes and both instances of the API replaced")
+
+
+@contextmanager
+def _second_api(scene: Scene) -> Iterator[None]:
+    """Runs another instance of the API on the same port, and ends it in good order."""
+    log = scene.stack.folder / "log" / "web-2.log"
+    env = {**scene.stack.env, "PROMETHEUS_MULTIPROC_DIR": str(scene.stack.folder / "metrics-2")}
+    with log.open("wb") as output:
+        process = spawn([sys.executable, "-m", "ops", "web"], env=env, output=output, directory=scene.stack.directory)
+    try:
+        wait_for(lambda: _has_served(scene, log), 60, "the second API to answer")
+        yield
+    finally:
+        stop(process, grace_seconds=30)
+
+
+def _has_served(scene: Scene, log: Path) -> bool:
+    """Opens a connection, which the kernel gives to either instance, and looks whether the second one answered."""
+    with scene.stack.client() as client:
+        client.get("/predictions/nobody")
+    return "GET /predictions/" in log.read_text()
+
+
+def _is_gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+FAULTS = (
+    Fault(
+        "rolling-restart",
+        "every process is replaced under load and no request fails",
+        roll,
+        recovery_seconds=None,
+    ),
+)

@@ -1,0 +1,59 @@
+"""Messages that no worker can read, taken out of the way.
+
+| key | type | life | holds |
+| --- | --- | --- | --- |
+| `shrike:dead-messages:<queue>` | stream, the newest 1,000 | until deleted | raw message and reason, for an operator |
+
+Celery deals with messages whose task is unknown or whose body is strange. A message that is no message at all, though,
+ends the whole worker: kombu's reader has no answer to it.
+"""
+
+import logging
+from typing import Any
+
+from kombu.transport.redis import Channel
+
+from observability import metrics
+
+_KEPT = 1_000
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError)
+"""What kombu raises over broken JSON, wrong encodings, missing and misplaced fields."""
+
+_log = logging.getLogger(__name__)
+
+
+def dead_messages_key(queue: str) -> str:
+    """Returns the key of a queue's unreadable messages."""
+    return f"shrike:dead-messages:{queue}"
+
+
+class TolerantChannel(Channel):  # type: ignore[misc,unused-ignore]
+    """Reads on past a message that it cannot read, and keeps it for an operator."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._popped: Any = None
+        parse = self.client.parse_response
+
+        def remember(*args: Any, **options: Any) -> Any:
+            self._popped = None  # a reply that does not come must not leave an older message behind
+            self._popped = parse(*args, **options)
+            return self._popped
+
+        self.client.parse_response = remember
+
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            return super()._brpop_read(**options)
+        except _UNREADABLE as error:
+            if not self._popped:
+                raise
+            queue, message = self._popped
+            self._keep(queue.decode(), message, f"{type(error).__name__}: {error}"[:500])
+            return True
+
+    def _keep(self, queue: str, message: bytes, reason: str) -> None:
+        _log.error("an unreadable message was put aside", extra={"queue": queue, "reason": reason})
+        metrics.celery_task_total.labels("(unreadable)", "rejected").inc()
+        with self.conn_or_acquire() as client:
+            client.xadd(dead_messages_key(queue), {"message": message, "reason": reason}, maxlen=_KEPT)
