@@ -117,7 +117,11 @@ class Settings(BaseSettings):
     jwt_max_lifetime_seconds: int = Field(
         30 * 86_400, ge=60, le=400 * 86_400, description="Longest `exp` minus `iat`; revocations are kept as long."
     )
-    hmac_key: SecretStr | None = Field(None, description="Key of X-Request-Signature, at least 32 bytes.")
+    hmac_key: SecretStr | None = Field(None, description="Shared key of X-Request-Signature, at least 32 bytes.")
+    hmac_previous_key: SecretStr | None = Field(None, description="HMAC_KEY still accepted during a rotation.")
+    hmac_keys_file: Path | None = Field(
+        None, description="JSON file with clients' own signature keys (docs/authentication.md); read every second."
+    )
     hmac_max_skew_seconds: int = Field(
         120, ge=1, le=3600, description="Largest distance of X-Request-Timestamp from now."
     )
@@ -303,6 +307,7 @@ class Settings(BaseSettings):
                 "jwt_secret",
                 "jwt_previous_secret",
                 "hmac_key",
+                "hmac_previous_key",
                 "message_key",
                 "artifact_encryption_key",
                 "flower_password",

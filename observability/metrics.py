@@ -52,7 +52,9 @@ auth_failures_total = Counter("auth_failures_total", "Requests or messages refus
 jwt_validations_total = Counter("jwt_validations_total", "Tokens checked, by result: accepted or rejected.", ["result"])
 jwt_failures_total = Counter("jwt_failures_total", "Tokens refused.", ["reason"])
 hmac_verifications_total = Counter(
-    "hmac_verifications_total", "Signatures checked, by result: accepted, accepted_legacy or rejected.", ["result"]
+    "hmac_verifications_total",
+    "Signatures checked, by result: accepted, accepted_legacy, accepted_rfc9421 or rejected.",
+    ["result"],
 )
 rate_limit_block_total = Counter(
     "rate_limit_block_total", "Requests refused by a rate limit, by bucket: subject or device.", ["bucket"]

@@ -10,8 +10,10 @@ from typing import Any
 from werkzeug.exceptions import ClientDisconnected
 
 from security.admission import Admission
+from security.message_signatures import HttpMessage
 from web.errors import BodyTooLargeError
 
+_HEADERS_APART = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _DISCARDED_BYTES = 2 * 1024 * 1024
 _DISCARD_STEP_BYTES = 64 * 1024
 
@@ -57,6 +59,21 @@ class Exchange:
     def header(self, name: str) -> str | None:
         """Returns a header; None if it was not sent."""
         return self.environ.get("HTTP_" + name.upper().replace("-", "_"))
+
+    def field(self, name: str) -> str | None:
+        """Returns a header by its lower-case name, those that WSGI keeps elsewhere included; None if not sent."""
+        if name in _HEADERS_APART:
+            return self.environ.get(_HEADERS_APART[name]) or None
+        return self.header(name)
+
+    def http_message(self, *, over_tls_proxy: bool) -> HttpMessage:
+        """Returns the request as its signer saw it.
+
+        Args:
+            over_tls_proxy: whether a proxy took the TLS off.
+        """
+        scheme = "https" if over_tls_proxy else str(self.environ["wsgi.url_scheme"])
+        return HttpMessage(self.method, scheme, self.header("Host") or "", self.raw_uri, self.field)
 
     def annotate(self, **facts: Any) -> None:
         """Adds fields to the access log line."""

@@ -46,26 +46,42 @@ def authenticate(services: Services, exchange: Exchange, role: Role) -> Identity
     return identity
 
 
-def check_signature(services: Services, exchange: Exchange, body: bytes) -> VerifiedSignature:
-    """Returns proof that the request, as sent, is recent and signed.
+def check_signature(services: Services, exchange: Exchange, identity: Identity, *, body: bytes) -> VerifiedSignature:
+    """Returns proof that the request, as sent, is recent and signed with a key of its caller.
+
+    It is signed in one of two ways: by `X-Request-Signature`, or by an HTTP message signature (RFC 9421).
 
     Raises:
         SignatureRejectedError: timestamp or signature is missing or wrong.
     """
     try:
-        signature = services.signatures.verify(
-            method=exchange.method,
-            path=exchange.raw_uri,
-            timestamp_header=exchange.header("X-Request-Timestamp"),
-            signature_header=exchange.header("X-Request-Signature"),
-            body=body,
-        )
+        if "HTTP_SIGNATURE_INPUT" in exchange.environ:
+            signature = _check_message_signature(services, exchange, identity, body=body)
+        else:
+            signature = services.signatures.verify(
+                method=exchange.method,
+                path=exchange.raw_uri,
+                timestamp_header=exchange.header("X-Request-Timestamp"),
+                signature_header=exchange.header("X-Request-Signature"),
+                body=body,
+                key_id_header=exchange.header("X-Key-Id"),
+                subject=identity.subject,
+            )
     except SignatureRejectedError as error:
         metrics.hmac_verifications_total.labels(result="rejected").inc()
         _count_refusal(exchange, error.reason)
         raise
-    metrics.hmac_verifications_total.labels(result="accepted_legacy" if signature.legacy else "accepted").inc()
+    metrics.hmac_verifications_total.labels(result=signature.form.value).inc()
     return signature
+
+
+def _check_message_signature(
+    services: Services, exchange: Exchange, identity: Identity, *, body: bytes
+) -> VerifiedSignature:
+    if exchange.header("X-Request-Signature") is not None:  # which of the two would count?
+        raise SignatureRejectedError("signature_ambiguous")
+    message = exchange.http_message(over_tls_proxy=services.settings.tls_terminated_by_proxy)
+    return services.message_signatures.verify(message, body=body, subject=identity.subject)
 
 
 def admit(

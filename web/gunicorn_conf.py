@@ -83,5 +83,6 @@ def worker_exit(_server: Any, worker: Any) -> None:
         services.entrance.close(graceful_timeout)
         services.dispatcher.close(graceful_timeout)
         services.tokens.stop()
+        services.signatures.keys.stop()
         if services.local_scoring is not None:
             services.local_scoring.stop()

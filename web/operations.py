@@ -142,7 +142,7 @@ class Endpoint:
             parsed = _parse(declared, exchange, raw, path)
         else:
             identity = guards.authenticate(services, exchange, declared.role)
-            signature = guards.check_signature(services, exchange, raw) if declared.signed else None
+            signature = guards.check_signature(services, exchange, identity, body=raw) if declared.signed else None
             # Parsed before the one Redis call, which needs device and transactions; its error waits until that passed.
             parsed = _parse(declared, exchange, raw, path)
             if signature is not None:

@@ -11,6 +11,7 @@ from ml.registry import ModelRegistry
 from ml.stores.decisions import DecisionStore
 from ml.stores.explanations import ExplanationStore
 from ml.stores.outbox import Lag
+from security.message_verifier import MessageSignatureVerifier
 from security.safe_mode import CachedSafeMode, SafeModeStore
 from security.signing import SignatureVerifier
 from security.tokens import TokenVerifier
@@ -66,6 +67,7 @@ class Services:
     settings: Settings
     tokens: TokenVerifier
     signatures: SignatureVerifier
+    message_signatures: MessageSignatureVerifier
     entrance: Entrance | OpenEntrance
     dispatcher: Dispatcher
     decisions: DecisionStore

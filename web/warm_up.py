@@ -23,6 +23,7 @@ def warm_up(services: Services) -> None:
     services.dispatcher.warm_up()
     services.safe_mode.state()
     services.tokens.start()
+    services.signatures.keys.start()
     try:
         services.entrance.enter(Arrival(AdmissionRequest(_SUBJECT, secrets.token_hex(32))))
     except SecurityError as error:

@@ -10,6 +10,7 @@ from ml.stores.labels import LabelInbox
 from observability import metrics
 from security.admission import AdmissionPolicy
 from security.admission_redis import RedisAdmissionControl
+from security.message_verifier import MessageSignatureVerifier
 from security.revocation_list import RevocationList
 from security.revocation_redis import RedisRevocations
 from security.safe_mode import CachedSafeMode
@@ -52,10 +53,12 @@ def build_services(settings: Settings) -> Services:
     open_transport, local_scoring = _queue_transport(settings), None
     if settings.use_local_inference:
         open_transport, local_scoring = _local_transport(settings, safe_mode)
+    signatures = SignatureVerifier.from_settings(settings)
     return Services(
         settings=settings,
         tokens=TokenVerifier.from_settings(settings, revocations=_revocations(settings)),
-        signatures=SignatureVerifier.from_settings(settings),
+        signatures=signatures,
+        message_signatures=MessageSignatureVerifier.from_settings(settings, signatures.keys),
         entrance=OpenEntrance() if settings.perf_mode else _entrance(settings),
         dispatcher=_dispatcher(settings, open_transport),
         decisions=wiring.decision_store(settings, client),

@@ -8,7 +8,8 @@ import pytest
 from ops.client import Client, NoAnswerError
 from ops.processes.ports import free_port
 from ops.traffic import Shot, fire, percentile
-from security.signing import SignatureVerifier
+from security.client_keys import shared_key
+from security.signing import SignatureForm, SignatureVerifier
 
 KEY = b"k" * 31 + b"-"
 
@@ -59,14 +60,14 @@ def test_a_signed_request_passes_the_verifier(server_url: str) -> None:
     with make_client(server_url) as client:
         client.post("/predictions/score?x=1", {"a": 1})
     path, headers, body, _ = Recorder.seen[0]
-    verified = SignatureVerifier(KEY).verify(
+    verified = SignatureVerifier(shared_key(KEY)).verify(
         method="POST",
         path=path,
         timestamp_header=headers["X-Request-Timestamp"],
         signature_header=headers["X-Request-Signature"],
         body=body,
     )
-    assert not verified.legacy
+    assert verified.form is SignatureForm.HEADER
     assert headers["Authorization"] == "Bearer token"
 
 

@@ -3,13 +3,15 @@ import hashlib
 import hmac
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from security.client_keys import ClientKey, FixedClientKeys, shared_key
 from security.errors import KeyUnusableError, SignatureRejectedError
 from security.keys import generate_secret
-from security.signing import SignatureVerifier, VerifiedSignature, canonical_string, sign
+from security.signing import SignatureForm, SignatureVerifier, VerifiedSignature, canonical_string, sign
 from settings import Settings
 
 KEY = generate_secret().encode()
@@ -32,7 +34,7 @@ def verify(
     legacy: bool = False,
     now: float = NOW,
 ) -> VerifiedSignature:
-    verifier = SignatureVerifier(KEY, accept_legacy_hex=legacy)
+    verifier = SignatureVerifier(shared_key(KEY), accept_legacy_hex=legacy)
     return verifier.verify(
         method=method, path=path, timestamp_header=timestamp, signature_header=signature, body=body, now=now
     )
@@ -58,7 +60,7 @@ def test_the_signature_is_the_contracts() -> None:
 def test_what_was_signed_verifies(method: str, path: str, body: bytes) -> None:
     signature = sign(KEY, method=method, path=path, timestamp=NOW, body=body)
     verified = verify(signature, method=method, path=path, body=body)
-    assert not verified.legacy
+    assert verified.form is SignatureForm.HEADER
     assert base64.b64encode(bytes.fromhex(verified.digest)).decode() == signature
 
 
@@ -158,8 +160,8 @@ def test_what_is_no_signature_is_malformed(signature: str) -> None:
 def test_the_legacy_form_is_refused_unless_enabled_and_then_marked() -> None:
     legacy = base64.b64decode(good()).hex()
     assert rejection(legacy) == "signature_malformed"
-    assert verify(legacy, legacy=True) == VerifiedSignature(legacy, legacy=True)
-    assert not verify(good(), legacy=True).legacy
+    assert verify(legacy, legacy=True) == VerifiedSignature(legacy, SignatureForm.LEGACY_HEX)
+    assert verify(good(), legacy=True).form is SignatureForm.HEADER
     assert rejection(legacy.upper(), legacy=True) == "signature_malformed"
     assert rejection("0" * 64, legacy=True) == "signature_mismatch"
 
@@ -186,3 +188,71 @@ def test_the_verifier_takes_key_and_skew_from_the_settings() -> None:
 def test_a_missing_key_stops_the_start() -> None:
     with pytest.raises(KeyUnusableError, match="HMAC_KEY is not set"):
         SignatureVerifier.from_settings(Settings(_env_file=None))
+
+
+# Keys of a client's own
+
+OLD, NEW = generate_secret().encode(), generate_secret().encode()
+RING = FixedClientKeys(
+    [
+        ClientKey("shared", "hmac-sha256", KEY),
+        ClientKey("shop-old", "hmac-sha256", OLD, "shop"),
+        ClientKey("shop-new", "hmac-sha256", NEW, "shop"),
+        ClientKey("shop-ed", "ed25519", Ed25519PrivateKey.generate().public_key(), "shop"),
+    ]
+)
+
+
+def verify_as(subject: str, key_id: str | None, key: bytes) -> VerifiedSignature:
+    signature = sign(key, method="GET", path="/", timestamp=NOW, body=b"")
+    return SignatureVerifier(RING).verify(
+        method="GET",
+        path="/",
+        timestamp_header=str(NOW),
+        signature_header=signature,
+        body=b"",
+        key_id_header=key_id,
+        subject=subject,
+        now=NOW,
+    )
+
+
+def test_both_live_keys_of_a_client_sign_for_it_under_their_names() -> None:
+    assert verify_as("shop", "shop-old", OLD).key_id == "shop-old"
+    assert verify_as("shop", "shop-new", NEW).key_id == "shop-new"
+    assert verify_as("other", None, KEY).key_id == "shared"
+
+
+@pytest.mark.parametrize(
+    ("subject", "key_id", "key", "reason"),
+    [
+        ("shop", "shop-old", NEW, "signature_mismatch"),
+        ("shop", "shop-new", KEY, "signature_mismatch"),
+        ("shop", None, KEY, "signature_key_id"),
+        ("shop", "shared", KEY, "signature_key_id"),
+        ("shop", None, OLD, "signature_key_id"),
+        ("shop", "shop-ed", OLD, "signature_key_id"),
+        ("shop", "shop-older", OLD, "signature_key_id"),
+        ("shop", "../shop-old", OLD, "signature_key_id"),
+        ("shop", "SHOP-OLD", OLD, "signature_key_id"),
+        ("other", "shop-old", OLD, "signature_key_id"),
+        ("other", None, OLD, "signature_mismatch"),
+    ],
+)
+def test_a_key_signs_for_nobody_else_and_under_no_other_name(
+    subject: str, key_id: str | None, key: bytes, reason: str
+) -> None:
+    with pytest.raises(SignatureRejectedError) as refused:
+        verify_as(subject, key_id, key)
+    assert refused.value.reason == reason
+
+
+def test_the_previous_shared_key_still_signs() -> None:
+    ring = FixedClientKeys([ClientKey("shared", "hmac-sha256", NEW), ClientKey("shared-previous", "hmac-sha256", OLD)])
+    verifier = SignatureVerifier(ring)
+    for key, key_id in ((NEW, "shared"), (OLD, "shared-previous")):
+        signature = sign(key, method="GET", path="/", timestamp=NOW, body=b"")
+        verified = verifier.verify(
+            method="GET", path="/", timestamp_header=str(NOW), signature_header=signature, body=b"", now=NOW
+        )
+        assert verified.key_id == key_id

@@ -23,6 +23,7 @@ from ml.stores.outbox import Lag
 from security.admission import AdmissionPolicy
 from security.admission_memory import MemoryAdmissionControl
 from security.keys import generate_secret
+from security.message_verifier import MessageSignatureVerifier
 from security.revocation_list import RevocationList
 from security.revocation_memory import MemoryRevocations
 from security.roles import Role
@@ -189,10 +190,12 @@ def build_world(
     revocations = MemoryRevocations()
     used = transport or MemoryTransport(worker.score)
     gate = admission or MemoryAdmissionControl(AdmissionPolicy.from_settings(settings))
+    signatures = SignatureVerifier.from_settings(settings)
     services = Services(
         settings=settings,
         tokens=TokenVerifier.from_settings(settings, revocations=_known(revocations)),
-        signatures=SignatureVerifier.from_settings(settings),
+        signatures=signatures,
+        message_signatures=MessageSignatureVerifier.from_settings(settings, signatures.keys),
         entrance=Entrance(MemoryEntranceCheck(gate, decisions), timeout_seconds=settings.score_timeout_ms / 1000),
         dispatcher=Dispatcher(
             lambda: used,
