@@ -3,7 +3,6 @@
 from importlib.util import find_spec
 
 from ops.errors import OpsError
-from ops.promises_redis import check_promises
 from settings import Settings, load_settings
 
 
@@ -15,6 +14,7 @@ def check_web() -> Settings:
         security.errors.KeyUnusableError: a key is missing or weak.
         OpsError: it should score by itself and cannot, or Redis cannot keep what is promised.
     """
+    from ops.promises_redis import check_promises
     from security.artifact_keys import ArtifactVerifier
     from security.jwks_keys import key_source
     from security.messages import MessageSigner
@@ -37,6 +37,7 @@ def check_web() -> Settings:
 
 def check_worker(queue: str) -> Settings:
     """Returns the settings of a queue's worker; raises like `check_web`."""
+    from ops.promises_redis import check_promises
     from security.artifact_keys import ArtifactSigner, ArtifactVerifier
     from security.messages import MessageSigner
 
