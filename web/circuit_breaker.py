@@ -1,4 +1,4 @@
-"""The circuit breaker in front of the scoring queue: it stops waiting for a service that does not answer."""
+"""The circuit breaker: it stops waiting for a service that does not answer. Each dependency has one of its own."""
 
 import threading
 import time
@@ -22,8 +22,8 @@ class CircuitBreaker:
 
     Then it is half open: one probe may pass, and its success closes the breaker, its failure opens it again. A probe
     that never reports back is given up after `open_seconds`, so that the breaker cannot stay half open for ever.
-    Failures are those of the scoring service as a whole, a lost scoring message or an unreachable broker. One lost
-    message counts once, however many requests waited for it. Safe to use from many threads.
+    Failures are those of the service as a whole: for scoring, a lost message or an unreachable broker. One lost message
+    counts once, however many requests waited for it. Safe to use from many threads.
     """
 
     def __init__(

@@ -118,6 +118,18 @@ class BreakerOpenError(WebError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class DependencySuspendedError(WebError):
+    """A server behind the API did not answer lately and is not asked yet.
+
+    Attributes:
+        retry_after_seconds: when it is asked again.
+    """
+
+    def __init__(self, dependency: str, retry_after_seconds: float) -> None:
+        super().__init__(f"{dependency} did not answer lately and is not asked yet.")
+        self.retry_after_seconds = retry_after_seconds
+
+
 class QueueUnavailableError(WebError):
     """The scoring queue cannot be reached."""
 
@@ -161,6 +173,7 @@ _TABLE: dict[type[Exception], Kind] = {
     SafeModeError: problems.SAFE_MODE,
     OverloadedError: problems.OVERLOADED,
     BreakerOpenError: problems.SCORING_SUSPENDED,
+    DependencySuspendedError: problems.UNAVAILABLE,
     QueueUnavailableError: problems.UNAVAILABLE,
     ShuttingDownError: problems.UNAVAILABLE,
     ParseException: problems.BAD_REQUEST,  # a chunked body that breaks off or lies about its size
@@ -217,7 +230,7 @@ def _members(error: BaseException) -> Mapping[str, Any]:
 def _headers(error: BaseException, kind: Kind) -> Mapping[str, str]:
     if kind.status == 401:
         return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, RateLimitedError | BreakerOpenError):
+    if isinstance(error, RateLimitedError | BreakerOpenError | DependencySuspendedError):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
     if kind.retryable:
         return {"Retry-After": str(_RETRY_SOON_SECONDS)}

@@ -9,7 +9,7 @@ from flask import Flask
 from ml.label import Label
 from ml.registry import ModelRegistry
 from ml.stores.decisions import DecisionStore
-from ml.stores.explanations import ExplanationStore
+from ml.stores.explanations import ExplanationReader
 from ml.stores.outbox import Lag
 from security.message_verifier import MessageSignatureVerifier
 from security.safe_mode import CachedSafeMode, SafeModeStore
@@ -71,7 +71,7 @@ class Services:
     entrance: Entrance | OpenEntrance
     dispatcher: Dispatcher
     decisions: DecisionStore
-    explanations: ExplanationStore
+    explanations: ExplanationReader
     labels: LabelGate
     monitor: QueueMonitor
     safe_mode: CachedSafeMode

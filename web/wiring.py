@@ -29,6 +29,7 @@ from web.dispatch import Dispatcher, Transport
 from web.entrance import Entrance
 from web.entrance_open import OpenEntrance
 from web.entrance_redis import RedisEntranceCheck
+from web.guarded import GuardedEntranceCheck, GuardedExplanations
 from web.local_scoring import LocalScoring, open_beside_requests
 from web.queue_monitor_redis import RedisQueueMonitor
 from web.services import Services
@@ -36,6 +37,7 @@ from web.transport_celery import CeleryTransport
 from web.transport_local import LocalTransport
 
 _LOOK_TIMEOUT_SECONDS = 1.0
+_REDIS_OPEN_SECONDS = 1.0
 
 
 def build_services(settings: Settings) -> Services:
@@ -62,7 +64,7 @@ def build_services(settings: Settings) -> Services:
         entrance=OpenEntrance() if settings.perf_mode else _entrance(settings),
         dispatcher=_dispatcher(settings, open_transport),
         decisions=wiring.decision_store(settings, client),
-        explanations=wiring.explanation_store(settings),
+        explanations=GuardedExplanations(wiring.explanation_store(settings), _breaker(settings, "mongo")),
         labels=_CeleryLabelGate(wiring.label_inbox(settings, client)),
         monitor=_queue_monitor(settings),
         safe_mode=safe_mode,
@@ -83,7 +85,10 @@ def _entrance(settings: Settings) -> Entrance:
     client = wiring.connect_redis(settings, timeout_seconds=timeout, retry_timeouts=False, pinned=True)
     admission = RedisAdmissionControl(client, AdmissionPolicy.from_settings(settings))
     fsync = wiring.fsync(settings, client, timeout_seconds=timeout)
-    return Entrance(RedisEntranceCheck(client, admission, fsync=fsync), timeout_seconds=timeout)
+    # Nothing is scored without the entrance, so it looks again soon whether Redis is back.
+    breaker = _breaker(settings, "redis", open_seconds=min(settings.cb_open_sec, _REDIS_OPEN_SECONDS))
+    check = GuardedEntranceCheck(RedisEntranceCheck(client, admission, fsync=fsync), breaker)
+    return Entrance(check, timeout_seconds=timeout)
 
 
 def _queue_monitor(settings: Settings) -> RedisQueueMonitor:
@@ -134,20 +139,23 @@ def _local_transport(settings: Settings, safe_mode: CachedSafeMode) -> tuple[Cal
 def _dispatcher(settings: Settings, open_transport: Callable[[], Transport]) -> Dispatcher:
     return Dispatcher(
         open_transport,
-        breaker=CircuitBreaker(
-            max_failures=settings.cb_max_failures,
-            window_seconds=settings.cb_window_sec,
-            open_seconds=settings.cb_open_sec,
-            on_change=_show_breaker,
-        ),
+        breaker=_breaker(settings, "scoring"),
         batch_rows=settings.infer_batch_size,
         # Half the deadline: a request that waited behind a lost message still has the other half for its own.
         patience_seconds=settings.score_timeout_ms / 2000,
     )
 
 
-def _show_breaker(state: BreakerState) -> None:
-    metrics.circuit_breaker_state.labels(dependency="scoring").set(state)
+def _breaker(settings: Settings, dependency: str, *, open_seconds: float | None = None) -> CircuitBreaker:
+    def show(state: BreakerState) -> None:
+        metrics.circuit_breaker_state.labels(dependency=dependency).set(state)
+
+    return CircuitBreaker(
+        max_failures=settings.cb_max_failures,
+        window_seconds=settings.cb_window_sec,
+        open_seconds=open_seconds or settings.cb_open_sec,
+        on_change=show,
+    )
 
 
 @dataclass(frozen=True, slots=True)

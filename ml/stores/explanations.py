@@ -31,19 +31,11 @@ class ExplanationPage:
     next_cursor: str | None
 
 
-class ExplanationStore(Protocol):
-    """Where explanations are kept for audit; every method may raise StoreUnavailableError."""
-
-    def save(self, records: Sequence[dict[str, Any]]) -> dict[str, str]:
-        """Writes records durably, replacing those of the same `transaction_id`; returns refused ids with the reason."""
-        ...
+class ExplanationReader(Protocol):
+    """Reads explanations for people; every method may raise StoreUnavailableError."""
 
     def find(self, transaction_id: str) -> dict[str, Any] | None:
         """Returns the record of a transaction, or None."""
-        ...
-
-    def find_many(self, transaction_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Returns the records of those of the transactions that are stored, by id, in one round trip."""
         ...
 
     def search(self, query: ExplanationQuery, *, cursor: str | None = None, limit: int = 50) -> ExplanationPage:
@@ -52,6 +44,18 @@ class ExplanationStore(Protocol):
         Raises:
             InvalidCursorError: the cursor is malformed.
         """
+        ...
+
+
+class ExplanationStore(ExplanationReader, Protocol):
+    """Where explanations are kept for audit; every method may raise StoreUnavailableError."""
+
+    def save(self, records: Sequence[dict[str, Any]]) -> dict[str, str]:
+        """Writes records durably, replacing those of the same `transaction_id`; returns refused ids with the reason."""
+        ...
+
+    def find_many(self, transaction_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Returns the records of those of the transactions that are stored, by id, in one round trip."""
         ...
 
     def existing(self, transaction_ids: Sequence[str]) -> set[str]:

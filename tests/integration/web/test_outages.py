@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from ml.stores.keys_redis import decision_key
+from ops.embedded.mongo import mongo
 from ops.embedded.valkey import valkey
 from security.roles import Role
 from tests.integration.web.conftest import RunningApi, running_api
@@ -54,6 +55,31 @@ def test_without_redis_requests_are_refused_soon_and_the_process_lives(works: Wo
             finally:
                 os.kill(server, signal.SIGCONT)
             wait_until(lambda: client.post(SCORE, transaction()).status == 504, what="Redis to be asked again")
+
+
+def test_without_mongodb_explanations_are_refused_at_once_after_some_waits_and_scoring_goes_on(
+    works: Works, tmp_path: Path
+) -> None:
+    with works.worker("score"), mongo(tmp_path) as url:
+        server = pid_on_port(int(url.rsplit(":", 1)[1].split("/")[0]))
+        short = {"MONGO_URL": url, "CB_MAX_FAILURES": "2", "CB_OPEN_SEC": "2", "SCORE_TIMEOUT_MS": "3000"}
+        with running_api(works, **short) as api, api.client(Role.SERVICE, Role.READ) as client:
+            os.kill(server, signal.SIGKILL)
+            details = []
+            while "is not asked yet" not in (details or [""])[-1]:
+                answer = client.get("/explanations?customer_id=c-1")
+                assert (answer.status, answer.json()["type"]) == (503, "/docs#problem-unavailable")
+                details.append(answer.json()["detail"])
+            assert len(details) == 3
+            assert 1 <= int(answer.headers["retry-after"]) <= 2
+            with api.client(Role.ADMIN) as admin:
+                shown = admin.get("/metrics").body.decode()
+            assert 'circuit_breaker_state{dependency="mongo"} 2.0' in shown
+            assert 'circuit_breaker_state{dependency="redis"} 0.0' in shown
+            assert client.post(SCORE, transaction()).status == 200
+            (tmp_path / "anew").mkdir()
+            with mongo(tmp_path / "anew", port=int(url.rsplit(":", 1)[1].split("/")[0])):
+                wait_until(lambda: client.get("/explanations?customer_id=c-1").status == 200, what="a probe")
 
 
 def test_a_frozen_broker_opens_the_breaker_and_a_thawed_one_closes_it(works: Works, tmp_path: Path) -> None:
