@@ -83,6 +83,13 @@ class Settings(BaseSettings):
         "while another serves; a port that is taken by mistake is then noticed by nobody.",
     )
     web_connections: int = Field(1000, ge=1, description="Open connections per web process.")
+    request_timeout_seconds: int = Field(
+        10,
+        ge=1,
+        le=60,
+        description="Longest time that a TLS handshake, a request's head, its body, or a client's taking of the answer "
+        "may last; also how long an idle connection is kept.",
+    )
     body_limit_bytes: int = Field(64 * 1024, ge=1024, description="Largest body of a single request, bytes.")
     batch_body_limit_bytes: int = Field(1024 * 1024, ge=1024, description="Largest body of a batch request, bytes.")
     batch_limit: int = Field(1000, ge=1, le=1000, description="Most transactions in one batch request.")

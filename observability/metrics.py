@@ -59,6 +59,7 @@ hmac_verifications_total = Counter(
 rate_limit_block_total = Counter(
     "rate_limit_block_total", "Requests refused by a rate limit, by bucket: subject or device.", ["bucket"]
 )
+requests_shed_total = Counter("requests_shed_total", "Requests refused because the process had no room for them.")
 safe_mode_state = Gauge(
     "safe_mode_state", "1 while the service is in SAFE MODE.", ["service"], multiprocess_mode="livemax"
 )

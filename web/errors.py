@@ -42,6 +42,10 @@ class BodyTooLargeError(WebError):
     """The body is larger than this route allows."""
 
 
+class SlowBodyError(WebError):
+    """The body did not arrive in time."""
+
+
 class MediaTypeError(WebError):
     """The body must be JSON: Content-Type application/json, UTF-8, no content encoding."""
 
@@ -158,6 +162,7 @@ _RETRY_SOON_SECONDS = 1
 
 _TABLE: dict[type[Exception], Kind] = {
     BodyTooLargeError: problems.BODY_TOO_LARGE,
+    SlowBodyError: problems.REQUEST_TIMEOUT,
     MediaTypeError: problems.UNSUPPORTED_MEDIA_TYPE,
     MalformedJsonError: problems.MALFORMED_JSON,
     InvalidBodyError: problems.INVALID_BODY,

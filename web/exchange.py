@@ -11,7 +11,7 @@ from werkzeug.exceptions import ClientDisconnected
 
 from security.admission import Admission
 from security.message_signatures import HttpMessage
-from web.errors import BodyTooLargeError
+from web.errors import BodyTooLargeError, SlowBodyError
 
 _HEADERS_APART = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _DISCARDED_BYTES = 2 * 1024 * 1024
@@ -99,6 +99,7 @@ class Exchange:
 
         Raises:
             BodyTooLargeError: it is larger than the limit, by its Content-Length or, sent in chunks, in fact.
+            SlowBodyError: it did not arrive in time.
             werkzeug.exceptions.ClientDisconnected: it ended before its Content-Length.
         """
         length = self.environ.get("CONTENT_LENGTH")
@@ -117,13 +118,14 @@ class Exchange:
     def _read(self, size: int) -> bytes:
         try:
             body: bytes = self.environ["wsgi.input"].read(size)
+        except TimeoutError as error:
+            raise SlowBodyError from error
         except OSError as error:  # the connection broke off in the middle
             raise ClientDisconnected from error
         return body
 
     def _discard_body(self) -> None:
         """Reads some of a refused body: a connection closed on unread bytes is reset, and the client never sees why."""
-        unread = self.environ["wsgi.input"]
         for _ in range(_DISCARDED_BYTES // _DISCARD_STEP_BYTES):
-            if len(unread.read(_DISCARD_STEP_BYTES)) < _DISCARD_STEP_BYTES:
+            if len(self._read(_DISCARD_STEP_BYTES)) < _DISCARD_STEP_BYTES:
                 return

@@ -23,15 +23,17 @@ preload_app = False
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics_dir}"]
 
 # A worker that does not answer for `timeout` is killed; at a stop, requests under way get `graceful_timeout`.
-# `keepalive` also bounds how long a connection may take to send its request head.
+# `keepalive` also bounds how long a connection may take to send its request head; the worker applies it to all else
+# that waits for a client.
 timeout = 30
 graceful_timeout = 15
-keepalive = 10
+keepalive = _settings.request_timeout_seconds
 
 # Strict parsing. The signature covers the raw path, so the request line must hold the longest query we document.
 limit_request_line = 4094
-limit_request_fields = 64
-limit_request_field_size = 8190
+# A head takes at most 250 KB of memory, and a token of the longest kind still fits into one field.
+limit_request_fields = 40
+limit_request_field_size = 6144
 header_map = "refuse"
 forwarded_allow_ips = ""
 permit_obsolete_folding = False
@@ -40,6 +42,7 @@ permit_unconventional_http_method = False
 permit_unconventional_http_version = False
 casefold_http_method = False
 http_parser = "python"
+http_protocols = "h1"
 control_socket_disable = True
 
 certfile = str(_settings.tls_certificate_file) if _settings.tls_certificate_file else None

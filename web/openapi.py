@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from web import problems
+from web.load_shedding import SHEDDABLE_ROLES
 from web.operations import Answer, Operation
 from web.problems import Kind
 from web.schemas import ProblemAnswer
@@ -149,9 +150,12 @@ def _responses(operation: Operation) -> dict[str, Any]:
 def _problem_kinds(operation: Operation) -> Iterable[Kind]:
     """Yields what the guards can answer for an operation, then what itself can."""
     yield problems.BODY_TOO_LARGE
+    yield problems.REQUEST_TIMEOUT
     yield problems.MALFORMED_JSON
     if operation.role is not None:
         yield from (problems.UNAUTHENTICATED, problems.ROLE_MISSING)
+        if operation.role in SHEDDABLE_ROLES:
+            yield problems.OVERLOADED
         if operation.signed:
             yield from (problems.SIGNATURE_REJECTED, problems.REPLAYED, problems.RATE_LIMITED, problems.UNAVAILABLE)
     if operation.body is not None:

@@ -22,6 +22,7 @@ from web.answers import HttpAnswer
 from web.errors import MalformedJsonError, WebError
 from web.exchange import Exchange
 from web.json_body import check_media_type, parse_json, validate
+from web.load_shedding import SHEDDABLE_ROLES
 from web.parameters import read_path, read_query
 from web.problems import Kind
 from web.services import Services, services_of
@@ -129,6 +130,20 @@ class Endpoint:
     view: View
 
     def answer(self, services: Services, exchange: Exchange, path: Mapping[str, str]) -> HttpAnswer:
+        """Answers a request, if the process has room for it.
+
+        Raises:
+            Exception: the first check that fails, or the view; `web.errors` knows what each is answered.
+        """
+        if self.declared.role not in SHEDDABLE_ROLES:
+            return self._answer(services, exchange, path)
+        services.shedder.enter()
+        try:
+            return self._answer(services, exchange, path)
+        finally:
+            services.shedder.leave()
+
+    def _answer(self, services: Services, exchange: Exchange, path: Mapping[str, str]) -> HttpAnswer:
         """Runs the checks in the order size, token, role, timestamp, signature, replay, rate limit, content.
 
         Raises:

@@ -75,6 +75,7 @@ EXPLANATION_PENDING = Kind(
     retryable=True,
 )
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "Method not allowed", "The route has no such method; see Allow.")
+REQUEST_TIMEOUT = Kind("request-timeout", 408, "Request too slow", "The body did not arrive in time.")
 CONFLICT = Kind(
     "conflict", 409, "Transaction id in use", "This transaction_id was scored before with a different body."
 )
@@ -103,7 +104,7 @@ OVERLOADED = Kind(
     "overloaded",
     503,
     "Overloaded",
-    "Too many answered transactions wait to be stored; try again later.",
+    "Too many requests are under way, or too many answered transactions wait to be stored; try again later.",
     retryable=True,
 )
 SCORING_SUSPENDED = Kind(

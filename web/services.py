@@ -20,6 +20,7 @@ from tasks.queues import QueueState, WorkerState
 from web.dispatch import Dispatcher
 from web.entrance import Entrance
 from web.entrance_open import OpenEntrance
+from web.load_shedding import LoadShedder
 from web.local_scoring import LocalScoring
 
 _EXTENSION = "shrike"
@@ -61,6 +62,7 @@ class Services:
         safe_mode: the switch as the request path reads it, from memory.
         safe_mode_switch: the switch itself, for administrators.
         registry: the model versions, read only.
+        shedder: keeps room for administrators and probes.
         local_scoring: this process's own model, if it scores by itself.
     """
 
@@ -77,6 +79,7 @@ class Services:
     safe_mode: CachedSafeMode
     safe_mode_switch: SafeModeStore
     registry: ModelRegistry
+    shedder: LoadShedder
     local_scoring: LocalScoring | None = None
 
 

@@ -24,12 +24,14 @@ from tasks.labels import publish_labels
 from tasks.messages import MessagePublisher
 from tasks.queues import CONSUMER_GROUPS
 from tasks.scoring import conclude
+from web.capacity import scoring_share
 from web.circuit_breaker import BreakerState, CircuitBreaker
 from web.dispatch import Dispatcher, Transport
 from web.entrance import Entrance
 from web.entrance_open import OpenEntrance
 from web.entrance_redis import RedisEntranceCheck
 from web.guarded import GuardedEntranceCheck, GuardedExplanations
+from web.load_shedding import LoadShedder
 from web.local_scoring import LocalScoring, open_beside_requests
 from web.queue_monitor_redis import RedisQueueMonitor
 from web.services import Services
@@ -70,6 +72,7 @@ def build_services(settings: Settings) -> Services:
         safe_mode=safe_mode,
         safe_mode_switch=wiring.safe_mode_store(settings, client),
         registry=ModelRegistry(settings.models_path),
+        shedder=LoadShedder(scoring_share(settings.web_connections)),
         local_scoring=local_scoring,
     )
 

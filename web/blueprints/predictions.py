@@ -46,7 +46,6 @@ _SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UN
         problems=(
             problems.CONFLICT,
             *_SCORING_PROBLEMS,
-            problems.OVERLOADED,
             problems.SCORING_FAILED,
             problems.DEADLINE,
         ),

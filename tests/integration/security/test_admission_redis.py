@@ -1,6 +1,9 @@
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from secrets import token_hex
 
 import pytest
@@ -10,6 +13,8 @@ from security.admission import AdmissionOutcome, Bucket
 from security.admission_redis import RedisAdmissionControl, device_key, replay_key, subject_key
 from security.errors import AdmissionUnavailableError
 from tests.contracts.admission import AdmissionContract, Make, asked, policy
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -119,3 +124,38 @@ def test_a_bucket_under_fire_gives_out_capacity_plus_refill(client: "redis.Redis
     elapsed = time.monotonic() - started
     # Never more than refilled in the time that passed; a machine that is busy elsewhere may fire less.
     assert capacity < len(admitted) <= capacity + elapsed * per_minute / 60 + 1
+
+
+_FIRE = """
+import sys, time
+from secrets import token_hex
+import redis
+from security.admission_redis import RedisAdmissionControl
+from security.admission import Bucket
+from tests.contracts.admission import asked, policy
+
+url, subject, device, starts_at = *sys.argv[1:4], float(sys.argv[4])
+rules = policy(subject=Bucket(int(sys.argv[5]), 0), device=Bucket(int(sys.argv[6]), 0))
+control = RedisAdmissionControl(redis.Redis.from_url(url), rules)
+control.admit([asked("warm up")])
+time.sleep(max(0.0, starts_at - time.time()))
+shared = [f"{subject}-{number}" for number in range(30)]
+answers = [control.admit([asked(subject, device=device)])[0] for _ in range(120)]
+replays = [control.admit([asked(token_hex(8), replay=name)])[0] for name in shared]
+print(sum(answer.admitted for answer in answers), sum(answer.admitted for answer in replays))
+"""
+
+
+@pytest.mark.parametrize(("subject_tokens", "device_tokens"), [(100, 1000), (1000, 100)])
+def test_buckets_and_replays_are_exact_over_many_processes(
+    valkey_url: str, subject_tokens: int, device_tokens: int
+) -> None:
+    names = (valkey_url, token_hex(8), token_hex(8), str(time.time() + 2.0), str(subject_tokens), str(device_tokens))
+    processes = [
+        subprocess.Popen([sys.executable, "-c", _FIRE, *names], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        for _ in range(4)
+    ]
+    counts = [tuple(map(int, process.communicate(timeout=60)[0].split())) for process in processes]
+    # 480 requests of one subject on one device in four processes, and 30 signatures sent by each of them.
+    assert sum(admitted for admitted, _ in counts) == 100
+    assert sum(first for _, first in counts) == 30

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -24,14 +25,22 @@ def transaction(**members: Any) -> dict[str, Any]:
     } | members
 
 
-def raw(api: RunningApi, *parts: bytes) -> bytes:
-    """Sends bytes as they are and returns all that comes back until the connection closes."""
+def raw(api: RunningApi, *parts: bytes, ended: bool = False) -> bytes:
+    """Sends bytes as they are and returns all that comes back until the connection closes.
+
+    `ended` tells the server that nothing more will come.
+    """
+    received = b""
     with socket.create_connection(("127.0.0.1", api.port), timeout=15) as connection:
-        for part in parts:
-            connection.sendall(part)
-        received = b""
-        while chunk := connection.recv(65536):
-            received += chunk
+        # A server that refuses early closes on what is still being sent.
+        with suppress(ConnectionError):
+            for part in parts:
+                connection.sendall(part)
+            if ended:
+                connection.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionResetError):
+            while chunk := connection.recv(65536):
+                received += chunk
     return received
 
 

@@ -34,10 +34,12 @@ from security.tokens import TokenVerifier, issue_token
 from settings import Settings
 from tasks.queues import QueueState, WorkerState
 from web.app import create_app
+from web.capacity import scoring_share
 from web.circuit_breaker import CircuitBreaker
 from web.dispatch import Batch, Dispatcher, Transport
 from web.entrance import Entrance
 from web.entrance_memory import MemoryEntranceCheck
+from web.load_shedding import LoadShedder
 from web.services import Services
 from web.transport_memory import MemoryTransport
 
@@ -210,6 +212,7 @@ def build_world(
         safe_mode=CachedSafeMode(safe_mode, refresh_seconds=0),
         safe_mode_switch=safe_mode,
         registry=ModelRegistry(settings.models_path),
+        shedder=LoadShedder(scoring_share(settings.web_connections)),
     )
     app = create_app(settings, services)
     return World(
