@@ -90,3 +90,6 @@ beat_schedule = {
     "check drift": {"task": "drift.check", "schedule": crontab.from_string(_settings.drift_cron)},
     "reconcile": {"task": "reconcile.run", "schedule": crontab.from_string(_settings.reconcile_cron)},
 }
+if _settings.shard is not None:
+    # A shard's beat rings its own drains; what serves all shards is sent by the beat that belongs to none.
+    beat_schedule = {name: beat_schedule[name] for name in ("ring explanations", "ring publishing")}

@@ -6,6 +6,7 @@ Nothing else in the project reads the environment.
 """
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Self
@@ -18,6 +19,7 @@ DEVELOPMENT_MARK = "dev_"
 
 DEVELOPMENT_ENV_FILE = Path("var/keys/dev.env")
 
+_SERVER_SCHEMES = ("redis://", "rediss://", "unix://")
 _CLUSTER_URL = re.compile(r"(rediss?)\+cluster://([^@/?]*@)?([^@/?,]+:\d+(?:,[^@/?,]+:\d+)*)/?(\?.*)?")
 
 
@@ -55,6 +57,18 @@ class Settings(BaseSettings):
         None,
         description="The online feature store: redis://host:port/0 or, on a Redis Cluster, "
         "redis+cluster://host:port,host:port with any of its nodes; default: REDIS_URL.",
+    )
+    score_shard_urls: dict[str, str] = Field(
+        default_factory=dict,
+        description="Spreads scoring over several Redis servers, each with the queues, decision records and outbox of "
+        'its customers: JSON, URL by name, such as {"s1": "redis://10.0.0.1:6379/0", "s2": "redis://10.0.0.2:6379/0"}. '
+        "A name stays with its server for ever. REDIS_URL keeps what all share; see docs/capacity.md.",
+    )
+    score_shards_retiring: list[str] = Field(
+        default_factory=list, description="Shards that get no new transactions and only answer retries, JSON."
+    )
+    shard: str | None = Field(
+        None, description="The shard that this worker or beat belongs to; a web process belongs to none."
     )
     redis_socket_timeout_seconds: float = Field(
         5.0, gt=0, description="Longest wait for one Redis reply before the connection counts as dead."
@@ -249,9 +263,23 @@ class Settings(BaseSettings):
         return self.durability == "aof-fsync"
 
     @property
+    def delivery_url(self) -> str:
+        """Where this process's queues, decision records and outbox are: on its shard, or on REDIS_URL."""
+        return self.score_shard_urls[self.shard] if self.shard else self.redis_url
+
+    @property
     def celery_broker_url(self) -> str:
         """Celery's broker."""
-        return self.broker_url or self.redis_url
+        return self.delivery_url if self.shard else self.broker_url or self.redis_url
+
+    @property
+    def open_shards(self) -> tuple[str, ...]:
+        """The shards that take new transactions; none if scoring is not sharded."""
+        return tuple(name for name in self.score_shard_urls if name not in self.score_shards_retiring)
+
+    def of_shard(self, name: str) -> "Settings":
+        """Returns the settings of a process that belongs to a shard."""
+        return self.model_copy(update={"shard": name})
 
     @property
     def feature_store_url(self) -> str:
@@ -292,12 +320,40 @@ class Settings(BaseSettings):
     @field_validator("feature_redis_url")
     @classmethod
     def _refuse_unknown_form(cls, url: str | None) -> str | None:
-        if url and not url.startswith(("redis://", "rediss://", "unix://")) and not _CLUSTER_URL.fullmatch(url):
+        if url and not url.startswith(_SERVER_SCHEMES) and not _CLUSTER_URL.fullmatch(url):
             raise ValueError(
                 "FEATURE_REDIS_URL is neither redis://host:port/0 nor, for a cluster, "
                 "redis+cluster://host:port,host:port without a database number; with TLS, rediss instead of redis."
             )
         return url or None
+
+    @field_validator("shard")
+    @classmethod
+    def _no_shard_if_empty(cls, name: str | None) -> str | None:
+        return name or None
+
+    @model_validator(mode="after")
+    def _refuse_impossible_shards(self) -> Self:
+        for problem in self._shard_problems():
+            raise ValueError(problem)
+        return self
+
+    def _shard_problems(self) -> Iterator[str]:
+        shards = self.score_shard_urls
+        for name, url in shards.items():
+            if not re.fullmatch(r"[a-z0-9-]{1,32}", name):
+                yield f"SCORE_SHARD_URLS names a shard {name!r}; a name is 1 to 32 of a-z, 0-9 and -."
+            if not url.startswith(_SERVER_SCHEMES):
+                yield f"SCORE_SHARD_URLS gives shard {name} no redis://, rediss:// or unix:// URL of one server."
+        if len(set(shards.values())) < len(shards):
+            yield "SCORE_SHARD_URLS names one server twice; each shard needs its own."
+        for setting, named in (("SHARD", [self.shard]), ("SCORE_SHARDS_RETIRING", self.score_shards_retiring)):
+            if unknown := [name for name in named if name is not None and name not in shards]:
+                yield f"{setting} names {unknown[0]!r}, which is not in SCORE_SHARD_URLS."
+        if shards and not self.open_shards:
+            yield "SCORE_SHARDS_RETIRING names every shard; one must take the transactions."
+        if shards and self.use_local_inference:
+            yield "USE_LOCAL_INFERENCE scores in the web process and SCORE_SHARD_URLS on shards; choose one."
 
     @model_validator(mode="after")
     def _refuse_insecure_production(self) -> Self:
@@ -332,6 +388,11 @@ class Settings(BaseSettings):
             f"{name.upper()} is not encrypted; use rediss://."
             for name in ("redis_url", "broker_url", "feature_redis_url")
             if (url := getattr(self, name)) is not None and not url.startswith(("rediss://", "rediss+cluster://"))
+        )
+        problems.extend(
+            f"SCORE_SHARD_URLS does not encrypt shard {name}; use rediss://."
+            for name, url in self.score_shard_urls.items()
+            if not url.startswith("rediss://")
         )
         if "tls=true" not in self.mongo_url and not self.mongo_url.startswith("mongodb+srv://"):
             problems.append("MONGO_URL is not encrypted; add tls=true.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ml.reconciliation import AwaitingIndex, repaired_event
-from ml.stores.decisions import DecisionStore
+from ml.stores.decisions import DecisionReader
 
 _CHUNK = 1_000
 
@@ -81,6 +81,7 @@ class CompletenessReport:
         unjudged: acknowledged and possibly dropped by the sink's own rules since.
         repaired: acknowledged, absent, and put back into the stream from the decision record.
         lost: acknowledged, absent, and recorded no more.
+        shard: whose outbox it was; None where scoring is not sharded.
     """
 
     sink: str
@@ -90,6 +91,7 @@ class CompletenessReport:
     unjudged: int
     repaired: int
     lost: int
+    shard: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +104,15 @@ class SinkCheck:
         awaiting: what the sink has not acknowledged.
         arrivals: what it holds.
         decisions: the records that repairs are made from.
+        shard: whose outbox it is, for the report.
     """
 
     sink: str
     index: AnsweredIndex
     awaiting: AwaitingIndex
     arrivals: Arrivals
-    decisions: DecisionStore
+    decisions: DecisionReader
+    shard: str | None = None
 
     def run(self, window: Window) -> CompletenessReport:
         """Compares and repairs.
@@ -134,6 +138,7 @@ class SinkCheck:
             unjudged=len(absent) - len(missing),
             repaired=repaired,
             lost=len(missing) - repaired,
+            shard=self.shard,
         )
 
     def _awaiting(self, transaction_ids: Sequence[str]) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import orjson
 
-from ml.stores.decisions import DecisionRecord, DecisionStore
+from ml.stores.decisions import DecisionReader, DecisionRecord
 
 REPAIRED_CORRELATION_ID = "reconciliation"
 """Stands where a repaired event's own correlation id is no longer known."""
@@ -55,6 +55,7 @@ class ReconciliationReport:
         settled: the sink has them, only the acknowledgement was missing.
         repaired: put back into the stream from the decision record.
         lost: neither in the stream nor recorded any more; nothing can be repaired.
+        shard: whose outbox it was; None where scoring is not sharded.
     """
 
     sink: str
@@ -63,16 +64,18 @@ class ReconciliationReport:
     settled: int
     repaired: int
     lost: int
+    shard: str | None = None
 
 
 def reconcile(
     sink: str,
     index: AwaitingIndex,
-    decisions: DecisionStore,
+    decisions: DecisionReader,
     *,
     present: Callable[[Sequence[str]], set[str]],
     before_ms: int,
     count: int = 10_000,
+    shard: str | None = None,
 ) -> ReconciliationReport:
     """Compares and repairs for one sink.
 
@@ -84,6 +87,7 @@ def reconcile(
             and gets the event once more.
         before_ms: only what was answered before this moment, epoch milliseconds, is looked at.
         count: most transactions per run.
+        shard: whose outbox it is, for the report.
     """
     overdue = index.overdue(before_ms=before_ms, count=count)
     held = index.held(overdue) if overdue else set()
@@ -104,6 +108,7 @@ def reconcile(
         settled=len(stored),
         repaired=len(owed) - len(lost),
         lost=len(lost),
+        shard=shard,
     )
 
 

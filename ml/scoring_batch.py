@@ -22,11 +22,12 @@ class ResultStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScoringRequest:
-    """One transaction to score for one waiting request."""
+    """One transaction to score for one waiting request; `shard` is where it belongs, if anybody has said so."""
 
     transaction: Transaction
     fingerprint: str
     correlation_id: str
+    shard: str | None = None
 
     def wire(self) -> dict[str, Any]:
         """Returns the JSON-ready form that travels in a scoring message."""

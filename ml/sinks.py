@@ -10,7 +10,7 @@ from ml.delivery import Refusal
 from ml.features.schema import AMOUNT_RATIO_FEATURE
 from ml.full_explanation import stored_explanation
 from ml.label import Label
-from ml.stores.decisions import DecisionRecord, DecisionStore
+from ml.stores.decisions import DecisionReader, DecisionRecord
 from ml.stores.explanations import ExplanationStore
 from ml.stores.features import AppliedLabel, FeatureStore
 from ml.stores.labels import LabelStore
@@ -81,7 +81,7 @@ class LabelSink:
         signer: MessageSigner,
         labels: LabelStore,
         features: FeatureStore,
-        decisions: DecisionStore,
+        decisions: DecisionReader,
         explanations: ExplanationStore,
     ) -> None:
         self._signer = signer

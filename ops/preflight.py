@@ -21,6 +21,8 @@ def check_web() -> Settings:
     from security.signing import SignatureVerifier
 
     settings = load_settings()
+    if settings.shard is not None:
+        raise OpsError("The API serves all shards and must not have one: leave SHARD out.")
     key_source(settings)
     for needed in (SignatureVerifier, MessageSigner):
         needed.from_settings(settings)
@@ -36,12 +38,18 @@ def check_web() -> Settings:
 
 
 def check_worker(queue: str) -> Settings:
-    """Returns the settings of a queue's worker; raises like `check_web`."""
+    """Returns the settings of a queue's worker; raises like `check_web`.
+
+    Raises:
+        OpsError: the queue belongs to no shard, and SHARD names one.
+    """
     from ops.promises_redis import check_promises
     from security.artifact_keys import ArtifactSigner, ArtifactVerifier
     from security.messages import MessageSigner
 
     settings = load_settings()
+    if settings.shard is not None and queue in {"labels", "retrain"}:
+        raise OpsError(f"The {queue} worker serves all shards and must not have one: leave SHARD out.")
     MessageSigner.from_settings(settings)
     if queue in {"score", "retrain"}:
         ArtifactVerifier.from_settings(settings)

@@ -13,13 +13,14 @@ _LOOK_SECONDS = 2.0
 def check_promises(settings: Settings) -> None:
     """Refuses a Redis that would lose answers: in production, and wherever it cannot wait for its disk.
 
-    In development the workers say so in their logs. A server that does not answer yet is looked at by them later.
+    A shard's process looks at its shard, every other at REDIS_URL. In development the workers say so in their logs. A
+    server that does not answer yet is looked at by them later.
 
     Raises:
         OpsError: the process must not start.
     """
     try:
-        server = _ask(settings.redis_url)
+        server = _ask(settings.delivery_url)
     except StoreUnavailableError:
         return
     problems = list(broken_promises(server, waits_for_disk=settings.waits_for_disk))

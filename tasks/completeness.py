@@ -13,7 +13,7 @@ from ml.stores.arrivals_mongo import MongoArrivals
 from ml.stores.awaiting_redis import RedisAwaitingIndex
 from observability import metrics
 from settings import Settings
-from tasks.wiring import connect_redis, decision_store, explanation_store, kafka_arrivals
+from tasks.wiring import connect_redis, decision_store, explanation_store, kafka_arrivals, outbox_owners
 
 _SINKS = {"explain": "mongo", "publish": "kafka"}
 """What a consumer group delivers to, as the metrics call it."""
@@ -41,17 +41,18 @@ class Repairs(Protocol):
 
 
 def sink_checks(settings: Settings) -> list[SinkCheck]:
-    """Returns what compares each sink of the outbox."""
-    client = connect_redis(settings)
+    """Returns what compares each sink of each outbox."""
     arrivals: dict[str, Arrivals] = {
         "explain": MongoArrivals(explanation_store(settings)),
         "publish": kafka_arrivals(settings),
     }
-    index, decisions = RedisAnsweredIndex(client), decision_store(settings, client)
-    return [
-        SinkCheck(sink, index, RedisAwaitingIndex(client, sink), present, decisions)
-        for sink, present in arrivals.items()
-    ]
+    return [_sink_check(own, sink, present) for own in outbox_owners(settings) for sink, present in arrivals.items()]
+
+
+def _sink_check(settings: Settings, sink: str, present: Arrivals) -> SinkCheck:
+    client = connect_redis(settings, url=settings.delivery_url)
+    awaiting, decisions = RedisAwaitingIndex(client, sink), decision_store(settings, client)
+    return SinkCheck(sink, RedisAnsweredIndex(client), awaiting, present, decisions, settings.shard)
 
 
 class CompletenessCheck:

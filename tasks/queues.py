@@ -1,7 +1,8 @@
 """What the queues, the outbox and the workers look like now, for operators and health checks."""
 
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
@@ -14,6 +15,10 @@ from ml.stores.outbox_redis import RedisOutbox
 
 QUEUES = ("score", "explain", "publish", "labels", "retrain")
 CONSUMER_GROUPS = ("explain", "publish", "labels")
+SHARD_QUEUES = ("score", "explain", "publish")
+SHARD_CONSUMER_GROUPS = ("explain", "publish")
+"""What each shard has of its own; the other queues and consumers serve all shards."""
+
 ALIVE_SECONDS = 5.0
 _FORGET_SECONDS = 3600.0
 
@@ -37,22 +42,34 @@ class WorkerState:
         queue: what it consumes.
         model_version: the loaded model; None for a worker without one, or before it is loaded.
         started_at: epoch seconds of its start.
+        shard: where its queue is; None where scoring is not sharded, and for a worker that serves all shards.
     """
 
     name: str
     queue: str
     model_version: str | None
     started_at: float
+    shard: str | None = None
 
 
-def queue_states(broker: Redis, workers: list[WorkerState]) -> list[QueueState]:
-    """Returns the state of every queue, in the order of `QUEUES`, from the broker's lists.
+@dataclass(frozen=True, slots=True)
+class ShardState:
+    """One shard: whether it answers and, if it does, its queues and what its consumers have not acknowledged."""
+
+    shard: str
+    reachable: bool
+    queues: Sequence[QueueState] = ()
+    outbox: Mapping[str, Lag] = field(default_factory=dict)
+
+
+def queue_states(broker: Redis, workers: Sequence[WorkerState], *, queues: Sequence[str] = QUEUES) -> list[QueueState]:
+    """Returns the state of some queues, in their order, from the broker's lists.
 
     Raises:
         StoreUnavailableError: the broker cannot be reached.
     """
     with redis_failures_as_unavailable(), broker.pipeline(transaction=False) as pipeline:
-        for queue in QUEUES:
+        for queue in queues:
             pipeline.llen(queue)
             pipeline.lindex(queue, -1)
         replies: list[Any] = pipeline.execute()
@@ -63,7 +80,7 @@ def queue_states(broker: Redis, workers: list[WorkerState]) -> list[QueueState]:
             oldest_seconds=_age(replies[2 * place + 1]),
             consumers=sum(1 for worker in workers if worker.queue == queue),
         )
-        for place, queue in enumerate(QUEUES)
+        for place, queue in enumerate(queues)
     ]
 
 
@@ -77,7 +94,7 @@ def _age(message: bytes | None) -> float | None:
         return None
 
 
-def outbox_lags(outboxes: dict[str, RedisOutbox]) -> dict[str, Lag]:
+def outbox_lags(outboxes: Mapping[str, RedisOutbox]) -> dict[str, Lag]:
     """Returns what each consumer group has not acknowledged.
 
     Raises:

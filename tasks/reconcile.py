@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from ml.errors import StoreUnavailableError
 from ml.reconciliation import ReconciliationReport
 from tasks.app import app
 from tasks.completeness import CompletenessCheck, count_repairs
@@ -17,7 +18,8 @@ class Reconciler:
     """Reconciles every sink; wired by the retrain worker.
 
     Args:
-        sinks: one function per sink, from the moment before which answers are compared (epoch ms) to its report.
+        sinks: one function per sink, and where scoring is sharded per sink and shard, from the moment before which
+            answers are compared (epoch ms) to its report.
         grace_seconds: how old an unacknowledged answer must be to count as late: doorbell and fallback ring
             together within seconds.
     """
@@ -27,9 +29,17 @@ class Reconciler:
         self._grace_seconds = grace_seconds
 
     def run(self) -> list[ReconciliationReport]:
-        """Returns a report per sink."""
+        """Returns a report per sink that could be asked; one that could not keeps no other from its turn."""
         before_ms = int((time.time() - self._grace_seconds) * 1000)
-        return [reconcile_sink(before_ms) for reconcile_sink in self._sinks]
+        return [report for reconcile_sink in self._sinks if (report := _try(reconcile_sink, before_ms)) is not None]
+
+
+def _try(reconcile_sink: Callable[[int], ReconciliationReport], before_ms: int) -> ReconciliationReport | None:
+    try:
+        return reconcile_sink(before_ms)
+    except StoreUnavailableError as error:
+        _log.error("not reconciled: %s", error)
+        return None
 
 
 @app.task(name="reconcile.run")
@@ -42,6 +52,7 @@ def run_reconciliation() -> None:
             "reconciled",
             extra={
                 "sink": report.sink,
+                "shard": report.shard,
                 "overdue": report.overdue,
                 "held": report.held,
                 "settled": report.settled,
@@ -50,6 +61,8 @@ def run_reconciliation() -> None:
             },
         )
         count_repairs(report)
-        if report.repaired:
+        # A shard's own beat rings its drains within seconds; this process rings on its own broker alone.
+        if report.repaired and report.shard is None:
             ring(report.sink)
-    ring(*{report.sink for report in require(CompletenessCheck).run() if report.repaired})
+    compared = require(CompletenessCheck).run()
+    ring(*{report.sink for report in compared if report.repaired and report.shard is None})

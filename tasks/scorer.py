@@ -50,7 +50,7 @@ def build_scorer(
     Raises:
         security.errors.KeyUnusableError: the key that models are checked with is missing or weak.
     """
-    client = connect_redis(settings, timeout_seconds=timeout_seconds, pinned=True)
+    client = connect_redis(settings, url=settings.delivery_url, timeout_seconds=timeout_seconds, pinned=True)
     slot = ModelSlot()
     keeper = ModelKeeper(
         registry=ModelRegistry(settings.models_path),

@@ -1,7 +1,8 @@
 """Builds clients and stores from the settings: the one place where the delivery path connects to servers."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,17 +13,21 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
+from ml.reconciliation import ReconciliationReport, reconcile
 from ml.registry import ModelRegistry
 from ml.stores.accepted_version_redis import RedisAcceptedVersion
+from ml.stores.awaiting_redis import RedisAwaitingIndex
 from ml.stores.cluster_redis import ClusterCommands
 from ml.stores.commands import CommandRunner
-from ml.stores.decisions import DecisionStore
+from ml.stores.decisions import DecisionReader, DecisionStore
 from ml.stores.decisions_fsynced_redis import RedisFsyncedDecisions
 from ml.stores.decisions_redis import RedisDecisionStore
+from ml.stores.decisions_sharded import ShardedDecisions
 from ml.stores.fsync_redis import RedisFsync
 from ml.stores.keys_redis import LABELS, OUTBOX, SINKS
 from ml.stores.label_inbox_redis import RedisLabelInbox
 from ml.stores.outbox_redis import RedisOutbox
+from ml.stores.placements_redis import RedisPlacements
 from ml.stores.replies_redis import RedisReplyBox
 from ml.stores.server_redis import ServerCommands
 from observability.operations_redis import CountingRedis, count_operation
@@ -129,8 +134,14 @@ def message_signer(settings: Settings) -> MessageSigner:
 def decision_store(
     settings: Settings, client: "Redis | None" = None, *, timeout_seconds: float | None = None
 ) -> DecisionStore:
-    """Returns the decision records; `timeout_seconds` is that of the client, if it has one of its own."""
-    client = client or connect_redis(settings)
+    """Returns the decision records of this process's shard, or of all where scoring is not sharded.
+
+    Args:
+        settings: of this process.
+        client: of the server they are on.
+        timeout_seconds: that of the client, if it has one of its own.
+    """
+    client = client or connect_redis(settings, url=settings.delivery_url)
     records = RedisDecisionStore(
         client, record_ttl_seconds=settings.decision_ttl_seconds, outbox_limit=settings.outbox_limit
     )
@@ -145,6 +156,20 @@ def fsync(settings: Settings, client: "Redis", *, timeout_seconds: float | None 
     timeout = timeout_seconds or settings.redis_socket_timeout_seconds
     # The server gives up before the client does, so that the connection stays usable.
     return RedisFsync(client, patience_seconds=0.8 * timeout)
+
+
+def placements(settings: Settings, client: "Redis | None" = None) -> RedisPlacements:
+    """Returns on which shard each transaction is."""
+    return RedisPlacements(client or connect_redis(settings), record_ttl_seconds=settings.decision_ttl_seconds)
+
+
+def decision_reader(settings: Settings) -> DecisionReader:
+    """Returns the decision records of all shards."""
+    records = decision_store(settings)
+    if not settings.score_shard_urls:
+        return records
+    shards = {name: decision_store(settings.of_shard(name)) for name in settings.score_shard_urls}
+    return ShardedDecisions(placements(settings), shards, unplaced=records)
 
 
 def feature_store(settings: Settings, *, timeout_seconds: float | None = None) -> "RedisFeatureStore":
@@ -226,10 +251,15 @@ def _kafka_transport(settings: Settings) -> dict[str, str]:
 
 
 def outbox(settings: Settings, group: str, *, consumer: str, client: "Redis | None" = None) -> RedisOutbox:
-    """Returns a consumer group's view of its stream: `explain` and `publish` share one, `labels` has its own."""
-    stream, groups = (LABELS, ("labels",)) if group == "labels" else (OUTBOX, SINKS)
+    """Returns a consumer group's view of its stream.
+
+    `explain` and `publish` share the one of the process's shard; `labels` has its own, which belongs to no shard.
+    """
+    is_labels = group == "labels"
+    url = settings.redis_url if is_labels else settings.delivery_url
+    stream, groups = (LABELS, ("labels",)) if is_labels else (OUTBOX, SINKS)
     return RedisOutbox(
-        client or connect_redis(settings),
+        client or connect_redis(settings, url=url),
         stream=stream,
         group=group,
         groups=groups,
@@ -277,7 +307,9 @@ def reply_box(settings: Settings) -> RedisReplyBox:
     Its socket outlives the longest wait by a margin, so that a frozen server cannot hold a request for ever.
     """
     timeout = settings.score_timeout_ms / 1000 + 1.0
-    return RedisReplyBox(connect_redis(settings, timeout_seconds=timeout, retry_timeouts=False, pinned=True))
+    return RedisReplyBox(
+        connect_redis(settings, url=settings.delivery_url, timeout_seconds=timeout, retry_timeouts=False, pinned=True)
+    )
 
 
 def message_queue(settings: Settings) -> RedisMessageQueue:
@@ -291,3 +323,42 @@ def message_queue(settings: Settings) -> RedisMessageQueue:
             settings, url=settings.celery_broker_url, timeout_seconds=timeout, retry_timeouts=False, pinned=True
         )
     )
+
+
+def reconciled_sinks(
+    settings: Settings, *, stored: Callable[[Sequence[str]], set[str]]
+) -> list[Callable[[int], ReconciliationReport]]:
+    """Returns what reconciles each sink of each outbox.
+
+    Each takes the moment before which answers are compared, epoch milliseconds.
+
+    Args:
+        settings: of this process.
+        stored: returns those of the ids whose explanation is stored.
+    """
+    present: dict[str, Callable[[Sequence[str]], set[str]]] = {
+        "explain": stored,
+        # Kafka cannot be asked for a key; what is owed is published once more, under the same event id.
+        "publish": lambda _ids: set(),
+    }
+
+    def reconcile_sink(own: Settings, sink: str, before_ms: int) -> ReconciliationReport:
+        client = connect_redis(settings, url=own.delivery_url)
+        return reconcile(
+            sink,
+            RedisAwaitingIndex(client, sink),
+            decision_store(own, client),
+            present=present[sink],
+            before_ms=before_ms,
+            shard=own.shard,
+        )
+
+    return [partial(reconcile_sink, own, sink) for own in outbox_owners(settings) for sink in present]
+
+
+def outbox_owners(settings: Settings) -> list[Settings]:
+    """Returns the settings that lead to each outbox.
+
+    Even where scoring is sharded, REDIS_URL may still owe what was answered before.
+    """
+    return [settings, *map(settings.of_shard, settings.score_shard_urls)]

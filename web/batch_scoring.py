@@ -6,8 +6,8 @@ from itertools import islice
 from typing import Any
 
 from ml.scoring_batch import ScoringRequest
-from web.dispatch import Dispatcher, Ticket
 from web.errors import BreakerOpenError, ShuttingDownError, WebError
+from web.scoring_queue import ScoringQueue
 from web.scoring_results import ScoringResult
 
 CHUNKS_AHEAD = 2
@@ -17,7 +17,7 @@ ReadItem = Callable[[int, Any], ScoringRequest | ScoringResult]
 
 
 def score_items(
-    items: Sequence[Any], read_item: ReadItem, dispatcher: Dispatcher, *, chunk_rows: int, timeout_seconds: float
+    items: Sequence[Any], read_item: ReadItem, dispatcher: ScoringQueue, *, chunk_rows: int, timeout_seconds: float
 ) -> Iterator[list[ScoringResult]]:
     """Yields the results of one chunk after the other, in order.
 
@@ -44,11 +44,11 @@ class _Chunk:
     """Some members of the request: those that have no result yet are submitted at once."""
 
     def __init__(
-        self, read: Sequence[ScoringRequest | ScoringResult], dispatcher: Dispatcher, timeout_seconds: float
+        self, read: Sequence[ScoringRequest | ScoringResult], dispatcher: ScoringQueue, timeout_seconds: float
     ) -> None:
         self._read = read
         self._dispatcher = dispatcher
-        self._ticket: Ticket | None = None
+        self._ticket: Any = None
         self._refusal: WebError | None = None
         good = [member for member in read if isinstance(member, ScoringRequest)]
         try:

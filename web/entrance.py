@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ml.stores.decisions import DecisionRecord
+from ml.stores.placements import Placement
 from security.admission import Admission, AdmissionRequest
 from security.errors import AdmissionUnavailableError
-from web.errors import ShuttingDownError
+from web.errors import ShuttingDownError, WebError
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +33,11 @@ ROUND_TRIP_ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A verified request that asks to be let in, and the transactions it is about."""
+    """A verified request that asks to be let in, the transactions it is about, and the customer of each."""
 
     request: AdmissionRequest
     transaction_ids: tuple[str, ...] = ()
+    customer_ids: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -50,11 +52,13 @@ class Passage:
     Attributes:
         admission: let in, or why not.
         records: those of its transactions that were decided before, by id; true at the time of the round trip, so
-            that a decision may still come to be recorded before this request's own.
+            that a decision may still come to be recorded before this request's own. Or why it cannot be told.
+        placements: the shard of each of its transactions, by id; empty where scoring is not sharded.
     """
 
     admission: Admission
-    records: Mapping[str, DecisionRecord]
+    records: Mapping[str, DecisionRecord | WebError]
+    placements: Mapping[str, Placement] = field(default_factory=dict)
 
 
 class EntranceCheck(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ml.stores.decisions import DecisionStore
+from ml.stores.decisions import DecisionReader
 from security.admission import AdmissionControl
 from web.entrance import Arrival, Passage
 
@@ -10,7 +10,7 @@ from web.entrance import Arrival, Passage
 class MemoryEntranceCheck:
     """Asks an admission control and a decision store."""
 
-    def __init__(self, admission: AdmissionControl, decisions: DecisionStore) -> None:
+    def __init__(self, admission: AdmissionControl, decisions: DecisionReader) -> None:
         self._admission = admission
         self._decisions = decisions
 

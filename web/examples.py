@@ -176,7 +176,16 @@ MODELS: Final[dict[str, Any]] = {
 QUEUES: Final[dict[str, Any]] = {
     "queues": [{"queue": "score", "depth": 0, "oldest_seconds": None, "consumers": 2}],
     "outbox": {"explain": {"entries": 12, "oldest_seconds": 0.4, "dead_letters": 0}},
-    "workers": [{"name": "score@host-1", "queue": "score", "model_version": _VERSION, "started_at": 1795442400.0}],
+    "workers": [
+        {
+            "name": "score@host-1",
+            "queue": "score",
+            "model_version": _VERSION,
+            "started_at": 1795442400.0,
+            "shard": None,
+        }
+    ],
+    "shards": [],
 }
 
 LIVE: Final[dict[str, Any]] = {"status": "alive"}

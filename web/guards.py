@@ -10,16 +10,15 @@ request may hold.
 replay check and rate limit too, which need the signature's digest, so metrics stay readable while Redis is down.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from ml.stores.decisions import DecisionRecord
 from observability import metrics
 from security.admission import AdmissionOutcome, AdmissionRequest
 from security.errors import SignatureRejectedError, TokenRejectedError
 from security.roles import Role
 from security.signing import VerifiedSignature
 from security.tokens import Identity, bearer_token
-from web.entrance import Arrival
+from web.entrance import Arrival, Passage
 from web.errors import RateLimitedError, ReplayedError, RoleMissingError
 from web.exchange import Exchange
 from web.services import Services
@@ -91,11 +90,20 @@ def admit(
     identity: Identity,
     signature: VerifiedSignature,
     device_id: str | None,
-    transaction_ids: Sequence[str],
-) -> Mapping[str, DecisionRecord]:
+    transactions: Mapping[str, str],
+) -> Passage:
     """Lets a signed request in once, and within its subject's and its device's rate.
 
-    Returns those of the transactions that were decided before, by id; they come in the same round trip.
+    Returns what is known of the transactions, by id, from the same round trip; where scoring is sharded, a repeated
+    one's shard is asked too.
+
+    Args:
+        services: of this process.
+        exchange: the request; learns what the entrance said.
+        identity: the caller.
+        signature: of the request.
+        device_id: of its transaction, if it names one.
+        transactions: the customer of each transaction that it is about, by id.
 
     Raises:
         ReplayedError: the signature was used before.
@@ -104,12 +112,12 @@ def admit(
         ShuttingDownError: the process is shutting down.
     """
     asked = AdmissionRequest(identity.subject, signature.digest, device_id)
-    passage = services.entrance.enter(Arrival(asked, tuple(transaction_ids)))
+    passage = services.entrance.enter(Arrival(asked, tuple(transactions), tuple(transactions.values())))
     admission = passage.admission
     exchange.admission = admission
     match admission.outcome:
         case AdmissionOutcome.ADMITTED:
-            return passage.records
+            return passage if services.recall is None else services.recall.complete(passage)
         case AdmissionOutcome.REPLAYED:
             _count_refusal(exchange, "replayed")
             raise ReplayedError

@@ -4,7 +4,7 @@ A blueprint declares `@operation(blueprint, Operation(...))` over a view; the vi
 parameters have passed every check, and returns a response.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import wraps
@@ -14,6 +14,7 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 from pydantic import BaseModel
 
 from ml.stores.decisions import DecisionRecord
+from ml.stores.placements import Placement
 from observability.flask_hooks import request_facts
 from security.roles import Role
 from security.tokens import Identity
@@ -62,7 +63,8 @@ class Operation:
         answer: the success.
         other_answers: answers with another status that are no problems.
         problems: the kinds this operation adds to those its guards can answer.
-        transactions: names the transactions of a body whose recorded decisions the view asks for.
+        transactions: names the transactions of a body whose recorded decisions the view asks for, and the customer of
+            each.
     """
 
     name: str
@@ -81,14 +83,15 @@ class Operation:
     path_parameters: type[BaseModel] | None = None
     other_answers: tuple[Answer, ...] = ()
     problems: tuple[Kind, ...] = ()
-    transactions: Callable[[Any], Sequence[str]] = lambda _body: ()
+    transactions: Callable[[Any], Mapping[str, str]] = lambda _body: {}
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that passed its checks; `body`, `query` and `path` are of the models that the operation names.
 
-    `records` holds what was recorded, when the request was admitted, of the transactions that the operation names.
+    `records` holds what was recorded, when the request was admitted, of the transactions that the operation names;
+    `placements` their shards, where scoring is sharded.
     """
 
     services: Services
@@ -97,7 +100,8 @@ class Call:
     body: Any = None
     query: Any = None
     path: Any = None
-    records: Mapping[str, DecisionRecord] = field(default_factory=dict)
+    records: Mapping[str, DecisionRecord | WebError] = field(default_factory=dict)
+    placements: Mapping[str, Placement] = field(default_factory=dict)
 
     @property
     def subject(self) -> str:
@@ -119,7 +123,7 @@ class _Parsed:
     path: Any = None
     error: WebError | None = None
     device_id: str | None = None
-    transaction_ids: Sequence[str] = ()
+    transactions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,8 @@ class Endpoint:
         declared = self.declared
         raw = exchange.read_body(_limit(declared, services))
         identity: Identity | None = None
-        records: Mapping[str, DecisionRecord] = {}
+        records: Mapping[str, DecisionRecord | WebError] = {}
+        placements: Mapping[str, Placement] = {}
         if declared.role is None:
             parsed = _parse(declared, exchange, raw, path)
         else:
@@ -161,17 +166,19 @@ class Endpoint:
             # Parsed before the one Redis call, which needs device and transactions; its error waits until that passed.
             parsed = _parse(declared, exchange, raw, path)
             if signature is not None:
-                records = guards.admit(
+                passage = guards.admit(
                     services,
                     exchange,
                     identity=identity,
                     signature=signature,
                     device_id=parsed.device_id,
-                    transaction_ids=parsed.transaction_ids,
+                    transactions=parsed.transactions,
                 )
+                records, placements = passage.records, passage.placements
         if parsed.error is not None:
             raise parsed.error
-        return self.view(Call(services, exchange, identity, parsed.body, parsed.query, parsed.path, records))
+        content = parsed.body, parsed.query, parsed.path
+        return self.view(Call(services, exchange, identity, *content, records, placements))
 
 
 def operation(blueprint: Blueprint, declared: Operation) -> Callable[[View], View]:
@@ -225,7 +232,7 @@ def _parse(declared: Operation, exchange: Exchange, raw: bytes, path: Mapping[st
         query,
         checked_path,
         device_id=getattr(body, "device_id", None),
-        transaction_ids=declared.transactions(body),
+        transactions=declared.transactions(body),
     )
 
 

@@ -1,21 +1,57 @@
 """Queues, streams and workers as Redis shows them; the keys are those of `tasks.queues` and the outbox."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import redis
 
+from ml.errors import StoreUnavailableError
 from ml.stores.outbox import Lag
 from ml.stores.outbox_redis import RedisOutbox
-from tasks.queues import QueueState, WorkerState, live_workers, outbox_lags, queue_states
+from tasks.queues import (
+    SHARD_QUEUES,
+    QueueState,
+    ShardState,
+    WorkerState,
+    live_workers,
+    outbox_lags,
+    queue_states,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RedisShardView:
+    """A shard's server, and the views of its outbox by consumer."""
+
+    name: str
+    client: redis.Redis
+    outboxes: Mapping[str, RedisOutbox]
+
+    def state(self, workers: Sequence[WorkerState]) -> ShardState:
+        """Returns what the shard shows; one that does not answer is shown as such."""
+        own = [worker for worker in workers if worker.shard == self.name]
+        try:
+            queues = queue_states(self.client, own, queues=SHARD_QUEUES)
+            return ShardState(self.name, reachable=True, queues=queues, outbox=outbox_lags(self.outboxes))
+        except StoreUnavailableError:
+            return ShardState(self.name, reachable=False)
 
 
 class RedisQueueMonitor:
     """Reads the broker's lists, the streams' consumer groups and the workers' signs of life."""
 
-    def __init__(self, *, broker: redis.Redis, client: redis.Redis, outboxes: Mapping[str, RedisOutbox]) -> None:
+    def __init__(
+        self,
+        *,
+        broker: redis.Redis,
+        client: redis.Redis,
+        outboxes: Mapping[str, RedisOutbox],
+        shards: Sequence[RedisShardView] = (),
+    ) -> None:
         self._broker = broker
         self._client = client
         self._outboxes = dict(outboxes)
+        self._shards = tuple(shards)
 
     def workers(self) -> Sequence[WorkerState]:
         """See `QueueMonitor.workers`."""
@@ -23,8 +59,12 @@ class RedisQueueMonitor:
 
     def queues(self, workers: Sequence[WorkerState]) -> Sequence[QueueState]:
         """See `QueueMonitor.queues`."""
-        return queue_states(self._broker, list(workers))
+        return queue_states(self._broker, [worker for worker in workers if worker.shard is None])
 
     def lags(self) -> Mapping[str, Lag]:
         """See `QueueMonitor.lags`."""
         return outbox_lags(self._outboxes)
+
+    def shards(self, workers: Sequence[WorkerState]) -> Sequence[ShardState]:
+        """See `QueueMonitor.shards`."""
+        return [shard.state(workers) for shard in self._shards]

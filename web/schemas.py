@@ -351,6 +351,16 @@ class WorkerAnswer(AnswerModel):
     queue: str
     model_version: str | None
     started_at: Annotated[float, Field(description="Epoch seconds.")]
+    shard: Annotated[str | None, Field(description="The shard it works for; null if it works for all.")]
+
+
+class ShardAnswer(AnswerModel):
+    """One shard of scoring; queues and outbox are empty if it does not answer."""
+
+    shard: str
+    reachable: bool
+    queues: list[QueueAnswer]
+    outbox: dict[str, LagAnswer]
 
 
 class QueuesAnswer(AnswerModel):
@@ -359,3 +369,4 @@ class QueuesAnswer(AnswerModel):
     queues: list[QueueAnswer]
     outbox: dict[str, LagAnswer]
     workers: list[WorkerAnswer]
+    shards: Annotated[list[ShardAnswer], Field(description="Empty where scoring is not sharded.")]

@@ -8,7 +8,7 @@ from flask import Flask
 
 from ml.label import Label
 from ml.registry import ModelRegistry
-from ml.stores.decisions import DecisionStore
+from ml.stores.decisions import DecisionReader
 from ml.stores.explanations import ExplanationReader
 from ml.stores.outbox import Lag
 from security.message_verifier import MessageSignatureVerifier
@@ -16,12 +16,13 @@ from security.safe_mode import CachedSafeMode, SafeModeStore
 from security.signing import SignatureVerifier
 from security.tokens import TokenVerifier
 from settings import Settings
-from tasks.queues import QueueState, WorkerState
-from web.dispatch import Dispatcher
+from tasks.queues import QueueState, ShardState, WorkerState
 from web.entrance import Entrance
 from web.entrance_open import OpenEntrance
 from web.load_shedding import LoadShedder
 from web.local_scoring import LocalScoring
+from web.recall import ShardRecall
+from web.scoring_queue import ScoringQueue
 
 _EXTENSION = "shrike"
 
@@ -53,6 +54,10 @@ class QueueMonitor(Protocol):
         """Returns what each consumer of a stream has not acknowledged."""
         ...
 
+    def shards(self, workers: Sequence[WorkerState]) -> Sequence[ShardState]:
+        """Returns every shard, with its consumers among these workers; none where scoring is not sharded."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -64,6 +69,7 @@ class Services:
         registry: the model versions, read only.
         shedder: keeps room for administrators and probes.
         local_scoring: this process's own model, if it scores by itself.
+        recall: what shards recorded of repeated transactions, if scoring is sharded.
     """
 
     settings: Settings
@@ -71,8 +77,8 @@ class Services:
     signatures: SignatureVerifier
     message_signatures: MessageSignatureVerifier
     entrance: Entrance | OpenEntrance
-    dispatcher: Dispatcher
-    decisions: DecisionStore
+    dispatcher: ScoringQueue
+    decisions: DecisionReader
     explanations: ExplanationReader
     labels: LabelGate
     monitor: QueueMonitor
@@ -81,6 +87,7 @@ class Services:
     registry: ModelRegistry
     shedder: LoadShedder
     local_scoring: LocalScoring | None = None
+    recall: ShardRecall | None = None
 
 
 def provide_services(app: Flask, services: Services) -> None:

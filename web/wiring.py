@@ -1,12 +1,16 @@
 """Builds the services of one web process: the one place where the API connects to anything."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+
+from redis import Redis
 
 from ml.label import Label
 from ml.registry import ModelRegistry
 from ml.stores.labels import LabelInbox
+from ml.stores.outbox_redis import RedisOutbox
 from observability import metrics
 from security.admission import AdmissionPolicy
 from security.admission_redis import RedisAdmissionControl
@@ -22,19 +26,23 @@ from tasks.app import app as celery_app
 from tasks.doorbells import sign_doorbells
 from tasks.labels import publish_labels
 from tasks.messages import MessagePublisher
-from tasks.queues import CONSUMER_GROUPS
+from tasks.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS
 from tasks.scoring import conclude
 from web.capacity import scoring_share
 from web.circuit_breaker import BreakerState, CircuitBreaker
 from web.dispatch import Dispatcher, Transport
-from web.entrance import Entrance
+from web.entrance import Entrance, EntranceCheck
 from web.entrance_open import OpenEntrance
 from web.entrance_redis import RedisEntranceCheck
+from web.entrance_shards_redis import RedisShardedEntranceCheck
 from web.guarded import GuardedEntranceCheck, GuardedExplanations
 from web.load_shedding import LoadShedder
 from web.local_scoring import LocalScoring, open_beside_requests
-from web.queue_monitor_redis import RedisQueueMonitor
+from web.queue_monitor_redis import RedisQueueMonitor, RedisShardView
+from web.recall import RecallSource, ShardRecall
+from web.scoring_queue import ScoringQueue
 from web.services import Services
+from web.shards import ShardedDispatcher
 from web.transport_celery import CeleryTransport
 from web.transport_local import LocalTransport
 
@@ -48,15 +56,11 @@ def build_services(settings: Settings) -> Services:
     Raises:
         security.errors.KeyUnusableError: a key is missing or weak.
     """
-    # The request path waits for Redis no longer than for a decision.
-    hasty = wiring.connect_redis(settings, timeout_seconds=settings.score_timeout_ms / 1000, retries=0)
     client = wiring.connect_redis(settings)
     _bound_broker_waits(settings)
     sign_doorbells(wiring.message_signer(settings))
-    safe_mode = CachedSafeMode(wiring.safe_mode_store(settings, hasty))
-    open_transport, local_scoring = _queue_transport(settings), None
-    if settings.use_local_inference:
-        open_transport, local_scoring = _local_transport(settings, safe_mode)
+    safe_mode = CachedSafeMode(wiring.safe_mode_store(settings, _hasty(settings)))
+    scoring = _scoring(settings, safe_mode)
     signatures = SignatureVerifier.from_settings(settings)
     return Services(
         settings=settings,
@@ -64,8 +68,8 @@ def build_services(settings: Settings) -> Services:
         signatures=signatures,
         message_signatures=MessageSignatureVerifier.from_settings(settings, signatures.keys),
         entrance=OpenEntrance() if settings.perf_mode else _entrance(settings),
-        dispatcher=_dispatcher(settings, open_transport),
-        decisions=wiring.decision_store(settings, client),
+        dispatcher=scoring.queue,
+        decisions=wiring.decision_reader(settings),
         explanations=GuardedExplanations(wiring.explanation_store(settings), _breaker(settings, "mongo")),
         labels=_CeleryLabelGate(wiring.label_inbox(settings, client)),
         monitor=_queue_monitor(settings),
@@ -73,7 +77,51 @@ def build_services(settings: Settings) -> Services:
         safe_mode_switch=wiring.safe_mode_store(settings, client),
         registry=ModelRegistry(settings.models_path),
         shedder=LoadShedder(scoring_share(settings.web_connections)),
-        local_scoring=local_scoring,
+        local_scoring=scoring.own,
+        recall=scoring.recall,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scoring:
+    """Where this process has transactions scored: by the one queue, by itself, or on shards."""
+
+    queue: ScoringQueue
+    own: LocalScoring | None = None
+    recall: ShardRecall | None = None
+
+
+def _scoring(settings: Settings, safe_mode: CachedSafeMode) -> _Scoring:
+    if settings.use_local_inference:
+        open_transport, own = _local_transport(settings, safe_mode)
+        return _Scoring(_dispatcher(settings, open_transport), own)
+    if settings.score_shard_urls:
+        return _sharded_scoring(settings)
+    return _Scoring(_dispatcher(settings, _queue_transport(settings)))
+
+
+def _sharded_scoring(settings: Settings) -> _Scoring:
+    """Returns a dispatcher per shard, and what asks the shards for records."""
+    shards = {name: settings.of_shard(name) for name in settings.score_shard_urls}
+    dispatchers = {name: _dispatcher(own, _queue_transport(own)) for name, own in shards.items()}
+    sources = {name: _recall_source(own, dispatchers[name]) for name, own in shards.items()}
+    queue = ShardedDispatcher(dispatchers, open_shards=settings.open_shards)
+    return _Scoring(queue, recall=ShardRecall(sources))
+
+
+def _recall_source(settings: Settings, dispatcher: Dispatcher) -> RecallSource:
+    client, timeout = _hasty(settings), settings.score_timeout_ms / 1000
+    records = wiring.decision_store(settings, client, timeout_seconds=timeout)
+    fsync = wiring.fsync(settings, client, timeout_seconds=timeout)
+    if fsync is None:
+        return RecallSource(records, dispatcher.breaker)
+    return RecallSource(records, dispatcher.breaker, fsync.wait)
+
+
+def _hasty(settings: Settings) -> Redis:
+    """Returns a client whose waits end with the wait for a decision; the request path has no longer."""
+    return wiring.connect_redis(
+        settings, url=settings.delivery_url, timeout_seconds=settings.score_timeout_ms / 1000, retries=0
     )
 
 
@@ -88,25 +136,44 @@ def _entrance(settings: Settings) -> Entrance:
     client = wiring.connect_redis(settings, timeout_seconds=timeout, retry_timeouts=False, pinned=True)
     admission = RedisAdmissionControl(client, AdmissionPolicy.from_settings(settings))
     fsync = wiring.fsync(settings, client, timeout_seconds=timeout)
+    check: EntranceCheck = RedisEntranceCheck(client, admission, fsync=fsync)
+    if settings.score_shard_urls:
+        check = RedisShardedEntranceCheck(
+            client,
+            admission,
+            wiring.placements(settings, client),
+            open_shards=settings.open_shards,
+            fsync=fsync,
+        )
     # Nothing is scored without the entrance, so it looks again soon whether Redis is back.
     breaker = _breaker(settings, "redis", open_seconds=min(settings.cb_open_sec, _REDIS_OPEN_SECONDS))
-    check = GuardedEntranceCheck(RedisEntranceCheck(client, admission, fsync=fsync), breaker)
+    check = GuardedEntranceCheck(check, breaker)
     return Entrance(check, timeout_seconds=timeout)
 
 
 def _queue_monitor(settings: Settings) -> RedisQueueMonitor:
-    # Probes and scrapers wait a few seconds at most, and must learn in that time that Redis does not answer.
-    client = wiring.connect_redis(settings, timeout_seconds=_LOOK_TIMEOUT_SECONDS, retries=0)
+    client = _looking(settings, settings.redis_url)
     return RedisQueueMonitor(
-        broker=wiring.connect_redis(
-            settings, url=settings.celery_broker_url, timeout_seconds=_LOOK_TIMEOUT_SECONDS, retries=0
-        ),
+        broker=_looking(settings, settings.celery_broker_url),
         client=client,
-        outboxes={
-            group: wiring.outbox(settings, group, consumer=f"web-{socket.gethostname()}", client=client)
-            for group in CONSUMER_GROUPS
-        },
+        outboxes=_outboxes(settings, CONSUMER_GROUPS, client),
+        shards=[_shard_view(settings.of_shard(name), name) for name in settings.score_shard_urls],
     )
+
+
+def _shard_view(settings: Settings, name: str) -> RedisShardView:
+    client = _looking(settings, settings.delivery_url)
+    return RedisShardView(name, client, _outboxes(settings, SHARD_CONSUMER_GROUPS, client))
+
+
+def _looking(settings: Settings, url: str) -> Redis:
+    # Probes and scrapers wait a few seconds at most, and must learn in that time that Redis does not answer.
+    return wiring.connect_redis(settings, url=url, timeout_seconds=_LOOK_TIMEOUT_SECONDS, retries=0)
+
+
+def _outboxes(settings: Settings, groups: Sequence[str], client: Redis) -> dict[str, RedisOutbox]:
+    consumer = f"web-{socket.gethostname()}"
+    return {group: wiring.outbox(settings, group, consumer=consumer, client=client) for group in groups}
 
 
 def _bound_broker_waits(settings: Settings) -> None:
@@ -142,7 +209,7 @@ def _local_transport(settings: Settings, safe_mode: CachedSafeMode) -> tuple[Cal
 def _dispatcher(settings: Settings, open_transport: Callable[[], Transport]) -> Dispatcher:
     return Dispatcher(
         open_transport,
-        breaker=_breaker(settings, "scoring"),
+        breaker=_breaker(settings, "scoring" if settings.shard is None else f"scoring-{settings.shard}"),
         batch_rows=settings.infer_batch_size,
         # Half the deadline: a request that waited behind a lost message still has the other half for its own.
         patience_seconds=settings.score_timeout_ms / 2000,

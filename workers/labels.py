@@ -4,7 +4,7 @@ from ml.sinks import LabelSink
 from settings import Settings
 from tasks import delivery  # noqa: F401 - registers the tasks
 from tasks.services import provide
-from tasks.wiring import decision_store, explanation_store, feature_store, label_store, message_signer
+from tasks.wiring import decision_reader, explanation_store, feature_store, label_store, message_signer
 from workers.drains import provide_stream
 from workers.start import WorkerParts, build_worker
 
@@ -16,7 +16,7 @@ def _wire(settings: Settings, name: str) -> WorkerParts:
             signer=message_signer(settings),
             labels=label_store(settings),
             features=feature_store(settings),
-            decisions=decision_store(settings),
+            decisions=decision_reader(settings),
             explanations=explanation_store(settings),
         ),
     )

@@ -1,13 +1,10 @@
 """The retrain worker: `celery -A workers.retrain worker -Q retrain`. Long tasks: retraining, drift, reconciliation."""
 
-from collections.abc import Callable, Sequence
 from functools import partial
 
 from ml.drift_check import check_drift
-from ml.reconciliation import ReconciliationReport, reconcile
 from ml.registry import ModelRegistry
 from ml.retraining import Retraining, RetrainingPlan
-from ml.stores.awaiting_redis import RedisAwaitingIndex
 from ml.tracking_mlflow import MlflowTracker
 from security.artifact_keys import ArtifactSigner, ArtifactVerifier
 from settings import Settings
@@ -15,7 +12,7 @@ from tasks import reconcile as reconcile_task
 from tasks import retraining as retraining_task
 from tasks.completeness import CompletenessCheck, sink_checks
 from tasks.services import provide
-from tasks.wiring import connect_redis, decision_store, explanation_store, training_source
+from tasks.wiring import connect_redis, explanation_store, reconciled_sinks, training_source
 from workers.start import WorkerParts, build_worker
 
 
@@ -43,24 +40,12 @@ def _wire(settings: Settings, _name: str) -> WorkerParts:
         retraining_task.DriftCheck,
         retraining_task.DriftCheck(partial(check_drift, registry, source, verifier=verifier)),
     )
-    provide(reconcile_task.Reconciler, reconcile_task.Reconciler(_reconciled_sinks(settings)))
+    provide(
+        reconcile_task.Reconciler,
+        reconcile_task.Reconciler(reconciled_sinks(settings, stored=explanation_store(settings).existing)),
+    )
     provide(CompletenessCheck, CompletenessCheck(sink_checks(settings), minutes=settings.reconcile_window_minutes))
     return WorkerParts()
-
-
-def _reconciled_sinks(settings: Settings) -> list[Callable[[int], ReconciliationReport]]:
-    decisions = decision_store(settings)
-    present: dict[str, Callable[[Sequence[str]], set[str]]] = {
-        "explain": explanation_store(settings).existing,
-        # Kafka cannot be asked for a key; what is owed is published once more, under the same event id.
-        "publish": lambda _ids: set(),
-    }
-
-    def reconcile_sink(sink: str, before_ms: int) -> ReconciliationReport:
-        index = RedisAwaitingIndex(connect_redis(settings), sink)
-        return reconcile(sink, index, decisions, present=present[sink], before_ms=before_ms)
-
-    return [partial(reconcile_sink, sink) for sink in present]
 
 
 app = build_worker("retrain", _wire)

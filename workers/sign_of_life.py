@@ -16,15 +16,23 @@ class SignOfLife:
         queue: what the worker consumes.
         name: the worker's node name.
         model_version: returns the version that is loaded; None for a worker without a model.
+        shard: the worker's, if it belongs to one.
     """
 
     def __init__(
-        self, client: Redis, queue: str, name: str, *, model_version: Callable[[], str | None] = lambda: None
+        self,
+        client: Redis,
+        queue: str,
+        name: str,
+        *,
+        model_version: Callable[[], str | None] = lambda: None,
+        shard: str | None = None,
     ) -> None:
         self._client = client
         self._queue = queue
         self._name = name
         self._model_version = model_version
+        self._shard = shard
         self._started_at = time.time()
 
     def give(self) -> None:
@@ -33,7 +41,8 @@ class SignOfLife:
         Raises:
             StoreUnavailableError: Redis cannot be reached.
         """
-        show_worker(self._client, WorkerState(self._name, self._queue, self._model_version(), self._started_at))
+        state = WorkerState(self._name, self._queue, self._model_version(), self._started_at, self._shard)
+        show_worker(self._client, state)
 
     def end(self) -> None:
         """Removes the entry, so that a stopped worker is gone at once.

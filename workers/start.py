@@ -116,8 +116,9 @@ class _RunningWorker:
         parts = self._wire(settings, name)
         self._on_ready = parts.on_ready
         client = connect_redis(settings, timeout_seconds=_HOUSEKEEPING_TIMEOUT_SECONDS)
-        self._sign = SignOfLife(client, self._queue, name, model_version=parts.model_version)
-        durability = no_more_often(_DURABILITY_SECONDS, watch_durability(settings, client))
+        self._sign = SignOfLife(client, self._queue, name, model_version=parts.model_version, shard=settings.shard)
+        records = connect_redis(settings, url=settings.delivery_url, timeout_seconds=_HOUSEKEEPING_TIMEOUT_SECONDS)
+        durability = no_more_often(_DURABILITY_SECONDS, watch_durability(settings, records))
         self._housekeeping = Housekeeping(
             [*parts.jobs, self._give_sign, durability, *self._watch(settings, parts, name)]
         )

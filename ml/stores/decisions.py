@@ -97,7 +97,19 @@ class DecisionRecord:
         return transaction
 
 
-class DecisionStore(Protocol):
+class DecisionReader(Protocol):
+    """Reads decision records; every method may raise StoreUnavailableError."""
+
+    def find(self, transaction_id: str) -> DecisionRecord | None:
+        """Returns the record of a transaction, or None if it was never answered or has expired."""
+        ...
+
+    def find_many(self, transaction_ids: Sequence[str]) -> list[DecisionRecord | None]:
+        """Returns the records of several transactions in one round trip, in their order."""
+        ...
+
+
+class DecisionStore(DecisionReader, Protocol):
     """Records decisions, feeds the outbox and wakes the waiting request, in one atomic step."""
 
     def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
@@ -107,12 +119,4 @@ class DecisionStore(Protocol):
             StoreUnavailableError: the store cannot be reached; whether the batch was recorded is unknown,
                 and a retry is safe.
         """
-        ...
-
-    def find(self, transaction_id: str) -> DecisionRecord | None:
-        """Returns the record of a transaction, or None if it was never answered or has expired."""
-        ...
-
-    def find_many(self, transaction_ids: Sequence[str]) -> list[DecisionRecord | None]:
-        """Returns the records of several transactions in one round trip, in their order."""
         ...

@@ -8,7 +8,7 @@ import click
 
 from ml.stores.outbox_redis import RedisOutbox
 from settings import load_settings
-from tasks.queues import CONSUMER_GROUPS, outbox_lags
+from tasks.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, outbox_lags
 from tasks.wiring import connect_redis, outbox
 
 _CONSUMER = "operator"
@@ -17,7 +17,10 @@ _GROUP = click.Choice(CONSUMER_GROUPS)
 
 @click.group()
 def command() -> None:
-    """Look after the outbox: explain delivers to MongoDB, publish to Kafka, labels to the features."""
+    """Look after the outbox: explain delivers to MongoDB, publish to Kafka, labels to the features.
+
+    Where scoring is sharded, status shows every shard; SHARD=NAME in the environment chooses one for the others.
+    """
 
 
 @command.command()
@@ -28,9 +31,10 @@ def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
     if as_json:
         click.echo(json.dumps({group: asdict(lag) for group, lag in lags.items()}, indent=2))
         return
-    click.echo(f"{'group':<10}{'waiting':>10}{'oldest':>12}{'dead letters':>15}")
+    width = max(10, *(len(group) + 2 for group in lags))
+    click.echo(f"{'group':<{width}}{'waiting':>10}{'oldest':>12}{'dead letters':>15}")
     for group, lag in lags.items():
-        row = f"{group:<10}{lag.entries:>10}{lag.oldest_seconds:>10.1f} s{lag.dead_letters:>15}"
+        row = f"{group:<{width}}{lag.entries:>10}{lag.oldest_seconds:>10.1f} s{lag.dead_letters:>15}"
         click.secho(row, fg="red" if lag.dead_letters else None)
 
 
@@ -73,5 +77,11 @@ def _outbox(group: str) -> RedisOutbox:
 
 def _outboxes() -> dict[str, RedisOutbox]:
     settings = load_settings()
-    client = connect_redis(settings)
-    return {group: outbox(settings, group, consumer=_CONSUMER, client=client) for group in CONSUMER_GROUPS}
+    names = settings.score_shard_urls if settings.shard is None else ()
+    views = {group: outbox(settings, group, consumer=_CONSUMER) for group in CONSUMER_GROUPS}
+    for name in names:
+        own = settings.of_shard(name)
+        client = connect_redis(own, url=own.delivery_url)
+        for group in SHARD_CONSUMER_GROUPS:
+            views[f"{name}/{group}"] = outbox(own, group, consumer=_CONSUMER, client=client)
+    return views

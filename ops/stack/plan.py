@@ -7,7 +7,7 @@ from functools import partial
 
 from ops.processes.ports import LOOPBACK, accepts, free_port, is_free
 from ops.stack.health import answers_ok
-from ops.stack.roles import ROLES, Role, Stage
+from ops.stack.roles import ROLES, Role, Stage, owners
 from ops.stack.servers import SERVERS, check_reachable, without_password
 from settings import Settings
 
@@ -89,9 +89,16 @@ def make_plan(settings: Settings, *, score_workers: int | None = None, web_proce
     own_ports = {"web": web_port, "flower": flower_port}
     processes = [
         _process(
-            role, number, counts[role.name], env=env, port=own_ports.get(role.name), ports=ports, settings=settings
+            role,
+            _name(role, shard, number if counts[role.name] > 1 else None),
+            number,
+            env=env | ({} if shard is None else {"SHARD": shard}),
+            port=own_ports.get(role.name),
+            ports=ports,
+            settings=settings,
         )
         for role in ROLES
+        for shard in owners(role.name, settings.score_shard_urls)
         for number in range(1, counts[role.name] + 1)
     ]
     return Plan((*servers, *processes), _urls(settings, env), env, tuple(ports.notes))
@@ -125,8 +132,8 @@ def _servers(settings: Settings, ports: Ports) -> tuple[list[Process], dict[str,
 
 def _process(
     role: Role,
+    name: str,
     number: int,
-    count: int,
     *,
     env: Mapping[str, str],
     port: int | None,
@@ -145,9 +152,12 @@ def _process(
         is_healthy = partial(answers_ok, port, role.health_path)
         if role.name == "web" and settings.tls_certificate_file:
             is_healthy = partial(accepts, port)
-    name = role.name if count == 1 else f"{role.name}-{number}"
     is_alive = partial(answers_ok, port, role.live_path) if port is not None and role.live_path is not None else None
     return Process(name, role.stage, tuple(argv), env, port, is_healthy, role.niceness, is_alive)
+
+
+def _name(role: Role, shard: str | None, number: int | None) -> str:
+    return "-".join(str(part) for part in (role.name, shard, number) if part is not None)
 
 
 def _urls(settings: Settings, env: Mapping[str, str]) -> dict[str, str]:

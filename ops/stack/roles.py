@@ -3,6 +3,7 @@
 The embedded stack starts these; `docker-compose.yml` starts the same commands in containers, which a test compares.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -62,6 +63,19 @@ ROLES: tuple[Role, ...] = (
 
 SET_UP: tuple[str, ...] = ("prepare",)
 """The command that makes keys and a first model, before anything above can start."""
+
+
+_ON_SHARDS = frozenset({"score", "explain", "publish", "beat"})
+"""Roles that each shard has of its own, where scoring is sharded."""
+
+_ONLY_ON_SHARDS = frozenset({"score"})
+"""Of these, the ones with nothing to do elsewhere then; drains deliver what was answered before there were shards."""
+
+
+def owners(name: str, shards: Iterable[str]) -> list[str | None]:
+    """Returns the shards that have a role, None for the processes that belong to none."""
+    own: list[str | None] = [*shards] if name in _ON_SHARDS else []
+    return own if own and name in _ONLY_ON_SHARDS else [None, *own]
 
 
 def role(name: str) -> Role:

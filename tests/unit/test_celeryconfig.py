@@ -1,4 +1,7 @@
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 OWN_PACKAGES = {"web", "workers", "tasks", "ml", "security", "observability", "ops"}
@@ -34,3 +37,12 @@ def test_messages_are_text_and_never_pickle() -> None:
 
     assert celeryconfig.accept_content == ["json"]
     assert celeryconfig.task_serializer == "json"
+
+
+def test_a_shard_s_beat_rings_its_drains_and_nothing_that_serves_all() -> None:
+    script = "import celeryconfig as c; print(c.broker_url, sorted(e['task'] for e in c.beat_schedule.values()))"
+    shard = {"SCORE_SHARD_URLS": '{"s1": "redis://one:6379/0"}', "SHARD": "s1"}
+    run = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | shard, capture_output=True, check=True, text=True
+    )
+    assert run.stdout.strip() == "redis://one:6379/0 ['explanations.drain', 'publishing.drain']"

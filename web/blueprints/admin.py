@@ -108,7 +108,8 @@ def list_models(call: Call) -> HttpAnswer:
         tag="Administration",
         summary="Look at queues, streams and workers",
         description="Depth, age of the oldest message and consumers of every Celery queue; what each consumer of the "
-        "outbox and of the label stream has not acknowledged; the live workers.",
+        "outbox and of the label stream has not acknowledged; the live workers. Where scoring is sharded, each shard "
+        "has queues and an outbox of its own.",
         role=Role.ADMIN,
         answer=Answer(description="The queues.", model=QueuesAnswer, example=examples.QUEUES),
         problems=(problems.UNAVAILABLE,),
@@ -123,6 +124,7 @@ def list_queues(call: Call) -> HttpAnswer:
             "queues": [asdict(queue) for queue in monitor.queues(workers)],
             "outbox": {consumer: asdict(lag) for consumer, lag in monitor.lags().items()},
             "workers": [asdict(worker) for worker in workers],
+            "shards": [asdict(shard) for shard in monitor.shards(workers)],
         }
     )
 

@@ -1,10 +1,11 @@
 """`/health`: whether the process lives, and whether scoring works. Public, because probes carry no token."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flask import Blueprint
 
 from ml.errors import RetryableError
+from tasks.queues import ShardState, WorkerState
 from web import examples
 from web.answers import HttpAnswer, json_answer
 from web.operations import Answer, Call, Operation, operation
@@ -41,7 +42,8 @@ def live(_call: Call) -> HttpAnswer:
         tag="Health",
         summary="Whether scoring works",
         description="200 if the broker is reachable, a scoring worker is alive with a model loaded, and SAFE MODE is "
-        "off; else 503. The body lists each check. A web process with USE_LOCAL_INFERENCE is its own scoring worker.",
+        "off; else 503. The body lists each check. A web process with USE_LOCAL_INFERENCE is its own scoring worker. "
+        "Where scoring is sharded, one shard that can score is enough; the details name those that do not answer.",
         answer=Answer(description="Ready.", model=ReadinessAnswer, example=examples.READY),
         other_answers=(
             Answer(description="Not ready.", model=ReadinessAnswer, status=503, example=examples.NOT_READY),
@@ -65,16 +67,31 @@ def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
     try:
         services.monitor.queues(())
         own = services.local_scoring
-        workers = [] if own else [worker for worker in services.monitor.workers() if worker.queue == "score"]
+        shards = services.monitor.shards(())
+        workers = [] if own else _scoring_workers(services, shards)
     except RetryableError:
         for name in ("broker", "scoring_worker", "model"):
             yield name, False, "Redis is unreachable"
     else:
         loaded = {own.version} if own else {worker.model_version for worker in workers}
         versions = sorted(version for version in loaded if version)
-        yield "broker", True, "reachable"
+        # One shard is enough: without this process the customers of the others would be served by nobody either.
+        yield "broker", not shards or any(shard.reachable for shard in shards), _reached(shards)
         yield "scoring_worker", bool(own or workers), "this process" if own else f"{len(workers)} alive"
         yield "model", bool(versions), ", ".join(versions) or "no scoring worker has a model loaded"
     is_on = safe_mode_state(services).enabled
     # The reason may name what an attacker tries; administrators read it at /admin/safe-mode.
     yield "safe_mode", not is_on, "on" if is_on else "off"
+
+
+def _scoring_workers(services: Services, shards: Sequence[ShardState]) -> list[WorkerState]:
+    """Returns the live workers of queues that can be reached."""
+    served = {shard.shard for shard in shards if shard.reachable} if shards else {None}
+    return [worker for worker in services.monitor.workers() if worker.queue == "score" and worker.shard in served]
+
+
+def _reached(shards: Sequence[ShardState]) -> str:
+    silent = [shard.shard for shard in shards if not shard.reachable]
+    if not silent:
+        return "reachable"
+    return f"{len(shards) - len(silent)} of {len(shards)} shards reachable, not {', '.join(silent)}"

@@ -49,7 +49,7 @@ _SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UN
             problems.SCORING_FAILED,
             problems.DEADLINE,
         ),
-        transactions=lambda body: (body.transaction_id,),
+        transactions=lambda body: {body.transaction_id: body.customer_id},
     ),
 )
 def score_transaction(call: Call) -> HttpAnswer:
@@ -86,7 +86,7 @@ def score_transaction(call: Call) -> HttpAnswer:
         body_example=examples.BATCH,
         answer=Answer(description="One result per transaction.", model=BatchAnswer, example=examples.BATCH_ANSWER),
         problems=_SCORING_PROBLEMS,
-        transactions=lambda body: _claimed_ids(body.transactions),
+        transactions=lambda body: _claimed(body.transactions),
     ),
 )
 def score_batch(call: Call) -> HttpAnswer:
@@ -111,7 +111,7 @@ def score_batch(call: Call) -> HttpAnswer:
         transactions,
         read_item,
         services.dispatcher,
-        chunk_rows=settings.infer_batch_size,
+        chunk_rows=settings.infer_batch_size * max(1, len(settings.open_shards)),
         timeout_seconds=settings.score_timeout_ms / 1000,
     )
     results = [result for chunk in chunks for result in chunk]
@@ -156,23 +156,30 @@ def _scoring_request(call: Call, transaction: Transaction, pointer: str = "") ->
     latest = time.time() + call.services.settings.transaction_max_future_seconds
     if transaction.timestamp > latest:
         raise InvalidBodyError([Violation(f"{pointer}/timestamp", "must not lie that far in the future")])
-    return ScoringRequest(transaction, transaction.fingerprint(), get_correlation_id() or "")
+    placement = call.placements.get(transaction.transaction_id)
+    shard = None if placement is None else placement.shard
+    return ScoringRequest(transaction, transaction.fingerprint(), get_correlation_id() or "", shard)
 
 
 def _recorded(call: Call, request: ScoringRequest) -> ScoringResult | None:
-    """Returns the answer to a transaction that was decided before; None if it was not."""
+    """Returns the answer to a transaction that was decided before, or may have been; None if it was not."""
     record = call.records.get(request.transaction.transaction_id)
-    if record is None:
-        return None
+    if record is None or isinstance(record, WebError):
+        return record
     result = recorded_result(record, request)
     metrics.inference_requests_total.labels(outcome="replayed" if isinstance(result, Scored) else "conflict").inc()
     return result
 
 
-def _claimed_ids(items: Sequence[Any]) -> list[str]:
-    """Returns the different ids that the items of a batch claim."""
-    claimed = map(_transaction_id, items)
-    return list(dict.fromkeys(name for name in claimed if name is not None))
+def _claimed(items: Sequence[Any]) -> dict[str, str]:
+    """Returns the different ids that the items of a batch claim, each with the customer of the first that does."""
+    customers: dict[str, str] = {}
+    for item in items:
+        name = _transaction_id(item)
+        if name is not None and name not in customers:
+            customer = item.get("customer_id")
+            customers[name] = customer if isinstance(customer, str) else ""
+    return customers
 
 
 def _transaction_id(item: Any) -> str | None:

@@ -19,7 +19,7 @@ from ops.processes.spawn import spawn, stop
 from security.roles import Role
 from security.tokens import issue_token
 from settings import Settings
-from tests.integration.workers.conftest import Works, score_worker, wait_until, works
+from tests.integration.workers.conftest import Works, score_worker, settings_of, wait_until, works
 
 __all__ = ["score_worker", "works"]
 
@@ -76,7 +76,7 @@ def running_api(works: Works, **changes: str) -> Iterator[RunningApi]:
         "DEVICE_RATE_LIMIT_CAPACITY": "0",
         **changes,
     }
-    settings = Settings(_env_file=None, **{name.lower(): value for name, value in env.items()})
+    settings = settings_of(env)
     with log.open("wb") as output:
         process = spawn([sys.executable, "-m", "ops", "web"], env=os.environ | env, output=output)
     api = RunningApi(process, port, log, settings)

@@ -1,8 +1,9 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from secrets import token_hex
 from urllib.parse import urlsplit
 
@@ -12,14 +13,18 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
+from ml.rendezvous import choose
 from ml.stores.decisions_redis import RedisDecisionStore
+from ml.stores.placements import Placement
+from ml.stores.placements_redis import RedisPlacements
 from security.admission import AdmissionOutcome, AdmissionPolicy, Bucket
 from security.admission_redis import RedisAdmissionControl, subject_key
 from security.errors import AdmissionUnavailableError
 from tests.contracts.admission import asked, policy
 from tests.contracts.entrance_check import EntranceCheckContract, Make
-from web.entrance import Arrival, Entrance
+from web.entrance import Arrival, Entrance, EntranceCheck, Passage
 from web.entrance_redis import RedisEntranceCheck
+from web.entrance_shards_redis import RedisShardedEntranceCheck
 
 
 @pytest.fixture
@@ -38,6 +43,56 @@ class TestRedisEntranceCheck(EntranceCheckContract):
     def make(self, client: "redis.Redis") -> Make:
         self.decisions = RedisDecisionStore(client, record_ttl_seconds=60, outbox_limit=10**6)
         return lambda rules: make_check(client, rules)
+
+
+class TestRedisShardedEntranceCheck(EntranceCheckContract):
+    """What it finds of old records is the same; every transaction is placed as well."""
+
+    @pytest.fixture
+    def make(self, client: "redis.Redis") -> Make:
+        self.decisions = RedisDecisionStore(client, record_ttl_seconds=60, outbox_limit=10**6)
+        return lambda rules: Placing(make_sharded_check(client, rules))
+
+
+@dataclass
+class Placing:
+    """Names a customer of every transaction, which the contract's arrivals leave out."""
+
+    check: EntranceCheck
+
+    def judge(self, arrivals: Sequence[Arrival]) -> list[Passage]:
+        return self.check.judge(
+            [replace(arrival, customer_ids=tuple("c" for _ in arrival.transaction_ids)) for arrival in arrivals]
+        )
+
+
+def make_sharded_check(client: "redis.Redis", rules: AdmissionPolicy, *open_shards: str) -> RedisShardedEntranceCheck:
+    placements = RedisPlacements(client, record_ttl_seconds=60)
+    admission = RedisAdmissionControl(client, rules)
+    return RedisShardedEntranceCheck(client, admission, placements, open_shards=open_shards or ("s1", "s2", "s3"))
+
+
+def test_transactions_are_placed_by_their_customer_and_stay_there(client: "redis.Redis") -> None:
+    names = [token_hex(8) for _ in range(20)]
+    customers = [f"c-{number % 7}" for number in range(20)]
+    first, second = (
+        make_sharded_check(client, policy(), *shards).judge(
+            [
+                Arrival(asked("a"), tuple(names[:12]), tuple(customers[:12])),
+                Arrival(asked("a")),
+                Arrival(asked("a"), tuple(names[12:]), tuple(customers[12:])),
+            ]
+        )
+        for shards in (("s1", "s2"), ("s3", "s4"))
+    )
+    placed = {**first[0].placements, **first[2].placements}
+    assert placed == {
+        name: Placement(choose(("s1", "s2"), customer), is_new=True)
+        for name, customer in zip(names, customers, strict=True)
+    }
+    assert first[1].placements == {}
+    again = {**second[0].placements, **second[2].placements}
+    assert again == {name: replace(placement, is_new=False) for name, placement in placed.items()}
 
 
 def test_admission_and_lookups_of_any_number_of_requests_are_two_commands_at_once(client: "redis.Redis") -> None:

@@ -1,9 +1,10 @@
 """Real workers of every kind, as processes, on the shared servers."""
 
+import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -41,6 +42,12 @@ def wait_until(condition: Callable[[], bool], *, seconds: float = 30.0, what: st
         if time.monotonic() > until:
             pytest.fail(f"{what} did not come true within {seconds} s")
         time.sleep(0.05)
+
+
+def settings_of(env: Mapping[str, str]) -> Settings:
+    """Returns the settings that a process with this environment has."""
+    values = {name.lower(): json.loads(value) if value[:1] in {"{", "["} else value for name, value in env.items()}
+    return Settings(_env_file=None, **values)
 
 
 @dataclass
@@ -132,7 +139,7 @@ def works(
         "KAFKA_TOPIC_SCORED": f"scored-{run}",
         "KAFKA_TOPIC_RAW": f"raw-{run}",
     }
-    settings = Settings(_env_file=None, **{name.lower(): value for name, value in env.items()})
+    settings = settings_of(env)
     registry = ModelRegistry(settings.models_path)
     version = release(trained.files(), registry=registry, signer=ArtifactSigner.from_settings(settings), metrics={})
     registry.promote(version.model.version)

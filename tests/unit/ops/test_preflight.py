@@ -22,3 +22,15 @@ def test_without_onnxruntime_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(preflight, "find_spec", lambda _name: None)
     with pytest.raises(OpsError, match=r"pip install -r requirements/scoring\.txt"):
         preflight.check_web()
+
+
+def test_what_serves_all_shards_must_not_have_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("USE_LOCAL_INFERENCE")
+    monkeypatch.setenv("SCORE_SHARD_URLS", '{"s1": "redis://127.0.0.1:1/0"}')
+    monkeypatch.setenv("SHARD", "s1")
+    assert preflight.check_worker("score").shard == "s1"
+    for queue in ("labels", "retrain"):
+        with pytest.raises(OpsError, match=f"The {queue} worker serves all shards"):
+            preflight.check_worker(queue)
+    with pytest.raises(OpsError, match="The API serves all shards"):
+        preflight.check_web()

@@ -32,7 +32,7 @@ from security.safe_mode_memory import MemorySafeMode
 from security.signing import SignatureVerifier, sign
 from security.tokens import TokenVerifier, issue_token
 from settings import Settings
-from tasks.queues import QueueState, WorkerState
+from tasks.queues import QueueState, ShardState, WorkerState
 from web.app import create_app
 from web.capacity import scoring_share
 from web.circuit_breaker import CircuitBreaker
@@ -64,6 +64,7 @@ class MemoryQueueMonitor:
 
     live: list[WorkerState] = field(default_factory=lambda: [WorkerState("score@test", "score", "v1", 1.0)])
     reachable: bool = True
+    behind: list[ShardState] = field(default_factory=list)
 
     def workers(self) -> Sequence[WorkerState]:
         self._check()
@@ -76,6 +77,10 @@ class MemoryQueueMonitor:
     def lags(self) -> Mapping[str, Lag]:
         self._check()
         return {"explain": Lag(2, 0.25, 0)}
+
+    def shards(self, workers: Sequence[WorkerState]) -> Sequence[ShardState]:  # noqa: ARG002 - the protocol's
+        self._check()
+        return self.behind
 
     def _check(self) -> None:
         if not self.reachable:

@@ -33,6 +33,18 @@ def test_scoring_workers_can_be_more(tmp_path: Path) -> None:
     assert [name for name in names if name.startswith("score")] == ["score-1", "score-2", "score-3", "score-4"]
 
 
+def test_each_shard_has_its_own_scoring_workers_drains_and_beat(tmp_path: Path) -> None:
+    shards = {"a": "redis://127.0.0.1:1/0", "b": "redis://127.0.0.1:2/0"}
+    processes = plan_of(tmp_path, score_shard_urls=shards).processes
+    by_shard = {
+        shard: [item.name for item in processes if item.env.get("SHARD") == shard] for shard in (None, "a", "b")
+    }
+    assert by_shard["a"] == ["score-a-1", "score-a-2", "explain-a", "publish-a", "beat-a"]
+    assert by_shard["b"] == ["score-b-1", "score-b-2", "explain-b", "publish-b", "beat-b"]
+    # What belongs to no shard serves all of them, and delivers what was answered before there were any.
+    assert by_shard[None][3:] == ["explain", "publish", "labels", "retrain", "web", "beat", "flower"]
+
+
 def test_a_server_that_the_user_names_is_not_embedded(tmp_path: Path, listener: int) -> None:
     plan = plan_of(tmp_path, redis_url=f"redis://:secret@127.0.0.1:{listener}/3")
     assert "valkey" not in [process.name for process in plan.processes]

@@ -1,7 +1,9 @@
 import pytest
 from prometheus_client import REGISTRY
 
+from ml.stores.outbox import Lag
 from security.roles import Role
+from tasks.queues import QueueState, ShardState
 from tests.unit.web.world import World
 from web.schemas import ModelsAnswer, QueuesAnswer, SafeModeAnswer
 
@@ -59,6 +61,19 @@ def test_queues_streams_and_workers_are_shown(world: World) -> None:
     assert body["queues"] == [{"queue": "score", "depth": 3, "oldest_seconds": 0.5, "consumers": 1}]
     assert body["outbox"]["explain"] == {"entries": 2, "oldest_seconds": 0.25, "dead_letters": 0}
     assert body["workers"][0]["model_version"] == "v1"
+
+
+def test_each_shard_shows_its_queues_or_that_it_is_silent(world: World) -> None:
+    depth = QueueState("score", 7, 0.1, 2)
+    world.monitor.behind = [
+        ShardState("s1", reachable=True, queues=[depth], outbox={"explain": Lag(5, 1.5, 0)}),
+        ShardState("s2", reachable=False),
+    ]
+    body = world.get("/admin/queues", role=Role.ADMIN).get_json()
+    QueuesAnswer.model_validate(body)
+    first, second = body["shards"]
+    assert (first["queues"][0]["depth"], first["outbox"]["explain"]["entries"]) == (7, 5)
+    assert second == {"shard": "s2", "reachable": False, "queues": [], "outbox": {}}
 
 
 def test_queues_that_cannot_be_read_are_unavailable(world: World) -> None:

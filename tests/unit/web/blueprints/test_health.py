@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from tasks.queues import WorkerState
+from tasks.queues import ShardState, WorkerState
 from tests.unit.web.world import World
 from web.local_scoring import LocalScoring
 from web.schemas import LivenessAnswer, ReadinessAnswer
@@ -59,3 +59,24 @@ def test_a_process_that_scores_by_itself_is_its_own_scoring_worker(world: World)
     assert failed(world) == []
     checks = world.client.get("/health/ready").get_json()["checks"]
     assert (checks["scoring_worker"]["detail"], checks["model"]["detail"]) == ("this process", "v7")
+
+
+def test_one_shard_that_can_score_is_enough(world: World) -> None:
+    world.monitor.behind = [ShardState("s1", reachable=False), ShardState("s2", reachable=True)]
+    world.monitor.live = [
+        WorkerState("a", "score", "v1", 1.0, "s1"),
+        WorkerState("b", "score", "v2", 1.0, "s2"),
+        WorkerState("c", "score", "v3", 1.0),
+    ]
+    assert failed(world) == []
+    checks = world.client.get("/health/ready").get_json()["checks"]
+    assert checks["broker"]["detail"] == "1 of 2 shards reachable, not s1"
+    assert (checks["scoring_worker"]["detail"], checks["model"]["detail"]) == ("1 alive", "v2")
+
+
+def test_not_ready_when_no_shard_can_score(world: World) -> None:
+    world.monitor.behind = [ShardState("s1", reachable=False), ShardState("s2", reachable=True)]
+    world.monitor.live = [WorkerState("a", "score", "v1", 1.0, "s1")]
+    assert failed(world) == ["scoring_worker", "model"]
+    world.monitor.behind = [ShardState("s1", reachable=False)]
+    assert failed(world) == ["broker", "scoring_worker", "model"]
