@@ -327,11 +327,6 @@ class Settings(BaseSettings):
             )
         return url or None
 
-    @field_validator("shard")
-    @classmethod
-    def _no_shard_if_empty(cls, name: str | None) -> str | None:
-        return name or None
-
     @model_validator(mode="after")
     def _refuse_impossible_shards(self) -> Self:
         for problem in self._shard_problems():

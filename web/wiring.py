@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from redis import Redis
 

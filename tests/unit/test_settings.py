@@ -145,5 +145,5 @@ def test_a_shard_s_process_has_its_queues_and_records_there_and_all_else_in_comm
 
 
 def test_scoring_is_not_sharded_unless_shards_are_named() -> None:
-    plain = Settings(_env_file=None, shard="")
+    plain = Settings(_env_file=None)
     assert (plain.score_shard_urls, plain.open_shards, plain.shard) == ({}, (), None)

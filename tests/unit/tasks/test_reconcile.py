@@ -3,6 +3,7 @@ import pytest
 from ml.errors import StoreUnavailableError
 from ml.reconciliation import ReconciliationReport
 from tasks import reconcile
+from tasks.completeness import CompletenessCheck
 from tasks.reconcile import Reconciler, run_reconciliation
 from tasks.services import provide
 
@@ -23,8 +24,9 @@ def test_an_outbox_that_cannot_be_asked_keeps_no_other_from_its_turn(caplog: pyt
 
 def test_repairs_ring_their_drains_but_for_those_of_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     rung: list[str] = []
-    monkeypatch.setattr(reconcile, "ring", rung.append)
+    monkeypatch.setattr(reconcile, "ring", lambda *names: rung.extend(names))
     reports = [report("explain"), report("publish", repaired=0), report("publish", "s1")]
+    provide(CompletenessCheck, CompletenessCheck([], minutes=1))
     provide(Reconciler, Reconciler([lambda _before_ms, item=item: item for item in reports]))
     run_reconciliation.run()
     assert rung == ["explain"]
