@@ -4,13 +4,15 @@ import sys
 
 from pydantic import ValidationError
 
-from ml.errors import MlError
+from ml.errors import MlError, StoreUnavailableError
 from ops.errors import OpsError
 from security.errors import SecurityError
 
 
 def sentence(error: BaseException) -> str | None:
     """Returns one sentence for an expected failure, None for a defect that deserves its traceback."""
+    if isinstance(error, StoreUnavailableError) and error.__cause__ is not None:
+        return _server_sentence(error.__cause__) or str(error)
     if isinstance(error, OpsError | MlError | SecurityError):
         return str(error)
     if isinstance(error, ValidationError) and error.title == "Settings":

@@ -1,4 +1,4 @@
-"""`python -m ops outbox`: shows what is owed to MongoDB and Kafka, and puts given-up entries back."""
+"""`python -m ops outbox`: shows what is owed to MongoDB and Kafka, puts given-up entries back, repairs what lacks."""
 
 import json
 from collections.abc import Sequence
@@ -7,11 +7,13 @@ from dataclasses import asdict
 import click
 
 from ml.stores.outbox_redis import RedisOutbox
+from ops.outbox_reconciliation import exit_code, reconcile_now, table
 from settings import load_settings
 from tasks.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, outbox_lags
 from tasks.wiring import connect_redis, outbox
 
 _CONSUMER = "operator"
+_MOST_LETTERS = 10_000
 _GROUP = click.Choice(CONSUMER_GROUPS)
 
 
@@ -59,16 +61,52 @@ def dead_letters(group: str, limit: int, as_json: bool) -> None:  # noqa: FBT001
 @click.argument("group", type=_GROUP)
 @click.argument("letters", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Put back every dead letter of the group.")
-def redrive(group: str, letters: Sequence[str], everything: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Put LETTERS (ids as listed by dead-letters) back into the stream for GROUP alone."""
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def redrive(group: str, letters: Sequence[str], everything: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Put LETTERS back into the stream for GROUP alone: ids of letters or of transactions, as dead-letters lists them.
+
+    If one of them is unknown, none is put back.
+    """
     if everything == bool(letters):
         raise click.UsageError("Name letters, or say --all.")
     view = _outbox(group)
-    found = [letter for letter in view.dead_letters(10_000) if everything or letter.letter_id in letters]
-    missing = sorted(set(letters) - {letter.letter_id for letter in found})
+    known = view.dead_letters(_MOST_LETTERS)
+    found = [letter for letter in known if everything or {letter.letter_id, letter.transaction_id} & set(letters)]
+    named = {name for letter in found for name in (letter.letter_id, letter.transaction_id)}
+    missing = sorted(set(letters) - named)
     if missing:
         raise click.ClickException(f"{group} has no dead letter {missing[0]}.")
-    click.echo(f"{view.redrive(found)} put back; the {group} worker delivers them at its next ring.")
+    number = view.redrive(found)
+    if as_json:
+        click.echo(json.dumps({"group": group, "put_back": number}))
+        return
+    click.echo(f"{number} put back; the {group} worker delivers them at its next ring.")
+    if everything and len(known) == _MOST_LETTERS:
+        click.echo("There may be more; say it again.")
+
+
+@command.command()
+@click.option(
+    "--window",
+    "minutes",
+    type=click.IntRange(1, 55),
+    metavar="MINUTES",
+    help="How far back answers are looked for; default: RECONCILE_WINDOW_MINUTES.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def reconcile(context: click.Context, minutes: int | None, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Look in MongoDB and Kafka for what was answered, and put back into the outbox what they lack.
+
+    The exit code is 0 if nothing was missing, 3 if something was and is repaired, 4 if something is lost.
+    """
+    reports = reconcile_now(load_settings(), minutes=minutes)
+    if as_json:
+        click.echo(json.dumps([asdict(report) for report in reports], indent=2))
+    else:
+        for line in table(reports):
+            click.echo(line)
+    context.exit(exit_code(reports))
 
 
 def _outbox(group: str) -> RedisOutbox:

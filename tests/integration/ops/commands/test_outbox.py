@@ -2,11 +2,16 @@ import json
 import os
 import subprocess
 import sys
+import time
 
+import orjson
 import pytest
 import redis
+from pymongo.database import Database
 
-from ml.stores.keys_redis import OUTBOX, SINKS
+from ml.stores.decisions import NewDecision, Reply
+from ml.stores.decisions_redis import RedisDecisionStore
+from ml.stores.keys_redis import OUTBOX, SINKS, answered_key, decision_key
 from ml.stores.outbox_redis import RedisOutbox
 
 
@@ -14,6 +19,7 @@ class TestOutboxCommand:
     @pytest.fixture(autouse=True)
     def _outbox(self, redis_client: redis.Redis) -> None:
         self.client = redis_client
+        self.servers: dict[str, str] = {}
         connection = redis_client.connection_pool.connection_kwargs
         self.url = f"redis://{connection['host']}:{connection['port']}/{connection['db']}"
         self.explain = RedisOutbox(
@@ -23,7 +29,7 @@ class TestOutboxCommand:
     def run(self, *arguments: str, code: int = 0) -> str:
         result = subprocess.run(
             [sys.executable, "-m", "ops", "outbox", *arguments],
-            env=os.environ | {"REDIS_URL": self.url},
+            env=os.environ | {"REDIS_URL": self.url} | self.servers,
             capture_output=True,
             text=True,
             timeout=60,
@@ -51,6 +57,62 @@ class TestOutboxCommand:
         assert [entry.transaction_id for entry in self.explain.read_new(5)] == ["t-1"]
         assert "1 put back" in self.run("redrive", "explain", "--all")
         assert "no dead letters" in self.run("dead-letters", "explain")
+
+    def test_redrives_by_transaction_as_well_and_tells_programs(self) -> None:
+        self.bury("t-1", "t-2", "t-3")
+        assert json.loads(self.run("redrive", "explain", "t-2", "--json")) == {"group": "explain", "put_back": 1}
+        assert "no dead letter t-9" in self.run("redrive", "explain", "t-1", "t-9", code=1)
+        assert self.explain.lag().dead_letters == 2
+
+    def answer(self, *names: str) -> None:
+        decisions = RedisDecisionStore(self.client, record_ttl_seconds=60, outbox_limit=100)
+        for name in names:
+            transaction = {"transaction_id": name, "customer_id": "c", "timestamp": 1, "channel": "pos"}
+            decision = {"transaction_id": name, "model_version": "v", "scored_at": "2026-01-01T00:00:00.000Z"}
+            decisions.commit(
+                [NewDecision(name, "f" * 32, orjson.dumps(decision), orjson.dumps(transaction), b"{}")],
+                Reply(None, "b", {}),
+            )
+        # Only minutes that are over are looked at.
+        minute = int(time.time() // 60)
+        for past in (minute - 1, minute):
+            if self.client.exists(answered_key(past)):
+                self.client.rename(answered_key(past), answered_key(past - 2))
+
+    def test_reconciles_over_a_window_and_its_exit_code_tells(
+        self, mongo_url: str, mongo_database: Database, kafka_bootstrap: str
+    ) -> None:
+        self.servers = {
+            "MONGO_URL": mongo_url,
+            "MONGO_DATABASE": mongo_database.name,
+            "KAFKA_BOOTSTRAP": kafka_bootstrap,
+            "KAFKA_TOPIC_SCORED": f"scored-{mongo_database.name}",
+        }
+        assert "explain" in self.run("reconcile", code=0)
+        self.answer("t-1", "t-2")
+        for sink in SINKS:  # both sinks said that they have them, and neither does
+            view = RedisOutbox(self.client, stream=OUTBOX, group=sink, groups=SINKS, consumer="w", claim_idle_ms=1000)
+            view.acknowledge(view.read_new(10))
+        reports = json.loads(self.run("reconcile", "--window", "10", "--json", code=3))
+        assert [(report["sink"], report["answered"], report["repaired"]) for report in reports] == [
+            ("explain", 2, 2),
+            ("publish", 2, 2),
+        ]
+        again = json.loads(self.run("reconcile", "--json", code=0))
+        assert [(report["waiting"], report["repaired"]) for report in again] == [(2, 0), (2, 0)]
+        self.client.delete(*map(decision_key, ("t-1", "t-2")))
+        view = RedisOutbox(self.client, stream=OUTBOX, group="explain", groups=SINKS, consumer="w", claim_idle_ms=1000)
+        view.acknowledge(view.read_new(10))
+        lost = json.loads(self.run("reconcile", "--json", code=4))
+        assert lost[0]["lost"] == 2
+
+    def test_reconciling_without_a_server_is_one_sentence(self) -> None:
+        self.answer("t-1")
+        self.explain.acknowledge(self.explain.read_new(1))
+        self.servers = {"MONGO_URL": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200"}
+        output = self.run("reconcile", code=1)
+        assert output.strip() == "MongoDB did not answer; is it running, and is MONGO_URL right?"
+        assert "No such option" in self.run("reconcile", "--windows", "5", code=2)
 
     def test_refuses_what_makes_no_sense_in_a_sentence(self) -> None:
         assert "Name letters, or say --all." in self.run("redrive", "explain", code=2)
