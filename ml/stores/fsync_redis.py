@@ -8,6 +8,7 @@ from redis.exceptions import ResponseError
 from ml.errors import StoreUnavailableError
 from ml.stores.failures_redis import redis_failures_as_unavailable
 from ml.stores.keys_redis import BARRIER
+from ml.stores.persistence_redis import appendfsync
 
 _BARRIER_TTL_SECONDS = 60
 
@@ -15,8 +16,9 @@ _BARRIER_TTL_SECONDS = 60
 class RedisFsync:
     """A barrier: what the server had taken from anybody before it is on its disk afterwards.
 
-    The wait is as long as the server's fsync: with `appendfsync always` it is over at once, with `everysec` it takes
-    up to a second. Source: the commands reference of WAITAOF, which Redis has since 7.2.
+    With `appendfsync always` the server itself replies to nobody before everything is on disk, so there is nothing to
+    wait for; whether it does so is asked each time, because it may be changed while it runs. With `everysec` the wait
+    takes up to a second. Source: the commands reference of WAITAOF, which Redis has since 7.2.
 
     Args:
         client: a Redis client.
@@ -27,12 +29,23 @@ class RedisFsync:
         self._client: Any = client  # redis-py types each reply as a union over decoding modes
         self._patience_ms = max(1, int(patience_seconds * 1000))
 
+    def is_at_once(self) -> bool:
+        """Returns whether the server replies only when everything is on its disk.
+
+        Raises:
+            StoreUnavailableError: the server cannot be reached.
+        """
+        with redis_failures_as_unavailable():
+            return appendfsync(self._client) == "always"
+
     def wait(self) -> None:
         """Returns once everything before is on disk.
 
         Raises:
             StoreUnavailableError: it is not known to be; it may be there all the same.
         """
+        if self.is_at_once():
+            return
         try:
             with redis_failures_as_unavailable():
                 servers = self._written()

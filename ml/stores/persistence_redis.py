@@ -1,7 +1,6 @@
 """What a Redis server keeps when it dies, and what it forgets when it is full."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,22 +37,33 @@ def read_persistence(client: "redis.Redis") -> Persistence:
     """
     with redis_failures_as_unavailable():
         facts: dict[str, Any] = client.info()
-        appendfsync = None
-        with suppress(ResponseError):  # CONFIG is renamed or forbidden
-            appendfsync = _text(client.config_get("appendfsync"))
+        policy = appendfsync(client)
     # Valkey calls itself 7.2 in the field that clients of Redis read.
     version = tuple(int(part) for part in str(facts["redis_version"]).split(".")[:2])
     return Persistence(
         has_aof=bool(facts["aof_enabled"]),
-        appendfsync=appendfsync,
+        appendfsync=policy,
         eviction=str(facts["maxmemory_policy"]),
         knows_barrier=version >= _BARRIER_SINCE,
     )
 
 
-def _text(reply: Any) -> str | None:
-    value = next(iter(reply.values()), None)
-    return value.decode() if isinstance(value, bytes) else value
+def appendfsync(client: Any) -> str | None:
+    """Returns when a server writes its append-only file to disk; None if it has none, or does not tell.
+
+    Raises:
+        redis.exceptions.RedisError: it cannot be reached.
+    """
+    try:
+        reply = client.config_get("append*")
+    except ResponseError:  # CONFIG is renamed or forbidden
+        return None
+    told = {_text(name): _text(value) for name, value in reply.items()}
+    return told["appendfsync"] if told["appendonly"] == "yes" else None
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def broken_promises(server: Persistence, *, waits_for_disk: bool) -> Iterator[str]:

@@ -20,14 +20,16 @@ def strict_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-class TestRedisFsyncedDecisions(DecisionStoreContract):
+class TestRedisFsyncedDecisionsOnAServerThatWritesAtOnce(DecisionStoreContract):
+    policy = "always"
+
     @pytest.fixture(autouse=True)
     def _store(self, strict_url: str) -> None:
         self.client = redis.Redis.from_url(strict_url)
         self.client.flushdb()
-        self.client.config_set("appendfsync", "always")
+        self.client.config_set("appendfsync", self.policy)
         records = RedisDecisionStore(self.client, record_ttl_seconds=60, outbox_limit=100)
-        self.store = RedisFsyncedDecisions(records, self.client, RedisFsync(self.client, patience_seconds=0.3))
+        self.store = RedisFsyncedDecisions(records, self.client, RedisFsync(self.client, patience_seconds=2))
 
     def replies(self, address: str) -> list[dict]:
         return [orjson.loads(reply) for reply in reversed(self.client.lrange(address, 0, -1))]
@@ -41,7 +43,7 @@ class TestRedisFsyncedDecisions(DecisionStoreContract):
         with pytest.raises(StoreUnavailableError, match="disk"):
             self.commit(new_decision("t-1", score=0.25))
         assert self.client.llen("shrike:reply:test") == 0
-        self.client.config_set("appendfsync", "always")
+        self.client.config_set("appendfsync", self.policy)
         assert self.commit(new_decision("t-1", score=0.75)).outcomes == (CommitOutcome.REPLAYED,)
         assert self.replies("shrike:reply:test")[0]["results"][0]["decision"]["score"] == 0.25
 
@@ -58,3 +60,7 @@ class TestRedisFsyncedDecisions(DecisionStoreContract):
                 self.commit(new_decision("t-1"))
         finally:
             self.client.config_set("appendonly", "yes")
+
+
+class TestRedisFsyncedDecisionsOnAServerThatWritesOnceASecond(TestRedisFsyncedDecisionsOnAServerThatWritesAtOnce):
+    policy = "everysec"
