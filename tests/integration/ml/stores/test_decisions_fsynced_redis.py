@@ -53,14 +53,6 @@ class TestRedisFsyncedDecisionsOnAServerThatWritesAtOnce(DecisionStoreContract):
         with pytest.raises(StoreUnavailableError, match="disk"):
             self.store.commit([new_decision("t-1")], Reply(None, "b-2", {}))
 
-    def test_a_server_without_an_append_only_file_answers_nobody(self) -> None:
-        self.client.config_set("appendonly", "no")
-        try:
-            with pytest.raises(StoreUnavailableError):
-                self.commit(new_decision("t-1"))
-        finally:
-            self.client.config_set("appendonly", "yes")
-
 
 class TestRedisFsyncedDecisionsOnAServerThatWritesOnceASecond(TestRedisFsyncedDecisionsOnAServerThatWritesAtOnce):
     policy = "everysec"

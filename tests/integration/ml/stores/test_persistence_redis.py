@@ -3,6 +3,8 @@ from dataclasses import replace
 import pytest
 import redis
 
+from ml.errors import StoreUnavailableError
+from ml.stores.fsync_redis import RedisFsync
 from ml.stores.persistence_redis import Persistence, broken_promises, read_persistence
 
 SOUND = Persistence(has_aof=True, appendfsync="everysec", eviction="noeviction", knows_barrier=True)
@@ -17,6 +19,8 @@ def test_a_running_server_that_is_changed_is_found_out(redis_client: redis.Redis
     redis_client.config_set("maxmemory-policy", "allkeys-lru")
     redis_client.config_set("appendonly", "no")
     try:
+        with pytest.raises(StoreUnavailableError, match="disk"):
+            RedisFsync(redis_client, patience_seconds=1).wait()
         found = " ".join(broken_promises(read_persistence(redis_client), waits_for_disk=False))
     finally:
         redis_client.config_set("maxmemory-policy", "noeviction")
