@@ -1,4 +1,4 @@
-"""SAFE MODE: one switch that every process obeys; while it is on, nothing is scored.
+"""SAFE MODE: one switch that every process obeys; while it is on, no model scores.
 
 It is turned on by an administrator, or by a process that finds a model, key or environment it must not trust.
 The first cause stands until somebody turns it off; later causes are audited but do not replace it, so the
@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
 from security.errors import SecurityError
@@ -45,9 +45,9 @@ class SafeModeState:
 
 @dataclass(frozen=True, slots=True)
 class SafeModeEvent:
-    """One audited change or cause."""
+    """One audited change or cause; `kept` is a refusal to turn it off, because the self-test failed."""
 
-    action: Literal["enabled", "disabled"]
+    action: Literal["enabled", "disabled", "kept"]
     reason: str
     by: str
     at: str
@@ -68,7 +68,14 @@ class SafeModeStore(Protocol):
         ...
 
     def disable(self, by: str) -> SafeModeState:
-        """Turns SAFE MODE off and returns the state; if it was off already, nothing changes."""
+        """Turns SAFE MODE off and returns the state.
+
+        Where it is off already this confirms it: a process that saw it on, and does not believe an older "off", obeys.
+        """
+        ...
+
+    def note_refusal(self, reason: str, by: str) -> None:
+        """Audits that somebody wanted to turn SAFE MODE off and was refused, and why."""
         ...
 
     def events(self, limit: int) -> list[SafeModeEvent]:
@@ -79,6 +86,12 @@ class SafeModeStore(Protocol):
 UNKNOWN = SafeModeState(enabled=True, reason="the SAFE MODE switch has not been readable yet", by="this process")
 """What a process assumes before its first successful read."""
 
+NEVER_SET = SafeModeState(enabled=False)
+"""The switch of a platform where nobody has ever turned it on or off."""
+
+ALTERED = SafeModeState(enabled=True, reason="the SAFE MODE switch was altered by a stranger", by="this process")
+"""What a switch counts as whose content does not fit its seal."""
+
 
 class CachedSafeMode:
     """The switch as the request path reads it: from memory, refreshed by one shared read per interval.
@@ -86,6 +99,9 @@ class CachedSafeMode:
     A read that fails keeps the last known state: a process that knew SAFE MODE was on stays shut, one that knew
     it was off goes on, because without Redis nothing is scored anyway. Before the first successful read the
     state is `UNKNOWN`, which is on.
+
+    Off is believed only if it is newer than the last state seen: a switch that vanished, or an old "off" put back in
+    its place, opens nothing in a process that knows better. On is believed in any case.
 
     Safe for threads and greenlets. Exactly one caller per interval pays for the read, the others never wait.
     That caller can wait as long as the store's client does, so give the client a short socket timeout, or call
@@ -110,6 +126,7 @@ class CachedSafeMode:
         self._reading = threading.Lock()
         self._known = UNKNOWN
         self._due = float("-inf")
+        self._newest_since = ""
 
     def state(self) -> SafeModeState:
         """Returns the known state, read again if it is older than the interval and nobody else is reading."""
@@ -129,7 +146,11 @@ class CachedSafeMode:
     def _read(self) -> None:
         # Fails as it stood: the last known state is kept, and before the first read that is UNKNOWN, shut.
         with contextlib.suppress(SafeModeUnavailableError):
-            self._known = self._store.read()
+            state = self._store.read()
+            # RFC 3339 in UTC with microseconds sorts by time.
+            if state.enabled or state.since >= self._newest_since:
+                self._known = state
+                self._newest_since = max(self._newest_since, state.since)
         self._due = self._clock() + self._refresh_seconds
 
 
@@ -139,6 +160,14 @@ def clipped(reason: str) -> str:
 
 
 def timestamp(now: datetime | None = None) -> str:
-    """Returns a moment as the state shows it: RFC 3339 in UTC with milliseconds."""
+    """Returns a moment as the state shows it: RFC 3339 in UTC with microseconds."""
     moment = (now or datetime.now(UTC)).astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def later_timestamp(than: str) -> str:
+    """Returns now, or a microsecond after `than` if the clock that made it was ahead; empty is before everything."""
+    now = timestamp()
+    if now > than:
+        return now
+    return timestamp(datetime.fromisoformat(than) + timedelta(microseconds=1))

@@ -270,7 +270,7 @@ def outbox(settings: Settings, group: str, *, consumer: str, client: "Redis | No
 
 def safe_mode_store(settings: Settings, client: "Redis | None" = None) -> RedisSafeMode:
     """Returns the SAFE MODE state that all processes share."""
-    return RedisSafeMode(client or connect_redis(settings))
+    return RedisSafeMode(client or connect_redis(settings), message_signer(settings))
 
 
 def accepted_version(settings: Settings, client: "Redis | None" = None) -> RedisAcceptedVersion:

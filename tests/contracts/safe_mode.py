@@ -38,12 +38,28 @@ class SafeModeContract:
         assert store.read() == state
         assert [event.action for event in store.events(10)] == ["disabled", "enabled"]
 
-    def test_turning_it_off_twice_changes_nothing(self, store: SafeModeStore) -> None:
-        assert store.disable("nobody") == SafeModeState(enabled=False)
-        store.enable("broken", "a")
-        first = store.disable("admin")
-        assert store.disable("another") == first
+    def test_turning_it_off_again_confirms_it(self, store: SafeModeStore) -> None:
+        """Processes that remember it to be on, of a Redis that forgot, obey nothing older."""
+        for by in ("admin", "another"):
+            state = store.disable(by)
+            assert (state.enabled, state.reason, state.by) == (False, "", by)
+            assert store.read() == state
+        assert [event.by for event in store.events(10)] == ["another", "admin"]
+        store.disable("another")
         assert len(store.events(10)) == 2
+
+    def test_a_refusal_is_audited_and_changes_nothing(self, store: SafeModeStore) -> None:
+        state = store.enable("broken", "a")
+        store.note_refusal("still broken", "admin")
+        assert store.read() == state
+        newest = store.events(1)[0]
+        assert (newest.action, newest.reason, newest.by) == ("kept", "still broken", "admin")
+
+    def test_each_state_is_later_than_the_one_before(self, store: SafeModeStore) -> None:
+        moments = [
+            (store.enable(str(number), "a") if number % 2 else store.disable("b")).since for number in range(9)
+        ]
+        assert moments == sorted(set(moments))
 
     def test_the_same_cause_after_it_was_turned_off_is_audited_again(self, store: SafeModeStore) -> None:
         store.enable("broken", "a")
