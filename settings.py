@@ -178,6 +178,17 @@ class Settings(BaseSettings):
         "or published, a retry is decided anew, replays and request rates are not checked; tokens and signatures are. "
         "For web and score workers alike; refused in production.",
     )
+    safe_mode_policy: Literal["reject", "rules"] = Field(
+        "reject",
+        description="While SAFE MODE is on, scoring answers 503 (reject), or conservative rules decide (rules) and "
+        "every answer says so; for web and score workers alike.",
+    )
+    safe_mode_approve_up_to: float = Field(
+        50.0, ge=0, description="Largest amount that the rules of SAFE MODE approve, in any currency."
+    )
+    safe_mode_decline_from: float = Field(
+        1000.0, ge=0, description="Amount from which the rules of SAFE MODE decline, in any currency."
+    )
     cb_max_failures: int = Field(5, ge=1, description="Failures within CB_WINDOW_SEC that open the circuit breaker.")
     cb_window_sec: float = Field(30.0, gt=0, description="Window in which failures are counted.")
     cb_open_sec: float = Field(15.0, gt=0, description="How long an open breaker refuses.")
@@ -349,6 +360,12 @@ class Settings(BaseSettings):
             yield "SCORE_SHARDS_RETIRING names every shard; one must take the transactions."
         if shards and self.use_local_inference:
             yield "USE_LOCAL_INFERENCE scores in the web process and SCORE_SHARD_URLS on shards; choose one."
+
+    @model_validator(mode="after")
+    def _refuse_rules_that_overlap(self) -> Self:
+        if self.safe_mode_decline_from < self.safe_mode_approve_up_to:
+            raise ValueError("SAFE_MODE_DECLINE_FROM is below SAFE_MODE_APPROVE_UP_TO.")
+        return self
 
     @model_validator(mode="after")
     def _refuse_insecure_production(self) -> Self:

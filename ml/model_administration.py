@@ -4,17 +4,13 @@ import logging
 
 from ml.artifacts import load
 from ml.features.schema import schema_hash
-from ml.registry import ModelRegistry, RegistryError, RegistryState
+from ml.registry import ModelRegistry, OlderVersionError, RegistryState, UnknownVersionError
 from ml.stores.accepted_version import AcceptedVersion
 from security.artifact_keys import ArtifactVerifier
 from security.audit import AuditEvent, AuditLog
 from security.safe_mode import timestamp
 
 _log = logging.getLogger(__name__)
-
-
-class OlderVersionError(RegistryError):
-    """The version is older than the last accepted one, and nobody said that it may be."""
 
 
 class ModelAdministration:
@@ -44,7 +40,8 @@ class ModelAdministration:
         Raises:
             ArtifactError: the version fails a check.
             OlderVersionError: it is older than the last accepted one.
-            RegistryError: there is no such version, or the registry cannot be written.
+            UnknownVersionError: there is no such version.
+            RegistryError: the registry cannot be read or written.
             security.audit.AuditUnavailableError: the audit cannot be written; nothing was changed.
             StoreUnavailableError: the mark cannot be read.
         """
@@ -72,9 +69,9 @@ class ModelAdministration:
         state = self._registry.state()
         target = version or next(reversed(state.previous), None)
         if target is None:
-            raise RegistryError("there is no earlier champion to roll back to")
+            raise UnknownVersionError("there is no earlier champion to roll back to")
         if target not in state.previous:
-            raise RegistryError(f"{target} was never champion; promote it instead")
+            raise UnknownVersionError(f"{target} was never champion; promote it instead")
         self._check(target)
         if not allow_older:
             raise OlderVersionError(f"{target} is older than {state.high_water_mark}, the last accepted")
@@ -84,6 +81,7 @@ class ModelAdministration:
         return self._registry.rollback(target)
 
     def _check(self, version: str) -> None:
+        self._registry.require(version)
         load(self._registry.directory(version), verifier=self._verifier, feature_schema_hash=schema_hash())
 
     def _note(self, action: str, by: str, reason: str, **details: str) -> None:

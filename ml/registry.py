@@ -48,6 +48,14 @@ class RegistryError(MlError):
     """The registry refuses: unknown or older version, nothing to roll back to, or an unusable folder."""
 
 
+class UnknownVersionError(RegistryError):
+    """There is no such version, or no earlier champion to go back to."""
+
+
+class OlderVersionError(RegistryError):
+    """The version is older than the last accepted one, and nobody said that it may be."""
+
+
 _VersionText = Annotated[str, Field(pattern=f"^{VERSION.pattern}$")]
 
 
@@ -124,7 +132,7 @@ class ModelRegistry:
             RegistryError: the text is no version id, so it names no directory here.
         """
         if not is_version(version):
-            raise RegistryError(f"{version!r} is not a version id")
+            raise UnknownVersionError(f"{version!r} is not a version id")
         return self.path / version
 
     def versions(self) -> list[VersionInfo]:
@@ -145,13 +153,13 @@ class ModelRegistry:
         Raises:
             RegistryError: the version does not exist, or is older than the high-water mark.
         """
-        self._require(version)
+        self.require(version)
         with self._locked():
             state = self.state()
             if state.champion == version:
                 return state
             if state.high_water_mark is not None and version < state.high_water_mark:
-                raise RegistryError(
+                raise OlderVersionError(
                     f"{version} is older than {state.high_water_mark}, the last accepted; roll back instead"
                 )
             previous = state.previous if state.champion is None else (*state.previous, state.champion)
@@ -177,10 +185,10 @@ class ModelRegistry:
             state = self.state()
             version = version or next(reversed(state.previous), None)
             if version is None:
-                raise RegistryError("there is no earlier champion to roll back to")
+                raise UnknownVersionError("there is no earlier champion to roll back to")
             if version not in state.previous:
-                raise RegistryError(f"{version} was never champion; promote it instead")
-            self._require(version)
+                raise UnknownVersionError(f"{version} was never champion; promote it instead")
+            self.require(version)
             last = len(state.previous) - 1 - state.previous[::-1].index(version)
             return self._write(
                 RegistryState(
@@ -198,7 +206,7 @@ class ModelRegistry:
             RegistryError: the version does not exist, or is the champion.
         """
         if version is not None:
-            self._require(version)
+            self.require(version)
         with self._locked():
             state = self.state()
             if version is not None and version == state.champion:
@@ -230,9 +238,14 @@ class ModelRegistry:
             aliases=tuple(alias for alias, holder in parts if holder == version),
         )
 
-    def _require(self, version: str) -> None:
+    def require(self, version: str) -> None:
+        """Returns if there is such a version, readable or not.
+
+        Raises:
+            UnknownVersionError: there is none.
+        """
         if not (self.directory(version) / MANIFEST_NAME).is_file():
-            raise RegistryError(f"there is no version {version}")
+            raise UnknownVersionError(f"there is no version {version}")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ml.decision import Breakdown, Decision
 from ml.explanation import top_reasons
 from ml.findings import Findings, findings
+from ml.safe_mode_rules import SafeModeRules
 from ml.scoring_batch import ResultStatus, ScoringBatch, ScoringRequest, Settled
 from ml.stores.decisions import CommitOutcome, CommitReport, DecisionStore, NewDecision, Reply
 from ml.stores.features import FeatureStore
@@ -76,6 +77,7 @@ class ScoringPipeline:
         decisions: where decisions are recorded and answered.
         slot: holds the model; an empty slot answers `safe_mode`.
         safe_mode: returns the reason for SAFE MODE, or None when scoring is allowed.
+        rules: decide while SAFE MODE is on; without them nothing is decided then.
         unrecorded: answers batches that ask for no record; without it they are recorded like all others, so that
             sender and scoring process must both be in PERF_MODE for a decision to leave no record.
         now_ms: the clock, epoch milliseconds.
@@ -88,6 +90,7 @@ class ScoringPipeline:
         decisions: DecisionStore,
         slot: ModelSlot,
         safe_mode: Callable[[], str | None],
+        rules: SafeModeRules | None = None,
         unrecorded: DecisionStore | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -95,6 +98,7 @@ class ScoringPipeline:
         self._decisions = decisions
         self._slot = slot
         self._safe_mode = safe_mode
+        self._rules = rules
         self._unrecorded = unrecorded or decisions
         self._now_ms = now_ms
 
@@ -113,9 +117,12 @@ class ScoringPipeline:
         if now_ms >= batch.deadline_ms:
             return BatchReport(settled=Counter({ResultStatus.EXPIRED: len(batch.requests)}), queue_ms=queue_ms)
         model, blocked = self._slot.current, self._safe_mode()
-        if model is None or blocked is not None:
+        if blocked is not None and self._rules is not None:
+            decided = self._decide_by_rules(batch.requests, self._rules)
+        elif model is None or blocked is not None:
             return self._refuse(batch, blocked or "no model is loaded", queue_ms)
-        decided = self._decide(batch.requests, model)
+        else:
+            decided = self._decide(batch.requests, model)
         entries = [answer.entry for answer in decided.answers]
         timings = {"queue_ms": queue_ms, "features_ms": decided.features_ms, "model_ms": decided.model_ms}
         commit = self._store(batch).commit(entries, Reply(batch.reply_to, batch.batch_id, timings))
@@ -155,7 +162,7 @@ class ScoringPipeline:
         matrix = self._features.observe([request.transaction for request in requests])
         observed = time.perf_counter()
         scores = model.predict(matrix.vectors, matrix.sequences)
-        scored_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        scored_at = _now()
         rows = zip(requests, findings(matrix, scores), _rounded(scores.score), _breakdowns(scores), strict=True)
         answers = [
             _answer(request, model, found, score=score, parts=parts, scored_at=scored_at)
@@ -167,6 +174,15 @@ class ScoringPipeline:
             features_ms=round((observed - started) * 1000, 3),
             model_ms=round((finished - observed) * 1000, 3),
         )
+
+    def _decide_by_rules(self, requests: Sequence[ScoringRequest], rules: SafeModeRules) -> "_Decided":
+        started = time.perf_counter()
+        # The rules do not look at it, but the histories must know these transactions when the model is back.
+        self._features.observe([request.transaction for request in requests])
+        observed = time.perf_counter()
+        scored_at = _now()
+        answers = tuple(_Answer(*rules.entry(request, scored_at=scored_at)) for request in requests)
+        return _Decided(answers, features_ms=round((observed - started) * 1000, 3), model_ms=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +217,10 @@ def _answer(
     )
     facts = {"findings": found.wire(), "model": {"version": model.version, "hash": model.manifest_hash}}
     return _Answer(_record(request, decision, facts), decision)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _breakdowns(scores: "ModelScores") -> Iterator[Breakdown]:

@@ -3,7 +3,7 @@
 | key | type | life | holds |
 | --- | --- | --- | --- |
 | `shrike:safe_mode` | hash | for ever | `enabled` (0 or 1), `reason`, `by`, `since`, and the `seal` of these |
-| `shrike:safe_mode:audit` | list | for ever, newest 1,000 | one JSON per event: `action`, `reason`, `by`, `at`, `seal` |
+| `shrike:safe_mode:audit` | list | for ever, newest 1,000 | JSON with `action`, `reason`, `by`, `at`, `seal` |
 
 State and events are sealed with the message key: whoever can write to Redis, and nothing else, can neither turn SAFE
 MODE off nor put words into the audit. A state that was altered counts as on.

@@ -10,6 +10,7 @@ from ml.sinks import ExplanationSink, LabelSink, PublicationSink
 from ml.stores.outbox_redis import RedisOutbox
 from observability import metrics
 from tasks.app import app
+from tasks.audit import AuditCourier
 from tasks.doorbells import ring
 from tasks.services import require
 
@@ -21,11 +22,12 @@ _log = logging.getLogger(__name__)
 
 @app.task(name="explanations.drain")
 def drain_explanations() -> None:
-    """Stores the explanations of what was answered."""
+    """Stores the explanations of what was answered, and what happened to SAFE MODE."""
     report = _drain("explain", require(ExplanationSink))
     metrics.explanations_stored_total.labels(sink="mongo").inc(report.delivered)
     for seconds in report.write_seconds:
         metrics.mongo_write_ms.observe(seconds * 1000)
+    require(AuditCourier).carry()
 
 
 @app.task(name="publishing.drain")

@@ -4,13 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ml.registry import ModelRegistry
+from ml.safe_mode_rules import SafeModeRules
 from ml.scoring import ModelSlot, ScoringPipeline
 from ml.stores.decisions_unrecorded_redis import RedisUnrecordedDecisions
+from ml.stores.features import AppliedLabel
 from security.artifact_keys import ArtifactVerifier
 from security.safe_mode import CachedSafeMode, SafeModeStore
 from settings import Settings
 from tasks.model_loading import ModelKeeper, OpenModel, open_champion, slot_version
 from tasks.wiring import accepted_version, connect_redis, decision_store, feature_store
+
+_NOBODY = AppliedLabel(
+    transaction_id="self test", customer_id="self test", terminal_id="self test", is_fraud=False, known_at=0
+)
+"""A label for names that nobody can have, so that looking it up is a round trip that changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +28,15 @@ class Scorer:
         pipeline: scores a batch.
         keeper: loads the champion; to be refreshed before the first batch and again and again.
         version: tells the loaded model's version, None while there is none.
+        can_decide: tells whether a batch would be decided now, by the model or by the rules.
+        test: opens the champion anew and reaches every store, or raises what is wrong.
     """
 
     pipeline: ScoringPipeline
     keeper: ModelKeeper
     version: Callable[[], str | None]
+    can_decide: Callable[[], bool]
+    test: Callable[[], None]
 
 
 def build_scorer(
@@ -61,14 +72,37 @@ def build_scorer(
         name=name,
         open_model=open_model,
     )
+    features = feature_store(settings, timeout_seconds=timeout_seconds)
+    decisions = decision_store(settings, client, timeout_seconds=timeout_seconds)
+    rules = safe_mode_rules(settings)
     pipeline = ScoringPipeline(
-        features=feature_store(settings, timeout_seconds=timeout_seconds),
-        decisions=decision_store(settings, client, timeout_seconds=timeout_seconds),
+        features=features,
+        decisions=decisions,
         slot=slot,
         safe_mode=lambda: _reason(safe_mode),
+        rules=rules,
         unrecorded=RedisUnrecordedDecisions(client) if settings.perf_mode else None,
     )
-    return Scorer(pipeline, keeper, slot_version(slot))
+
+    def test() -> None:
+        keeper.test()
+        decisions.find(_NOBODY.transaction_id)
+        features.apply_labels([_NOBODY])
+
+    return Scorer(
+        pipeline,
+        keeper,
+        version=slot_version(slot),
+        can_decide=lambda: slot.current is not None or (rules is not None and safe_mode.state().enabled),
+        test=test,
+    )
+
+
+def safe_mode_rules(settings: Settings) -> SafeModeRules | None:
+    """Returns the rules that decide while SAFE MODE is on, None where nothing is decided then."""
+    if settings.safe_mode_policy != "rules":
+        return None
+    return SafeModeRules(approve_up_to=settings.safe_mode_approve_up_to, decline_from=settings.safe_mode_decline_from)
 
 
 def _reason(safe_mode: CachedSafeMode) -> str | None:

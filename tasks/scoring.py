@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from prometheus_client import Histogram
 
+from ml.safe_mode_rules import RULES_VERSION
 from ml.scoring import BatchReport, ScoringPipeline
 from ml.scoring_batch import ScoringBatch, ScoringRequest
 from observability import metrics
@@ -112,9 +113,9 @@ def _measure(report: BatchReport, seconds: float) -> None:
                 "decision": decision.decision.value,
                 "score": decision.score,
                 "model_version": decision.model_version,
-                # The signature, of the message or of the request, and the model's hashes were verified, or this line
-                # would not be reached.
+                # The signature, of the message or of the request, and the hashes of a model were verified, or this line
+                # would not be reached; rules have none.
                 "sig_verified": True,
-                "hash_verified": True,
+                "hash_verified": decision.model_version != RULES_VERSION,
             },
         )

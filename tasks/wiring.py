@@ -37,6 +37,7 @@ from security.safe_mode_redis import RedisSafeMode
 from settings import Settings
 from tasks.message_queue_redis import RedisMessageQueue
 from tasks.pinned_redis import PinnedConnectionPool
+from tasks.self_test_redis import RedisSelfTestExchange
 
 if TYPE_CHECKING:
     from pymongo.database import Database
@@ -271,6 +272,11 @@ def outbox(settings: Settings, group: str, *, consumer: str, client: "Redis | No
 def safe_mode_store(settings: Settings, client: "Redis | None" = None) -> RedisSafeMode:
     """Returns the SAFE MODE state that all processes share."""
     return RedisSafeMode(client or connect_redis(settings), message_signer(settings))
+
+
+def self_test_exchange(settings: Settings, client: "Redis | None" = None) -> RedisSelfTestExchange:
+    """Returns where self-tests are asked for and answered."""
+    return RedisSelfTestExchange(client or connect_redis(settings), message_signer(settings))
 
 
 def accepted_version(settings: Settings, client: "Redis | None" = None) -> RedisAcceptedVersion:

@@ -5,18 +5,20 @@ below, into the problem that the client gets.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from ml.errors import RetryableError
-from ml.registry import RegistryError
+from ml.errors import ArtifactError, RetryableError
+from ml.registry import OlderVersionError, RegistryError, UnknownVersionError
+from security.audit import AuditUnavailableError
 from security.errors import (
     AdmissionUnavailableError,
     KeysUnavailableError,
+    KeyUnusableError,
     SignatureRejectedError,
     TokenRejectedError,
 )
@@ -110,6 +112,18 @@ class SafeModeError(WebError):
         self.reason = reason
 
 
+class SelfTestFailedError(WebError):
+    """The self-test did not pass, so SAFE MODE stays on.
+
+    Attributes:
+        failures: what is wrong, one sentence each.
+    """
+
+    def __init__(self, failures: Sequence[str]) -> None:
+        super().__init__("The self-test did not pass, so SAFE MODE stays on.")
+        self.failures = list(failures)
+
+
 class OverloadedError(WebError):
     """The platform cannot take more transactions now."""
 
@@ -176,6 +190,12 @@ _TABLE: dict[type[Exception], Kind] = {
     ExplanationPendingError: problems.EXPLANATION_PENDING,
     ConflictError: problems.CONFLICT,
     SafeModeError: problems.SAFE_MODE,
+    SelfTestFailedError: problems.SELF_TEST_FAILED,
+    ArtifactError: problems.MODEL_REFUSED,
+    OlderVersionError: problems.MODEL_REFUSED,
+    UnknownVersionError: problems.NOT_FOUND,
+    AuditUnavailableError: problems.UNAVAILABLE,
+    KeyUnusableError: problems.UNAVAILABLE,
     OverloadedError: problems.OVERLOADED,
     BreakerOpenError: problems.SCORING_SUSPENDED,
     DependencySuspendedError: problems.UNAVAILABLE,
@@ -220,6 +240,8 @@ def _detail(error: BaseException, kind: Kind) -> str:
         return _SIGNATURE_DETAILS.get(error.reason, _SIGNATURE_DETAIL)
     if isinstance(error, WebError):
         return str(error) or str(type(error).__doc__)
+    if isinstance(error, ArtifactError | OlderVersionError):
+        return str(error)
     return kind.meaning
 
 
@@ -229,6 +251,8 @@ def _members(error: BaseException) -> Mapping[str, Any]:
     if isinstance(error, SafeModeError):
         # The contract names these two members; `status` therefore is not the number here.
         return {"status": "safe_mode", "reason": error.reason}
+    if isinstance(error, SelfTestFailedError):
+        return {"failures": error.failures}
     return {}
 
 

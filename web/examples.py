@@ -158,6 +158,10 @@ SAFE_MODE: Final[dict[str, Any]] = {
     "since": "2026-11-23T14:10:00.000Z",
 }
 
+REASON_REQUEST: Final[dict[str, Any]] = {"reason": "it declines every payment at night"}
+
+ALIASES: Final[dict[str, Any]] = {"champion": _VERSION, "challenger": None}
+
 MODELS: Final[dict[str, Any]] = {
     "champion": _VERSION,
     "challenger": None,

@@ -79,6 +79,18 @@ REQUEST_TIMEOUT = Kind("request-timeout", 408, "Request too slow", "The body did
 CONFLICT = Kind(
     "conflict", 409, "Transaction id in use", "This transaction_id was scored before with a different body."
 )
+SELF_TEST_FAILED = Kind(
+    "self-test-failed",
+    409,
+    "The self-test failed",
+    "SAFE MODE stays on: a scoring worker, its model or a server is not well; `failures` says what is wrong.",
+)
+MODEL_REFUSED = Kind(
+    "model-refused",
+    409,
+    "Model version refused",
+    "The version fails a check that every scoring worker makes, or is older than the last accepted one.",
+)
 BODY_TOO_LARGE = Kind("body-too-large", 413, "Body too large", "The body is larger than this route accepts.")
 UNSUPPORTED_MEDIA_TYPE = Kind(
     "unsupported-media-type",

@@ -2,7 +2,7 @@
 
 from observability import metrics
 from security.safe_mode import UNKNOWN, SafeModeState
-from web.errors import SafeModeError
+from web.errors import SafeModeError, SelfTestFailedError
 from web.services import Services
 
 _SERVICE = "web"
@@ -23,11 +23,25 @@ def show_safe_mode(state: SafeModeState) -> None:
 
 
 def refuse_in_safe_mode(services: Services) -> None:
-    """Stops a scoring request while SAFE MODE is on.
+    """Stops a scoring request while SAFE MODE is on, unless rules decide then.
 
     Raises:
         SafeModeError: it is on.
     """
     state = safe_mode_state(services)
-    if state.enabled:
+    if state.enabled and services.settings.safe_mode_policy == "reject":
         raise SafeModeError(state.reason)
+
+
+def leave_safe_mode(services: Services, subject: str) -> SafeModeState:
+    """Turns SAFE MODE off if the self-test passes, and returns the state.
+
+    Raises:
+        SelfTestFailedError: it did not pass; that is audited, and SAFE MODE stays.
+        SafeModeUnavailableError: the switch cannot be reached.
+    """
+    failures = services.self_test.failures()
+    if failures:
+        services.safe_mode_switch.note_refusal("; ".join(failures), subject)
+        raise SelfTestFailedError(failures)
+    return services.safe_mode_switch.disable(subject)

@@ -46,6 +46,18 @@ class SafeModeRequest(RequestModel):
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S", description="Shown to every client.")]
 
 
+class ReasonRequest(RequestModel):
+    """Why an administrator changes something."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S", description="Kept in the audit.")]
+
+
+class ModelVersionPath(ParameterModel):
+    """Which model version."""
+
+    version: Annotated[str, Field(pattern=r"^v[0-9]{8}T[0-9]{6}-[0-9a-f]{6}$", description="As in /admin/models.")]
+
+
 class TransactionPath(ParameterModel):
     """Which transaction."""
 
@@ -117,8 +129,12 @@ class StoredDecision(AnswerModel):
     threshold: ThresholdsAnswer
     breakdown: BreakdownAnswer
     reasons: list[ReasonAnswer]
-    model_version: str
+    model_version: Annotated[str, Field(description="`rules-1` if the rules of SAFE MODE decided.")]
     scored_at: datetime
+    safe_mode: Annotated[
+        Literal[True] | None,
+        Field(description="True if SAFE MODE was on and rules decided; `score` is no probability then. Else absent."),
+    ] = None
 
 
 class TimingsAnswer(AnswerModel):
@@ -296,6 +312,13 @@ class ModelVersionAnswer(AnswerModel):
     feature_schema_hash: str
     code_version: str
     aliases: list[Literal["champion", "challenger"]]
+
+
+class AliasesAnswer(AnswerModel):
+    """The versions that play a part."""
+
+    champion: str | None
+    challenger: str | None
 
 
 class ModelsAnswer(AnswerModel):

@@ -1,12 +1,13 @@
 """What the views of one web process work with: built once, by `web.wiring` or by a test."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from flask import Flask
 
 from ml.label import Label
+from ml.model_administration import ModelAdministration
 from ml.registry import ModelRegistry
 from ml.stores.decisions import DecisionReader
 from ml.stores.explanations import ExplanationReader
@@ -59,6 +60,14 @@ class QueueMonitor(Protocol):
         ...
 
 
+class SelfTest(Protocol):
+    """Looks whether scoring would work if SAFE MODE were off."""
+
+    def failures(self) -> Sequence[str]:
+        """Returns what is wrong, one sentence each; nothing if SAFE MODE may end."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything a view may call. Nothing in here has connected anywhere before its first use.
@@ -66,8 +75,10 @@ class Services:
     Attributes:
         safe_mode: the switch as the request path reads it, from memory.
         safe_mode_switch: the switch itself, for administrators.
+        self_test: must pass before SAFE MODE ends.
         registry: the model versions, read only.
         shedder: keeps room for administrators and probes.
+        models: changes the champion for an administrator; made when it is first needed.
         local_scoring: this process's own model, if it scores by itself.
         recall: what shards recorded of repeated transactions, if scoring is sharded.
     """
@@ -84,8 +95,10 @@ class Services:
     monitor: QueueMonitor
     safe_mode: CachedSafeMode
     safe_mode_switch: SafeModeStore
+    self_test: SelfTest
     registry: ModelRegistry
     shedder: LoadShedder
+    models: Callable[[], ModelAdministration]
     local_scoring: LocalScoring | None = None
     recall: ShardRecall | None = None
 

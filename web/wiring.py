@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from redis import Redis
 
@@ -25,8 +26,9 @@ from tasks.app import app as celery_app
 from tasks.doorbells import sign_doorbells
 from tasks.labels import publish_labels
 from tasks.messages import MessagePublisher
-from tasks.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS
+from tasks.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, live_workers
 from tasks.scoring import conclude
+from tasks.self_test import OwnSelfTest, WorkersSelfTest
 from web.capacity import scoring_share
 from web.circuit_breaker import BreakerState, CircuitBreaker
 from web.dispatch import Dispatcher, Transport
@@ -40,7 +42,7 @@ from web.local_scoring import LocalScoring, open_beside_requests
 from web.queue_monitor_redis import RedisQueueMonitor, RedisShardView
 from web.recall import RecallSource, ShardRecall
 from web.scoring_queue import ScoringQueue
-from web.services import Services
+from web.services import SelfTest, Services
 from web.shards import ShardedDispatcher
 from web.transport_celery import CeleryTransport
 from web.transport_local import LocalTransport
@@ -60,6 +62,7 @@ def build_services(settings: Settings) -> Services:
     sign_doorbells(wiring.message_signer(settings))
     safe_mode = CachedSafeMode(wiring.safe_mode_store(settings, _hasty(settings)))
     scoring = _scoring(settings, safe_mode)
+    workers_test = WorkersSelfTest(wiring.self_test_exchange(settings, client), lambda: _score_workers(client))
     signatures = SignatureVerifier.from_settings(settings)
     return Services(
         settings=settings,
@@ -74,6 +77,8 @@ def build_services(settings: Settings) -> Services:
         monitor=_queue_monitor(settings),
         safe_mode=safe_mode,
         safe_mode_switch=wiring.safe_mode_store(settings, client),
+        self_test=scoring.own_test or workers_test,
+        models=cache(lambda: wiring.model_administration(settings, wiring.audit_log(wiring.connect_mongo(settings)))),
         registry=ModelRegistry(settings.models_path),
         shedder=LoadShedder(scoring_share(settings.web_connections)),
         local_scoring=scoring.own,
@@ -87,13 +92,14 @@ class _Scoring:
 
     queue: ScoringQueue
     own: LocalScoring | None = None
+    own_test: SelfTest | None = None
     recall: ShardRecall | None = None
 
 
 def _scoring(settings: Settings, safe_mode: CachedSafeMode) -> _Scoring:
     if settings.use_local_inference:
-        open_transport, own = _local_transport(settings, safe_mode)
-        return _Scoring(_dispatcher(settings, open_transport), own)
+        open_transport, own, own_test = _local_transport(settings, safe_mode)
+        return _Scoring(_dispatcher(settings, open_transport), own, own_test)
     if settings.score_shard_urls:
         return _sharded_scoring(settings)
     return _Scoring(_dispatcher(settings, _queue_transport(settings)))
@@ -187,7 +193,13 @@ def _queue_transport(settings: Settings) -> Callable[[], Transport]:
     return lambda: CeleryTransport(publisher, wiring.reply_box(settings), recorded=not settings.perf_mode)
 
 
-def _local_transport(settings: Settings, safe_mode: CachedSafeMode) -> tuple[Callable[[], Transport], LocalScoring]:
+def _score_workers(client: Redis) -> list[str]:
+    return [worker.name for worker in live_workers(client) if worker.queue == "score"]
+
+
+def _local_transport(
+    settings: Settings, safe_mode: CachedSafeMode
+) -> tuple[Callable[[], Transport], LocalScoring, OwnSelfTest]:
     # Needs onnxruntime, which a web process that leaves scoring to the workers does without.
     from tasks.scorer import build_scorer
 
@@ -202,7 +214,8 @@ def _local_transport(settings: Settings, safe_mode: CachedSafeMode) -> tuple[Cal
     local_scoring = LocalScoring(
         refresh=scorer.keeper.refresh, version=scorer.version, poll_seconds=settings.model_poll_seconds
     )
-    return lambda: LocalTransport(scorer.pipeline, conclude, recorded=not settings.perf_mode), local_scoring
+    transport = LocalTransport(scorer.pipeline, conclude, recorded=not settings.perf_mode)
+    return lambda: transport, local_scoring, OwnSelfTest(scorer.test)
 
 
 def _dispatcher(settings: Settings, open_transport: Callable[[], Transport]) -> Dispatcher:

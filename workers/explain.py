@@ -6,8 +6,9 @@ from ml.errors import StoreUnavailableError
 from ml.sinks import ExplanationSink
 from settings import Settings
 from tasks import delivery  # noqa: F401 - registers the tasks
+from tasks.audit import AuditCourier
 from tasks.services import provide
-from tasks.wiring import explanation_store
+from tasks.wiring import audit_log, connect_mongo, explanation_store, safe_mode_store
 from workers.drains import provide_stream
 from workers.start import WorkerParts, build_worker
 
@@ -22,6 +23,7 @@ def _wire(settings: Settings, name: str) -> WorkerParts:
         # Storing works without them; a later start creates them.
         _log.warning("the indexes of the explanations were not created: %s", error)
     provide(ExplanationSink, ExplanationSink(store))
+    provide(AuditCourier, AuditCourier(safe_mode_store(settings), audit_log(connect_mongo(settings))))
     return provide_stream(settings, "explain", name)
 
 

@@ -8,8 +8,9 @@ from tasks import scoring  # noqa: F401 - registers the task; no other task runs
 from tasks.housekeeping import no_more_often
 from tasks.perf_mode import warn_of_perf_mode
 from tasks.scorer import build_scorer
+from tasks.self_test import SelfTester
 from tasks.services import provide
-from tasks.wiring import safe_mode_store
+from tasks.wiring import safe_mode_store, self_test_exchange
 from workers.start import WorkerParts, build_worker
 from workers.watch import Watched
 
@@ -21,13 +22,15 @@ def _wire(settings: Settings, name: str) -> WorkerParts:
     scorer = build_scorer(settings, name=name, safe_mode=safe_mode, switch=switch)
     scorer.keeper.refresh()
     provide(ScoringPipeline, scorer.pipeline)
+    tester = SelfTester(self_test_exchange(settings), scorer.test, name=name)
     return WorkerParts(
         jobs=[
             no_more_often(settings.model_poll_seconds, scorer.keeper.refresh),
+            tester.run_if_asked,
             lambda: metrics.safe_mode_state.labels(service="score").set(safe_mode.state().enabled),
         ],
         model_version=scorer.version,
-        is_ready=lambda: scorer.version() is not None,
+        is_ready=scorer.can_decide,
         watched=Watched(settings.watchdog_patience_seconds, scorer.pipeline.probe),
     )
 

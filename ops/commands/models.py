@@ -10,8 +10,7 @@ from socket import gethostname
 import click
 
 from ml.artifacts import load
-from ml.model_administration import OlderVersionError
-from ml.registry import ModelRegistry, RegistryState
+from ml.registry import ModelRegistry, OlderVersionError, RegistryState
 from ml.release import open_version
 from ml.tracking import REPORT_NAME
 from ops.errors import OpsError

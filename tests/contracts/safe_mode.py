@@ -56,9 +56,7 @@ class SafeModeContract:
         assert (newest.action, newest.reason, newest.by) == ("kept", "still broken", "admin")
 
     def test_each_state_is_later_than_the_one_before(self, store: SafeModeStore) -> None:
-        moments = [
-            (store.enable(str(number), "a") if number % 2 else store.disable("b")).since for number in range(9)
-        ]
+        moments = [(store.enable(str(number), "a") if number % 2 else store.disable("b")).since for number in range(9)]
         assert moments == sorted(set(moments))
 
     def test_the_same_cause_after_it_was_turned_off_is_audited_again(self, store: SafeModeStore) -> None:

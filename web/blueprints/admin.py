@@ -4,13 +4,22 @@ from dataclasses import asdict
 
 from flask import Blueprint
 
+from ml.registry import RegistryState
 from security.roles import Role
 from security.safe_mode import SafeModeState
 from web import examples, problems
 from web.answers import HttpAnswer, json_answer
 from web.operations import Answer, Call, Operation, operation
-from web.safe_mode import show_safe_mode
-from web.schemas import ModelsAnswer, QueuesAnswer, SafeModeAnswer, SafeModeRequest
+from web.safe_mode import leave_safe_mode, show_safe_mode
+from web.schemas import (
+    AliasesAnswer,
+    ModelsAnswer,
+    ModelVersionPath,
+    QueuesAnswer,
+    ReasonRequest,
+    SafeModeAnswer,
+    SafeModeRequest,
+)
 
 blueprint = Blueprint("admin", __name__)
 
@@ -66,15 +75,16 @@ def enable_safe_mode(call: Call) -> HttpAnswer:
         path="/admin/safe-mode/disable",
         tag="Administration",
         summary="Turn SAFE MODE off",
-        description="Takes no body. Scoring resumes within a second.",
+        description="Takes no body. Every scoring worker opens the model anew and reaches its stores first; if one "
+        "fails or does not answer, SAFE MODE stays and `failures` says why. Scoring resumes within a second.",
         role=Role.ADMIN,
         answer=_SAFE_MODE_ANSWER,
-        problems=(problems.UNAVAILABLE,),
+        problems=(problems.SELF_TEST_FAILED, problems.UNAVAILABLE),
     ),
 )
 def disable_safe_mode(call: Call) -> HttpAnswer:
-    """Turns SAFE MODE off."""
-    return _switched(call, call.services.safe_mode_switch.disable(call.subject))
+    """Turns SAFE MODE off, if everything is well."""
+    return _switched(call, leave_safe_mode(call.services, call.subject))
 
 
 @operation(
@@ -97,6 +107,59 @@ def list_models(call: Call) -> HttpAnswer:
     state = registry.state()
     versions = [{**asdict(info), "metrics": dict(info.metrics)} for info in registry.versions()]
     return json_answer({"champion": state.champion, "challenger": state.challenger, "versions": versions})
+
+
+_ALIASES_ANSWER = Answer(description="Who plays which part now.", model=AliasesAnswer, example=examples.ALIASES)
+_MODEL_PROBLEMS = (problems.NOT_FOUND, problems.MODEL_REFUSED, problems.UNAVAILABLE)
+
+
+@operation(
+    blueprint,
+    Operation(
+        name="promote_model",
+        method="POST",
+        path="/admin/models/{version}/promote",
+        tag="Administration",
+        summary="Make a version the champion",
+        description="The version must pass every check but the golden vectors, which each scoring worker runs before "
+        "it swaps, and must not be older than the last accepted one. Audited before it counts.",
+        role=Role.ADMIN,
+        path_parameters=ModelVersionPath,
+        body=ReasonRequest,
+        body_example=examples.REASON_REQUEST,
+        answer=_ALIASES_ANSWER,
+        problems=_MODEL_PROBLEMS,
+    ),
+)
+def promote_model(call: Call) -> HttpAnswer:
+    """Makes a version the champion."""
+    return _aliases(call.services.models().promote(call.path.version, by=call.subject, reason=call.body.reason))
+
+
+@operation(
+    blueprint,
+    Operation(
+        name="roll_back_model",
+        method="POST",
+        path="/admin/models/{version}/rollback",
+        tag="Administration",
+        summary="Go back to an earlier champion",
+        description="The version must have been champion before. Both marks of the last accepted version fall to it, "
+        "so that scoring workers take it though it is older. Audited before it counts.",
+        role=Role.ADMIN,
+        path_parameters=ModelVersionPath,
+        body=ReasonRequest,
+        body_example=examples.REASON_REQUEST,
+        answer=_ALIASES_ANSWER,
+        problems=_MODEL_PROBLEMS,
+    ),
+)
+def roll_back_model(call: Call) -> HttpAnswer:
+    """Makes an earlier champion the champion again."""
+    state = call.services.models().roll_back(
+        by=call.subject, reason=call.body.reason, version=call.path.version, allow_older=True
+    )
+    return _aliases(state)
 
 
 @operation(
@@ -133,6 +196,10 @@ def _switched(call: Call, state: SafeModeState) -> HttpAnswer:
     """Answers with the new state after making this process obey it at once."""
     show_safe_mode(call.services.safe_mode.refresh())
     return _safe_mode_response(state)
+
+
+def _aliases(state: RegistryState) -> HttpAnswer:
+    return json_answer({"champion": state.champion, "challenger": state.challenger})
 
 
 def _safe_mode_response(state: SafeModeState) -> HttpAnswer:

@@ -64,6 +64,8 @@ def ready(call: Call) -> HttpAnswer:
 
 def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
     """Yields each check's name, whether it is met, and what was seen."""
+    is_on = safe_mode_state(services).enabled
+    rules_decide = is_on and services.settings.safe_mode_policy == "rules"
     try:
         services.monitor.queues(())
         own = services.local_scoring
@@ -78,10 +80,10 @@ def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
         # One shard is enough: without this process the customers of the others would be served by nobody either.
         yield "broker", not shards or any(shard.reachable for shard in shards), _reached(shards)
         yield "scoring_worker", bool(own or workers), "this process" if own else f"{len(workers)} alive"
-        yield "model", bool(versions), ", ".join(versions) or "no scoring worker has a model loaded"
-    is_on = safe_mode_state(services).enabled
+        seen = ", ".join(versions) or "no scoring worker has a model loaded"
+        yield "model", bool(versions) or rules_decide, seen
     # The reason may name what an attacker tries; administrators read it at /admin/safe-mode.
-    yield "safe_mode", not is_on, "on" if is_on else "off"
+    yield "safe_mode", not is_on or rules_decide, "on, rules decide" if rules_decide else "on" if is_on else "off"
 
 
 def _scoring_workers(services: Services, shards: Sequence[ShardState]) -> list[WorkerState]:

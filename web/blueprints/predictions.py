@@ -149,7 +149,7 @@ def get_decision(call: Call) -> HttpAnswer:
     stored = call.services.explanations.find(transaction_id)
     if stored is None:
         raise NotFoundError
-    return json_answer({name: stored[name] for name in StoredDecision.model_fields})
+    return json_answer({name: stored[name] for name in StoredDecision.model_fields if name in stored})
 
 
 def _scoring_request(call: Call, transaction: Transaction, pointer: str = "") -> ScoringRequest:

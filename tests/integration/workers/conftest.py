@@ -93,15 +93,15 @@ class Works:
         self.box = RedisReplyBox(connect_redis(self.settings, timeout_seconds=20, retries=0))
 
     @contextmanager
-    def worker(self, queue: str) -> Iterator[RunningWorker]:
+    def worker(self, queue: str, *, until: str = "/health/ready", number: int = 1) -> Iterator[RunningWorker]:
         port = free_port()
         log = self.folder / f"{queue}-{port}.log"
-        command = [sys.executable, "-m", "ops", "worker", queue]
+        command = [sys.executable, "-m", "ops", "worker", queue, "--number", str(number)]
         with log.open("wb") as output:
             process = spawn(command, env=os.environ | self.env | {"METRICS_PORT": str(port)}, output=output)
         running = RunningWorker(process.pid, port, log)
         try:
-            wait_until(lambda: running.get("/health/ready")[0] == 200, seconds=60, what=f"the {queue} worker")
+            wait_until(lambda: running.get(until)[0] == 200, seconds=60, what=f"the {queue} worker")
             yield running
         finally:
             stop(process)

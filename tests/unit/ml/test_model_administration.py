@@ -9,8 +9,8 @@ from ml.artifacts import package
 from ml.artifacts.manifest import REQUIRED_FILES
 from ml.errors import ArtifactError
 from ml.features.schema import schema_hash
-from ml.model_administration import ModelAdministration, OlderVersionError
-from ml.registry import ModelRegistry, RegistryError
+from ml.model_administration import ModelAdministration
+from ml.registry import ModelRegistry, OlderVersionError, RegistryError
 from ml.stores.accepted_version_memory import MemoryAcceptedVersion
 from security.artifact_keys import ArtifactSigner, ArtifactVerifier
 from security.artifact_trust import ArtifactTrust, TrustedKey

@@ -19,8 +19,7 @@ from web.app import create_app
         "//predictions/score",
         "/predictions/a/b",
         "/predictions/%2e%2e/score",
-        "/admin/models/v1/promote",
-        "/admin/models/v1/rollback",
+        "/admin/models/v1/delete",
         "/static/docs.js",
     ],
 )

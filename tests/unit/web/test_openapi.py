@@ -40,7 +40,7 @@ def test_names_exactly_the_routes_that_exist(world: World, document: dict[str, A
     assert sorted((path, method) for path, method, _ in operations(document)) == sorted(routes(world.app))
 
 
-def test_has_every_route_of_the_contract_but_model_promotion(document: dict[str, Any]) -> None:
+def test_has_every_route_of_the_contract(document: dict[str, Any]) -> None:
     assert {f"{method.upper()} {path}" for path, method, _ in operations(document)} == {
         "POST /predictions/score",
         "POST /predictions/score/batch",
@@ -52,6 +52,8 @@ def test_has_every_route_of_the_contract_but_model_promotion(document: dict[str,
         "POST /admin/safe-mode/enable",
         "POST /admin/safe-mode/disable",
         "GET /admin/models",
+        "POST /admin/models/{version}/promote",
+        "POST /admin/models/{version}/rollback",
         "GET /admin/queues",
         "GET /metrics",
         "GET /health/live",

@@ -48,3 +48,9 @@ def test_refuses_with_the_reason(world: World) -> None:
     with pytest.raises(SafeModeError) as refused:
         refuse_in_safe_mode(world.services)
     assert refused.value.reason == "drill"
+
+
+def test_rules_let_requests_pass_if_the_policy_says_so(world: World) -> None:
+    world.safe_mode.enable("drill", "alice")
+    settings = world.settings.model_copy(update={"safe_mode_policy": "rules"})
+    refuse_in_safe_mode(replace(world.services, settings=settings))

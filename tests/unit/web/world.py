@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -14,14 +15,18 @@ from werkzeug.test import TestResponse
 from ml.decision import Breakdown, Decision, Reason, Thresholds
 from ml.errors import StoreUnavailableError
 from ml.label import Label
+from ml.model_administration import ModelAdministration
 from ml.registry import ModelRegistry
 from ml.scoring_batch import ScoringRequest
+from ml.stores.accepted_version_memory import MemoryAcceptedVersion
 from ml.stores.decisions import NewDecision, Reply
 from ml.stores.decisions_memory import MemoryDecisionStore
 from ml.stores.explanations_memory import MemoryExplanationStore
 from ml.stores.outbox import Lag
 from security.admission import AdmissionPolicy
 from security.admission_memory import MemoryAdmissionControl
+from security.artifact_keys import ArtifactSigner
+from security.audit_memory import MemoryAuditLog
 from security.keys import generate_secret
 from security.message_verifier import MessageSignatureVerifier
 from security.revocation_list import RevocationList
@@ -29,6 +34,7 @@ from security.revocation_memory import MemoryRevocations
 from security.roles import Role
 from security.safe_mode import CachedSafeMode
 from security.safe_mode_memory import MemorySafeMode
+from security.sealing import SealingKey
 from security.signing import SignatureVerifier, sign
 from security.tokens import TokenVerifier, issue_token
 from settings import Settings
@@ -44,6 +50,7 @@ from web.services import Services
 from web.transport_memory import MemoryTransport
 
 HMAC_KEY = generate_secret()
+ARTIFACT_SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), SealingKey(bytes(32)))
 THRESHOLDS = Thresholds(review=0.3, decline=0.7)
 JSON = "application/json"
 
@@ -85,6 +92,16 @@ class MemoryQueueMonitor:
     def _check(self) -> None:
         if not self.reachable:
             raise StoreUnavailableError("Redis is unavailable")
+
+
+@dataclass
+class FakeSelfTest:
+    """Finds what the test wrote into it."""
+
+    found: list[str] = field(default_factory=list)
+
+    def failures(self) -> list[str]:
+        return self.found
 
 
 def decide(request: ScoringRequest) -> Decision:
@@ -144,6 +161,8 @@ class World:
     safe_mode: MemorySafeMode
     decisions: MemoryDecisionStore
     explanations: MemoryExplanationStore
+    self_test: FakeSelfTest
+    audit: MemoryAuditLog
     revocations: MemoryRevocations
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -195,6 +214,7 @@ def build_world(
     decisions, explanations = MemoryDecisionStore(), MemoryExplanationStore()
     worker, labels, monitor, safe_mode = Worker(decisions), MemoryLabelGate(), MemoryQueueMonitor(), MemorySafeMode()
     revocations = MemoryRevocations()
+    self_test, audit, registry = FakeSelfTest(), MemoryAuditLog(), ModelRegistry(settings.models_path)
     used = transport or MemoryTransport(worker.score)
     gate = admission or MemoryAdmissionControl(AdmissionPolicy.from_settings(settings))
     signatures = SignatureVerifier.from_settings(settings)
@@ -216,7 +236,11 @@ def build_world(
         monitor=monitor,
         safe_mode=CachedSafeMode(safe_mode, refresh_seconds=0),
         safe_mode_switch=safe_mode,
-        registry=ModelRegistry(settings.models_path),
+        self_test=self_test,
+        registry=registry,
+        models=lambda: ModelAdministration(
+            registry=registry, verifier=ARTIFACT_SIGNER.verifier(), mark=MemoryAcceptedVersion(), audit=audit
+        ),
         shedder=LoadShedder(scoring_share(settings.web_connections)),
     )
     app = create_app(settings, services)
@@ -231,6 +255,8 @@ def build_world(
         safe_mode,
         decisions,
         explanations,
+        self_test,
+        audit,
         revocations,
     )
 

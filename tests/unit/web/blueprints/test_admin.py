@@ -1,11 +1,15 @@
 import pytest
 from prometheus_client import REGISTRY
+from werkzeug.test import TestResponse
 
+from ml.artifacts import package
+from ml.artifacts.manifest import MANIFEST_NAME, REQUIRED_FILES
+from ml.features.schema import schema_hash
 from ml.stores.outbox import Lag
 from security.roles import Role
 from tasks.queues import QueueState, ShardState
-from tests.unit.web.world import World
-from web.schemas import ModelsAnswer, QueuesAnswer, SafeModeAnswer
+from tests.unit.web.world import ARTIFACT_SIGNER, World
+from web.schemas import AliasesAnswer, ModelsAnswer, ProblemAnswer, QueuesAnswer, SafeModeAnswer
 
 
 def gauge() -> float | None:
@@ -41,6 +45,88 @@ def test_safe_mode_needs_a_reason(world: World, body: object) -> None:
 
 def test_switching_off_takes_no_body(world: World) -> None:
     assert world.post("/admin/safe-mode/disable", {"reason": "x"}, role=Role.ADMIN).status_code == 400
+
+
+def test_safe_mode_stays_on_while_the_self_test_fails(world: World) -> None:
+    switch(world, "enable", {"reason": "model under investigation"})
+    world.self_test.found = ["score-1@a: the hash does not fit", "score-2@a did not answer"]
+    answer = world.post("/admin/safe-mode/disable", b"", role=Role.ADMIN)
+    assert answer.status_code == 409
+    body = answer.get_json()
+    ProblemAnswer.model_validate(body)
+    assert body["type"] == "/docs#problem-self-test-failed"
+    assert body["failures"] == world.self_test.found
+    assert world.safe_mode.read().reason == "model under investigation"
+    assert world.post("/predictions/score", world.transaction()).status_code == 503
+    (event, _) = world.safe_mode.events(2)
+    assert (event.action, event.by) == ("kept", "client-1")
+    assert "score-2@a did not answer" in event.reason
+    world.self_test.found = []
+    switch(world, "disable")
+    assert world.post("/predictions/score", world.transaction()).status_code == 200
+
+
+def add_versions(world: World, *numbers: int) -> list[str]:
+    for number in numbers:
+        package(
+            dict.fromkeys(REQUIRED_FILES, b"x"),
+            version=version(number),
+            directory=world.settings.models_path,
+            keys=ARTIFACT_SIGNER,
+            feature_schema_hash=schema_hash(),
+            metrics={},
+            code_version="test",
+        )
+    return [version(number) for number in numbers]
+
+
+def version(number: int) -> str:
+    return f"v20261123T{number:06d}-000000"
+
+
+def change(world: World, of: str, way: str, reason: str = "because") -> TestResponse:
+    return world.post(f"/admin/models/{of}/{way}", {"reason": reason}, role=Role.ADMIN)
+
+
+def test_versions_are_promoted_and_rolled_back_and_both_are_audited(world: World) -> None:
+    first, second = add_versions(world, 1, 2)
+    for each in (first, second):
+        answer = change(world, each, "promote")
+        assert answer.status_code == 200, answer.text
+        AliasesAnswer.model_validate(answer.get_json())
+        assert answer.get_json()["champion"] == each
+    answer = change(world, first, "rollback", "it declines everybody")
+    assert answer.get_json() == {"champion": first, "challenger": None}
+    assert world.get("/admin/models", role=Role.ADMIN).get_json()["champion"] == first
+    event = next(event for event in world.audit.latest(5) if event.action == "models.rolled_back")
+    assert (event.by, event.reason) == ("client-1", "it declines everybody")
+
+
+@pytest.mark.parametrize("way", ["promote", "rollback"])
+def test_changing_models_is_for_administrators_with_a_reason(world: World, way: str) -> None:
+    (first,) = add_versions(world, 1)
+    path = f"/admin/models/{first}/{way}"
+    for role in (Role.SERVICE, Role.READ):
+        assert world.post(path, {"reason": "x"}, role=role).status_code == 403
+    for body in ({}, {"reason": " "}, {"reason": "x", "force": True}):
+        assert world.post(path, body, role=Role.ADMIN).status_code == 422
+    assert world.services.registry.champion() is None
+
+
+def test_versions_that_are_unknown_older_or_broken_are_refused(world: World) -> None:
+    first, second, third = add_versions(world, 1, 2, 3)
+    change(world, second, "promote")
+    assert change(world, version(9), "promote").status_code == 404
+    assert change(world, "latest", "promote").status_code == 422
+    older = change(world, first, "promote")
+    assert (older.status_code, older.get_json()["type"]) == (409, "/docs#problem-model-refused")
+    assert change(world, third, "rollback").status_code == 404
+    manifest = world.settings.models_path / third / MANIFEST_NAME
+    manifest.write_bytes(manifest.read_bytes() + b" ")
+    broken = change(world, third, "promote")
+    assert broken.status_code == 409
+    assert "signature" in broken.get_json()["detail"]
+    assert world.services.registry.champion() == second
 
 
 def test_the_registry_may_be_empty(world: World) -> None:

@@ -1,0 +1,43 @@
+"""Brings what happened to SAFE MODE from the switch, where it is written at once, into the audit that lasts."""
+
+from security.audit import AuditEvent, AuditLog, AuditUnavailableError
+from security.safe_mode import AUDIT_LIMIT, SafeModeEvent, SafeModeStore, SafeModeUnavailableError
+
+_USUAL_EVENTS = 20
+
+
+class AuditCourier:
+    """Copies events again and again; each arrives once, however often it is copied.
+
+    Args:
+        switch: keeps the newest events.
+        audit: keeps them for ever.
+    """
+
+    def __init__(self, switch: SafeModeStore, audit: AuditLog) -> None:
+        self._switch = switch
+        self._audit = audit
+        self._newest: SafeModeEvent | None = None
+
+    def carry(self) -> None:
+        """Copies the events since the last time; what cannot be copied now is copied next time."""
+        try:
+            events = self._new_events(_USUAL_EVENTS)
+            if events is None:
+                events = self._new_events(AUDIT_LIMIT) or []
+            self._audit.record([_audited(event) for event in events])
+        except (SafeModeUnavailableError, AuditUnavailableError):
+            return
+        if events:
+            self._newest = events[0]
+
+    def _new_events(self, limit: int) -> list[SafeModeEvent] | None:
+        """Returns what is newer than what was copied; None if that is not among the newest `limit`."""
+        events = self._switch.events(limit)
+        if self._newest in events:
+            return events[: events.index(self._newest)]
+        return events if limit == AUDIT_LIMIT or len(events) < limit else None
+
+
+def _audited(event: SafeModeEvent) -> AuditEvent:
+    return AuditEvent(f"safe_mode.{event.action}", event.by, event.at, event.reason)
