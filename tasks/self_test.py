@@ -105,7 +105,7 @@ class WorkersSelfTest:
         exchange: SelfTestExchange,
         workers: Callable[[], Sequence[str]],
         *,
-        patience_seconds: float = 15.0,
+        patience_seconds: float = 8.0,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

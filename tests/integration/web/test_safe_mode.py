@@ -138,7 +138,7 @@ def test_a_model_that_must_not_be_trusted_is_never_served_and_leaving_takes_a_pa
 
         # With a model serving, a worse one changes nothing.
         damage(place.graph(place.promote()))
-        wait_until(lambda: worker.metric("model_load_failures_total{") >= 3, what="the second refusal")
+        wait_until(lambda: worker.metric("model_load_failures_total{") >= 2, what="the second refusal")
         answers = [score(client) for _ in range(10)]
         assert {answer.status for answer in answers} == {200}
         assert {answer.json()["model_version"] for answer in answers} == {version}
