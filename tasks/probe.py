@@ -30,7 +30,7 @@ class ProbedWork:
     client: Redis
 
 
-@app.task(name=PROBE_TASK, bind=True)
+@app.task(name=PROBE_TASK, bind=True, send_events=False)  # it would fill Flower with nothing
 def probe(self, payload: str) -> None:  # type: ignore[no-untyped-def]
     """Does the probed work and answers with the message's id."""
     work = require(ProbedWork)

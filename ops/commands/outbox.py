@@ -7,7 +7,6 @@ from dataclasses import asdict
 import click
 
 from ml.stores.outbox_redis import RedisOutbox
-from ops.outbox_reconciliation import exit_code, reconcile_now, table
 from settings import load_settings
 from tasks.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, outbox_lags
 from tasks.wiring import connect_redis, outbox
@@ -100,6 +99,9 @@ def reconcile(context: click.Context, minutes: int | None, as_json: bool) -> Non
 
     The exit code is 0 if nothing was missing, 3 if something was and is repaired, 4 if something is lost.
     """
+    # Needs the clients of MongoDB and Kafka, which an image that only looks at Redis may lack.
+    from ops.outbox_reconciliation import exit_code, reconcile_now, table
+
     reports = reconcile_now(load_settings(), minutes=minutes)
     if as_json:
         click.echo(json.dumps([asdict(report) for report in reports], indent=2))
