@@ -9,6 +9,7 @@ _settings = load_settings()
 
 # Broker. Every wait is bounded: a frozen Redis without `socket_timeout` blocks for ever.
 broker_url = _settings.celery_broker_url
+broker_use_ssl = _settings.redis_tls_options(broker_url) or None
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # for ever: a worker that gives up is one that nobody starts again
 worker_consumer = "workers.consumer:SteadyConsumer"
@@ -69,6 +70,7 @@ timezone = "UTC"
 
 # Beat. RedBeat keeps a lock and last runs in Redis: of two beats one is idle. The schedule itself is only here.
 redbeat_redis_url = _settings.celery_broker_url
+redbeat_redis_use_ssl = broker_use_ssl
 redbeat_key_prefix = "shrike:redbeat:"
 redbeat_lock_timeout = 30
 redbeat_redis_options = {

@@ -5,11 +5,13 @@ writes (`var/keys/dev.env`), a `.env` file in the working directory, the process
 Nothing else in the project reads the environment.
 """
 
+import base64
 import re
+import ssl
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,6 +23,9 @@ DEVELOPMENT_ENV_FILE = Path("var/keys/dev.env")
 
 _SERVER_SCHEMES = ("redis://", "rediss://", "unix://")
 _CLUSTER_URL = re.compile(r"(rediss?)\+cluster://([^@/?]*@)?([^@/?,]+:\d+(?:,[^@/?,]+:\d+)*)/?(\?.*)?")
+
+
+_PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 
 
 class Environment(StrEnum):
@@ -73,6 +78,17 @@ class Settings(BaseSettings):
     redis_socket_timeout_seconds: float = Field(
         5.0, gt=0, description="Longest wait for one Redis reply before the connection counts as dead."
     )
+    redis_ca_file: Path | None = Field(
+        None, description="PEM certificates that rediss:// servers are checked against; default: the system's."
+    )
+    redis_certificate_file: Path | None = Field(None, description="PEM client certificate for rediss:// servers.")
+    redis_key_file: Path | None = Field(None, description="PEM private key of REDIS_CERTIFICATE_FILE.")
+    mongo_ca_file: Path | None = Field(
+        None, description="PEM certificates that MongoDB is checked against; default: the system's."
+    )
+    mongo_certificate_file: Path | None = Field(
+        None, description="PEM client certificate for MongoDB, with its private key in the same file."
+    )
     mongo_url: str = Field("mongodb://127.0.0.1:27017/", description="MongoDB for explanations, labels and audit.")
     mongo_database: str = Field("shrike", description="Database name in MongoDB.")
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, comma separated.")
@@ -80,6 +96,8 @@ class Settings(BaseSettings):
         "PLAINTEXT", description="How the Kafka connection is protected."
     )
     kafka_ca_file: Path | None = Field(None, description="PEM certificates that Kafka's brokers are checked against.")
+    kafka_certificate_file: Path | None = Field(None, description="PEM client certificate for Kafka's brokers.")
+    kafka_key_file: Path | None = Field(None, description="PEM private key of KAFKA_CERTIFICATE_FILE.")
     kafka_topic_scored: str = Field("transactions.scored", description="Topic of decisions.")
     kafka_topic_raw: str = Field("transactions.raw", description="Topic of the transactions as received.")
     mlflow_tracking_uri: str | None = Field(
@@ -266,6 +284,22 @@ class Settings(BaseSettings):
     )
     tls_certificate_file: Path | None = Field(None, description="PEM certificate chain of the API.")
     tls_key_file: Path | None = Field(None, description="PEM private key of the API.")
+    tls_client_ca_file: Path | None = Field(
+        None,
+        description="PEM certificates that clients' are checked against; without it none is asked for.",
+    )
+    tls_client_certificates: Literal["optional", "required"] = Field(
+        "optional", description="Whether a client without a certificate may connect, for probes and tokens."
+    )
+    mtls_only: bool = Field(
+        default=False,
+        description="A verified client certificate counts instead of token and request signature; nothing else does.",
+    )
+    mtls_identities: dict[str, tuple[str, list[str]]] = Field(
+        default_factory=dict,
+        description="Whom certificates speak for, JSON of name to subject and roles: "
+        '{"URI:spiffe://shop/checkout": ["checkout", ["service"]]}; names are URI:, DNS: or CN:.',
+    )
     tls_terminated_by_proxy: bool = Field(default=False, description="A proxy in front of the API speaks TLS.")
 
     @property
@@ -305,6 +339,25 @@ class Settings(BaseSettings):
             return []
         scheme, credentials, nodes, options = match.groups(default="")
         return [f"{scheme}://{credentials}{node}{options}" for node in nodes.split(",")]
+
+    def redis_tls_options(self, url: str) -> dict[str, Any]:
+        """Returns what a Redis client needs beside the URL: nothing unless it is a `rediss://` one.
+
+        A name that is not in the server's certificate, an unknown authority or a version below 1.2 ends the connection.
+        """
+        if not url.startswith("rediss"):
+            return {}
+        options = {
+            "ssl_cert_reqs": ssl.CERT_REQUIRED,
+            "ssl_check_hostname": True,
+            "ssl_min_version": ssl.TLSVersion.TLSv1_2,
+        }
+        files = {
+            "ssl_ca_certs": self.redis_ca_file,
+            "ssl_certfile": self.redis_certificate_file,
+            "ssl_keyfile": self.redis_key_file,
+        }
+        return options | {name: str(path.absolute()) for name, path in files.items() if path is not None}
 
     @property
     def models_path(self) -> Path:
@@ -394,6 +447,15 @@ class Settings(BaseSettings):
             for name in ("jwt_key_id", "jwt_previous_key_id", "artifact_key_id")
             if (getattr(self, name) or "").startswith(DEVELOPMENT_MARK)
         )
+        problems.extend(
+            f"{name.upper()} is a development certificate; use one of your own."
+            for name in type(self).model_fields
+            if name.endswith(("_certificate_file", "_ca_file"))
+            and (path := getattr(self, name)) is not None
+            and _is_development_certificate(path)
+        )
+        if self.mtls_only and self.tls_terminated_by_proxy:
+            problems.append("MTLS_ONLY sees no certificate behind TLS_TERMINATED_BY_PROXY; choose one of them.")
         if self.tls_certificate_file is None and not self.tls_terminated_by_proxy:
             problems.append("TLS is missing; set TLS_CERTIFICATE_FILE and TLS_KEY_FILE, or TLS_TERMINATED_BY_PROXY.")
         problems.extend(
@@ -419,6 +481,15 @@ class Settings(BaseSettings):
         if self.hmac_accept_legacy_hex:
             problems.append("HMAC_ACCEPT_LEGACY_HEX accepts the legacy signature form; switch it off.")
         return problems
+
+
+def _is_development_certificate(path: Path) -> bool:
+    """Whether a certificate in the file carries the development mark; an unreadable file is its user's to refuse."""
+    try:
+        blocks = _PEM_CERTIFICATE.findall(path.read_bytes())
+        return any(DEVELOPMENT_MARK.encode() in base64.b64decode(block) for block in blocks)
+    except (OSError, ValueError):
+        return False
 
 
 def load_settings() -> Settings:

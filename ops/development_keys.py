@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -52,15 +53,7 @@ def make_development_keys(folder: Path, *, replace: bool) -> Path:
         TRUST_NAME: _trust_text(key_id).encode(),
         ENV_NAME: _env_text(folder, key_id).encode(),
     }
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        existing = [name for name in contents if (folder / name).exists()]
-        if existing and not replace:
-            raise KeysExistError(f"{folder / existing[0]} exists already; --force makes new keys.")
-        for name, content in contents.items():
-            _write_private(folder / name, content)
-    except OSError as error:
-        raise OpsError(f"{folder} cannot be written: {error.strerror}.") from error
+    write_new_files(folder, contents, replace=replace)
     return folder / ENV_NAME
 
 
@@ -95,6 +88,24 @@ def _env_text(folder: Path, artifact_key_id: str) -> str:
 
 def _key_id(purpose: str) -> str:
     return f"{DEVELOPMENT_MARK}{purpose}_{secrets.token_hex(3)}"
+
+
+def write_new_files(folder: Path, contents: Mapping[str, bytes], *, replace: bool) -> None:
+    """Writes files for this user alone, in their order, each whole or not at all.
+
+    Raises:
+        KeysExistError: one of the files exists and `replace` is false.
+        OpsError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        existing = [name for name in contents if (folder / name).exists()]
+        if existing and not replace:
+            raise KeysExistError(f"{folder / existing[0]} exists already; --force makes new ones.")
+        for name, content in contents.items():
+            _write_private(folder / name, content)
+    except OSError as error:
+        raise OpsError(f"{folder} cannot be written: {error.strerror}.") from error
 
 
 def _write_private(path: Path, content: bytes) -> None:

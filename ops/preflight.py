@@ -16,6 +16,7 @@ def check_web() -> Settings:
     """
     from ops.promises_redis import check_promises
     from security.artifact_keys import ArtifactVerifier
+    from security.client_certificates import check_map
     from security.jwks_keys import key_source
     from security.messages import MessageSigner
     from security.signing import SignatureVerifier
@@ -33,6 +34,8 @@ def check_web() -> Settings:
                 "USE_LOCAL_INFERENCE needs onnxruntime beside the API; install it by "
                 "`pip install -r requirements/scoring.txt`, or switch it off."
             )
+    if settings.mtls_only:
+        check_map(settings)
     check_promises(settings)
     return settings
 

@@ -20,7 +20,7 @@ def check_promises(settings: Settings) -> None:
         OpsError: the process must not start.
     """
     try:
-        server = _ask(settings.delivery_url)
+        server = _ask(settings)
     except StoreUnavailableError:
         return
     problems = list(broken_promises(server, waits_for_disk=settings.waits_for_disk))
@@ -30,7 +30,11 @@ def check_promises(settings: Settings) -> None:
         raise OpsError(problems[0] if not server.has_aof else problems[-1])
 
 
-def _ask(url: str) -> Persistence:
+def _ask(settings: Settings) -> Persistence:
     # Not through the wiring: its clients count round trips, and this process is none that is measured.
-    with redis.Redis.from_url(url, socket_timeout=_LOOK_SECONDS, socket_connect_timeout=_LOOK_SECONDS) as client:
+    url = settings.delivery_url
+    options = settings.redis_tls_options(url)
+    with redis.Redis.from_url(
+        url, socket_timeout=_LOOK_SECONDS, socket_connect_timeout=_LOOK_SECONDS, **options
+    ) as client:
         return read_persistence(client)

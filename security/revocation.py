@@ -19,7 +19,7 @@ class RevocationsUnavailableError(SecurityError):
 class RevokedKind(StrEnum):
     """What a revocation names."""
 
-    TOKEN = "token"  # noqa: S105 - a word
+    TOKEN = "token"  # noqa: S105 - a word  # nosec B105
     SUBJECT = "subject"
 
 

@@ -71,8 +71,10 @@ def connect_redis(
     client has one connection of its own, which is quicker for one user and a queue for several.
     """
     timeout = timeout_seconds or settings.redis_socket_timeout_seconds
+    url = url or settings.redis_url
     pool = (PinnedConnectionPool if pinned else ConnectionPool).from_url(
-        url or settings.redis_url,
+        url,
+        **settings.redis_tls_options(url),
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         socket_keepalive=True,
@@ -95,6 +97,7 @@ def connect_redis_cluster(settings: Settings, urls: Sequence[str]) -> RedisClust
     timeout = settings.redis_socket_timeout_seconds
     return RedisCluster.from_url(
         first,
+        **settings.redis_tls_options(first),
         startup_nodes=[ClusterNode(node.hostname, node.port) for node in nodes],
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
@@ -119,6 +122,7 @@ def connect_mongo(settings: Settings) -> "Database[dict[str, Any]]":
         serverSelectionTimeoutMS=_MONGO_TIMEOUT_MS,
         connectTimeoutMS=_MONGO_TIMEOUT_MS,
         socketTimeoutMS=4 * _MONGO_TIMEOUT_MS,
+        **_mongo_transport(settings),
     )
     return client[settings.mongo_database]
 
@@ -244,10 +248,19 @@ def kafka_arrivals(settings: Settings) -> "KafkaArrivals":
     )
 
 
+def _mongo_transport(settings: Settings) -> dict[str, Any]:
+    files = {"tlsCAFile": settings.mongo_ca_file, "tlsCertificateKeyFile": settings.mongo_certificate_file}
+    return {name: str(path) for name, path in files.items() if path is not None}
+
+
 def _kafka_transport(settings: Settings) -> dict[str, str]:
     options: dict[str, str] = {"security.protocol": settings.kafka_security_protocol}
     if settings.kafka_ca_file is not None:
         options["ssl.ca.location"] = str(settings.kafka_ca_file)
+    if settings.kafka_certificate_file is not None:
+        options["ssl.certificate.location"] = str(settings.kafka_certificate_file)
+    if settings.kafka_key_file is not None:
+        options["ssl.key.location"] = str(settings.kafka_key_file)
     return options
 
 

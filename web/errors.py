@@ -164,7 +164,7 @@ class ScoringFailedError(WebError):
     """The scoring worker could not score this transaction."""
 
 
-_TOKEN_DETAIL = "The bearer token is missing or not accepted."  # noqa: S105 - a sentence; the same for every cause
+_TOKEN_DETAIL = "The bearer token is missing or not accepted."  # noqa: S105 - a sentence for every cause  # nosec B105
 _SIGNATURE_DETAILS = {
     "timestamp_missing": "X-Request-Timestamp is missing.",
     "timestamp_malformed": "X-Request-Timestamp must be epoch seconds.",

@@ -42,6 +42,11 @@ class Exchange:
         return str(self.environ["REQUEST_METHOD"])
 
     @property
+    def connection(self) -> object:
+        """The client's socket, which knows a verified client certificate; no header can name one."""
+        return self.environ.get("gunicorn.socket")
+
+    @property
     def raw_uri(self) -> str:
         """Path and query as they stood on the request line: what is signed."""
         return str(self.environ["RAW_URI"])

@@ -8,6 +8,10 @@ request may hold.
 
 `/metrics` needs an administrator's token but no signature, because a scraper cannot sign; unsigned requests skip
 replay check and rate limit too, which need the signature's digest, so metrics stay readable while Redis is down.
+
+With `MTLS_ONLY` the client's certificate takes the place of token and signature. The rate limits hold for its subject;
+a replay check has nothing to check, because TLS itself lets no recorded request in again, and what a client sends twice
+on purpose is idempotent by its `transaction_id`.
 """
 
 from collections.abc import Mapping
@@ -28,11 +32,14 @@ def authenticate(services: Services, exchange: Exchange, role: Role) -> Identity
     """Returns the caller, who holds the role.
 
     Raises:
-        TokenRejectedError: there is no acceptable token.
+        TokenRejectedError: there is no acceptable token or, where that is what counts, certificate.
         RoleMissingError: the token lacks the role.
     """
     try:
-        identity = services.tokens.verify(bearer_token(exchange.header("Authorization")))
+        if services.certificates is not None:
+            identity = services.certificates.identify(exchange.connection)
+        else:
+            identity = services.tokens.verify(bearer_token(exchange.header("Authorization")))
     except TokenRejectedError as error:
         metrics.jwt_validations_total.labels(result="rejected").inc()
         metrics.jwt_failures_total.labels(reason=error.reason).inc()
@@ -88,7 +95,7 @@ def admit(
     exchange: Exchange,
     *,
     identity: Identity,
-    signature: VerifiedSignature,
+    signature: VerifiedSignature | None,
     device_id: str | None,
     transactions: Mapping[str, str],
 ) -> Passage:
@@ -111,7 +118,8 @@ def admit(
         AdmissionUnavailableError: Redis cannot be asked.
         ShuttingDownError: the process is shutting down.
     """
-    asked = AdmissionRequest(identity.subject, signature.digest, device_id)
+    digest = None if signature is None else signature.digest
+    asked = AdmissionRequest(identity.subject, digest, device_id)
     passage = services.entrance.enter(Arrival(asked, tuple(transactions), tuple(transactions.values())))
     admission = passage.admission
     exchange.admission = admission

@@ -173,11 +173,12 @@ def _answer(answer: Answer) -> dict[str, Any]:
         content = {"schema": _reference(answer.model)}
         if answer.example is not None:
             content["example"] = answer.example
+    links = {name: {"operationId": name, "parameters": dict(parameters)} for name, parameters in answer.links.items()}
     return {
         "description": answer.description,
         "headers": {"X-Correlation-ID": _CORRELATION_HEADER},
         "content": {answer.content_type: content},
-    }
+    } | ({"links": links} if links else {})
 
 
 def _problem(kinds: list[Kind]) -> dict[str, Any]:

@@ -38,13 +38,17 @@ class BodyLimit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A successful answer: its model, or None for one that is not JSON, and examples by name."""
+    """A successful answer: its model, or None for one that is not JSON, and examples by name.
+
+    `links` names operations that the answer leads to, with the runtime expressions of their path parameters.
+    """
 
     description: str
     model: type[BaseModel] | None = None
     status: int = 200
     content_type: str = "application/json"
     example: Mapping[str, Any] | None = None
+    links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,10 +166,11 @@ class Endpoint:
             parsed = _parse(declared, exchange, raw, path)
         else:
             identity = guards.authenticate(services, exchange, declared.role)
-            signature = guards.check_signature(services, exchange, identity, body=raw) if declared.signed else None
+            is_signed = declared.signed and services.certificates is None
+            signature = guards.check_signature(services, exchange, identity, body=raw) if is_signed else None
             # Parsed before the one Redis call, which needs device and transactions; its error waits until that passed.
             parsed = _parse(declared, exchange, raw, path)
-            if signature is not None:
+            if declared.signed:
                 passage = guards.admit(
                     services,
                     exchange,

@@ -12,6 +12,7 @@ from ml.registry import ModelRegistry
 from ml.stores.decisions import DecisionReader
 from ml.stores.explanations import ExplanationReader
 from ml.stores.outbox import Lag
+from security.client_certificates import CertificateMap
 from security.message_verifier import MessageSignatureVerifier
 from security.safe_mode import CachedSafeMode, SafeModeStore
 from security.signing import SignatureVerifier
@@ -79,6 +80,7 @@ class Services:
         registry: the model versions, read only.
         shedder: keeps room for administrators and probes.
         models: changes the champion for an administrator; made when it is first needed.
+        certificates: whom client certificates speak for, if they count instead of tokens and signatures.
         local_scoring: this process's own model, if it scores by itself.
         recall: what shards recorded of repeated transactions, if scoring is sharded.
     """
@@ -99,6 +101,7 @@ class Services:
     registry: ModelRegistry
     shedder: LoadShedder
     models: Callable[[], ModelAdministration]
+    certificates: CertificateMap | None = None
     local_scoring: LocalScoring | None = None
     recall: ShardRecall | None = None
 

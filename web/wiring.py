@@ -14,6 +14,7 @@ from ml.stores.outbox_redis import RedisOutbox
 from observability import metrics
 from security.admission import AdmissionPolicy
 from security.admission_redis import RedisAdmissionControl
+from security.client_certificates import CertificateMap
 from security.message_verifier import MessageSignatureVerifier
 from security.revocation_list import RevocationList
 from security.revocation_redis import RedisRevocations
@@ -64,9 +65,10 @@ def build_services(settings: Settings) -> Services:
     scoring = _scoring(settings, safe_mode)
     workers_test = WorkersSelfTest(wiring.self_test_exchange(settings, client), lambda: _score_workers(client))
     signatures = SignatureVerifier.from_settings(settings)
+    revocations = _revocations(settings)
     return Services(
         settings=settings,
-        tokens=TokenVerifier.from_settings(settings, revocations=_revocations(settings)),
+        tokens=TokenVerifier.from_settings(settings, revocations=revocations),
         signatures=signatures,
         message_signatures=MessageSignatureVerifier.from_settings(settings, signatures.keys),
         entrance=OpenEntrance() if settings.perf_mode else _entrance(settings),
@@ -80,6 +82,7 @@ def build_services(settings: Settings) -> Services:
         self_test=scoring.own_test or workers_test,
         models=cache(lambda: wiring.model_administration(settings, wiring.audit_log(wiring.connect_mongo(settings)))),
         registry=ModelRegistry(settings.models_path),
+        certificates=CertificateMap.from_settings(settings, revocations=revocations) if settings.mtls_only else None,
         shedder=LoadShedder(scoring_share(settings.web_connections)),
         local_scoring=scoring.own,
         recall=scoring.recall,

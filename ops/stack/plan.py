@@ -11,7 +11,7 @@ from ops.stack.roles import ROLES, Role, Stage, owners
 from ops.stack.servers import SERVERS, check_reachable, without_password
 from settings import Settings
 
-_WILDCARD_HOSTS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+_WILDCARD_HOSTS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on  # nosec B104
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from web.scoring_results import Scored, ScoringResult, recorded_result
 blueprint = Blueprint("predictions", __name__)
 
 _LOGGED = ("transaction_id", "decision", "score", "model_version")
+_SAME_TRANSACTION = {"transaction_id": "$response.body#/transaction_id"}
 _SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UNAVAILABLE)
 
 
@@ -42,7 +43,12 @@ _SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UN
         role=Role.SERVICE,
         body=Transaction,
         body_example=examples.TRANSACTION,
-        answer=Answer(description="The decision.", model=DecisionAnswer, example=examples.DECISION),
+        answer=Answer(
+            description="The decision.",
+            model=DecisionAnswer,
+            example=examples.DECISION,
+            links=dict.fromkeys(("get_decision", "get_explanation"), _SAME_TRANSACTION),
+        ),
         problems=(
             problems.CONFLICT,
             *_SCORING_PROBLEMS,

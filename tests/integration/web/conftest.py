@@ -32,6 +32,8 @@ class RunningApi:
     port: int
     log: Path
     settings: Settings
+    authority: Path | None = None
+    certificate: tuple[Path, Path] | None = None
 
     def client(self, *roles: Role, subject: str | None = None, timeout_seconds: float = 10) -> Client:
         """Returns a client with a subject, and so a rate limit, of its own."""
@@ -49,7 +51,9 @@ class RunningApi:
         """Returns a connection, over TLS if the API has a certificate; its own is the only one trusted."""
         if self.settings.tls_certificate_file is None:
             return HTTPConnection("127.0.0.1", self.port, timeout=15)
-        context = ssl.create_default_context(cafile=str(self.settings.tls_certificate_file))
+        context = ssl.create_default_context(cafile=str(self.authority or self.settings.tls_certificate_file))
+        if self.certificate is not None:
+            context.load_cert_chain(*self.certificate)
         return HTTPSConnection("127.0.0.1", self.port, timeout=15, context=context)
 
     def status(self, path: str) -> int:
@@ -65,7 +69,9 @@ class RunningApi:
 
 
 @contextmanager
-def running_api(works: Works, **changes: str) -> Iterator[RunningApi]:
+def running_api(
+    works: Works, authority: Path | None = None, *, client: tuple[Path, Path] | None = None, **changes: str
+) -> Iterator[RunningApi]:
     """Starts the API with the works' keys and servers and some settings of its own."""
     port, log = free_port(), works.folder / f"web-{uuid4().hex[:8]}.log"
     metrics = works.folder / f"metrics-{port}"
@@ -79,7 +85,7 @@ def running_api(works: Works, **changes: str) -> Iterator[RunningApi]:
     settings = settings_of(env)
     with log.open("wb") as output:
         process = spawn([sys.executable, "-m", "ops", "web"], env=os.environ | env, output=output)
-    api = RunningApi(process, port, log, settings)
+    api = RunningApi(process, port, log, settings, authority, client)
     try:
         wait_until(lambda: api.status("/health/live") == 200, what=f"the API, see {log}")
         yield api

@@ -1,0 +1,150 @@
+"""Client certificates as credentials: whom a verified certificate speaks for, by a map in the settings.
+
+TLS has checked the certificate against `TLS_CLIENT_CA_FILE` before anything here looks at it, so what counts is only
+what it is named: a URI or DNS name among its alternative names, or its subject's common name. Nothing that a client
+writes into a header is a certificate.
+"""
+
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
+from security.errors import KeyUnusableError, TokenRejectedError
+from security.revocation import Revocations
+from security.roles import Role
+from security.token_claims import Identity, is_name
+from settings import Settings
+
+MAX_REMEMBERED = 1024
+
+_KINDS = ("URI", "DNS", "CN")
+_ROLES = {role.value: role for role in Role}
+
+
+class CertificateMap:
+    """Says whom certificates speak for.
+
+    A certificate is read once and remembered by its own bytes; its dates and the revocations of its subject and serial
+    number are checked with every request, because a connection may outlive both.
+
+    Args:
+        identities: name, as in `URI:spiffe://shop/checkout`, `DNS:checkout.example` or `CN:checkout`, to subject and
+            roles.
+        revocations: of subjects, and of serial numbers as token ids.
+        clock: epoch seconds.
+
+    Raises:
+        KeyUnusableError: a name or role is none.
+    """
+
+    def __init__(
+        self,
+        identities: Mapping[str, tuple[str, list[str]]],
+        *,
+        revocations: Revocations,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._identities = dict(_checked(identities))
+        self._revocations = revocations
+        self._clock = clock
+        self._read: dict[bytes, Identity] = {}
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, revocations: Revocations) -> Self:
+        """Returns the map of the settings.
+
+        Raises:
+            KeyUnusableError: MTLS_ONLY lacks what it needs; start-up must stop.
+        """
+        check_map(settings)
+        return cls(settings.mtls_identities, revocations=revocations)
+
+    def identify(self, connection: object) -> Identity:
+        """Returns whom the certificate of a connection speaks for.
+
+        Raises:
+            TokenRejectedError: reason `certificate_missing`, `certificate_unknown`, `certificate_expired` or
+                `certificate_revoked`.
+            RevocationsUnavailableError: whether it is revoked is not known.
+        """
+        if not isinstance(connection, ssl.SSLSocket):
+            raise TokenRejectedError("certificate_missing")
+        encoded = connection.getpeercert(binary_form=True)
+        # A certificate that TLS did not verify has bytes and no names.
+        if not encoded:
+            raise TokenRejectedError("certificate_missing")
+        identity = self._read.get(encoded)
+        if identity is None:
+            identity = self.read(connection.getpeercert() or {})
+            if len(self._read) >= MAX_REMEMBERED:
+                self._read.clear()
+            self._read[encoded] = identity
+        self._check(identity)
+        return identity
+
+    def read(self, certificate: Mapping[str, Any]) -> Identity:
+        """Returns whom a certificate speaks for, as `ssl.SSLSocket.getpeercert` describes it.
+
+        Raises:
+            TokenRejectedError: it is missing, or its names belong to nobody or to more than one.
+        """
+        if not certificate:
+            raise TokenRejectedError("certificate_missing")
+        named = {self._identities[name] for name in _names(certificate) if name in self._identities}
+        if len(named) != 1:
+            raise TokenRejectedError("certificate_unknown")
+        [(subject, roles)] = named
+        return Identity(
+            subject=subject,
+            roles=roles,
+            token_id=str(certificate["serialNumber"]),
+            expires_at=int(ssl.cert_time_to_seconds(certificate["notAfter"])),
+            issued_at=int(ssl.cert_time_to_seconds(certificate["notBefore"])),
+        )
+
+    def _check(self, identity: Identity) -> None:
+        if self._clock() >= identity.expires_at:
+            raise TokenRejectedError("certificate_expired")
+        # Asking for the generation reads the list when it is due.
+        _ = self._revocations.generation
+        # A revocation lasts as long as a token can live; who is shut out for good is taken out of the map.
+        if self._revocations.covers(token_id=identity.token_id, subject=identity.subject, issued_at=identity.issued_at):
+            raise TokenRejectedError("certificate_revoked")
+
+
+def check_map(settings: Settings) -> None:
+    """Refuses settings with which MTLS_ONLY cannot work.
+
+    Raises:
+        KeyUnusableError: something is missing, or a name or role is none.
+    """
+    for name in ("tls_certificate_file", "tls_key_file", "tls_client_ca_file"):
+        if getattr(settings, name) is None:
+            raise KeyUnusableError(f"MTLS_ONLY needs {name.upper()}; `python -m ops certs` makes it for development.")
+    if not settings.mtls_identities:
+        raise KeyUnusableError("MTLS_ONLY lets nobody in while MTLS_IDENTITIES is empty; name subjects and roles.")
+    dict(_checked(settings.mtls_identities))
+
+
+def _names(certificate: Mapping[str, Any]) -> Iterator[str]:
+    for kind, value in certificate.get("subjectAltName", ()):
+        if kind in _KINDS:
+            yield f"{kind}:{value}"
+    for attributes in certificate.get("subject", ()):
+        for name, value in attributes:
+            if name == "commonName":
+                yield f"CN:{value}"
+
+
+def _checked(
+    identities: Mapping[str, tuple[str, list[str]]],
+) -> Iterator[tuple[str, tuple[str, frozenset[Role]]]]:
+    for name, (subject, roles) in identities.items():
+        kind, _, value = name.partition(":")
+        if kind not in _KINDS or not value:
+            raise KeyUnusableError(f"MTLS_IDENTITIES: {name} is none of URI:…, DNS:… and CN:….")
+        unknown = sorted(set(roles) - _ROLES.keys())
+        if unknown or not is_name(subject):
+            raise KeyUnusableError(f"MTLS_IDENTITIES: {name} needs a subject and roles of {', '.join(_ROLES)}.")
+        yield name, (subject, frozenset(_ROLES[role] for role in roles))
