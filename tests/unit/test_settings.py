@@ -1,10 +1,13 @@
 import base64
 import secrets
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from ops.development_certificates import make_development_certificates
 from settings import DEVELOPMENT_MARK, Settings
 
 
@@ -147,3 +150,36 @@ def test_a_shard_s_process_has_its_queues_and_records_there_and_all_else_in_comm
 def test_scoring_is_not_sharded_unless_shards_are_named() -> None:
     plain = Settings(_env_file=None)
     assert (plain.score_shard_urls, plain.open_shards, plain.shard) == ({}, (), None)
+
+
+def test_production_refuses_development_certificates(tmp_path: Path) -> None:
+    make_development_certificates(tmp_path / "tls", server_names=[], replace=False)
+    for name, file in (
+        ("tls_certificate_file", "server.pem"),
+        ("tls_client_ca_file", "ca.pem"),
+        ("redis_ca_file", "ca.pem"),
+        ("redis_certificate_file", "internal.pem"),
+        ("mongo_certificate_file", "internal-both.pem"),
+        ("kafka_ca_file", "ca.pem"),
+    ):
+        with pytest.raises(ValidationError, match=f"{name.upper()} is a development certificate"):
+            production(**{name: tmp_path / "tls" / file})
+    assert production(redis_ca_file=tmp_path / "absent.pem").redis_ca_file is not None
+
+
+def test_certificates_behind_a_proxy_that_ends_tls_are_refused_in_production() -> None:
+    with pytest.raises(ValidationError, match="MTLS_ONLY sees no certificate"):
+        production(mtls_only=True)
+
+
+def test_only_an_encrypted_redis_url_gets_certificates() -> None:
+    settings = Settings(_env_file=None, redis_ca_file="ca.pem", redis_certificate_file="c.pem", redis_key_file="c.key")
+    assert settings.redis_tls_options("redis://a:1/0") == {}
+    options = settings.redis_tls_options("rediss://a:1/0")
+    assert options["ssl_cert_reqs"] == ssl.CERT_REQUIRED
+    assert options["ssl_check_hostname"] is True
+    assert [Path(options[name]).name for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")] == [
+        "ca.pem",
+        "c.pem",
+        "c.key",
+    ]
