@@ -6,7 +6,7 @@ import sys
 import click
 
 from ops.client import Client
-from ops.errors import OpsError
+from ops.request_body import read_body
 from ops.stack import state
 from security.keys import check_secret
 from security.roles import Role
@@ -54,7 +54,7 @@ def command(
     )
     key = check_secret("HMAC_KEY", settings.hmac_key)
     with Client(url or _default_url(settings), hmac_key=key, token=token, timeout_seconds=_TIMEOUT_SECONDS) as client:
-        answer = client.send(method.upper(), path, _body(data))
+        answer = client.send(method.upper(), path, read_body(data))
     if include:
         click.echo(f"{answer.status}")
         for name, value in answer.headers.items():
@@ -70,19 +70,6 @@ def _default_url(settings: Settings) -> str:
         return stack.urls["api"]
     scheme = "https" if settings.tls_certificate_file is not None else "http"
     return f"{scheme}://{settings.web_host}:{settings.web_port}"
-
-
-def _body(data: str | None) -> bytes:
-    if data is None:
-        return b""
-    if not data.startswith("@"):
-        return data.encode()
-    try:
-        with click.open_file(data[1:], "rb") as file:
-            content: bytes = file.read()
-    except OSError as error:
-        raise OpsError(f"{data[1:]} cannot be read: {error.strerror}.") from error
-    return content
 
 
 def _readable(body: bytes) -> str:
