@@ -19,6 +19,8 @@ def check_promises(settings: Settings) -> None:
     Raises:
         OpsError: the process must not start.
     """
+    if settings.environment is not Environment.PRODUCTION and not settings.waits_for_disk:
+        return
     try:
         server = _ask(settings)
     except StoreUnavailableError:

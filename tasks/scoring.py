@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -15,39 +14,10 @@ from ml.scoring_batch import ScoringBatch, ScoringRequest
 from observability import metrics
 from tasks.app import app
 from tasks.doorbells import ring
-from tasks.messages import MessagePublisher
+from tasks.scoring_message import SCORE_TASK
 from tasks.services import require
 
-SCORE_TASK = "scoring.score"
-
 _log = logging.getLogger(__name__)
-
-
-def publish_batch(
-    publisher: MessagePublisher,
-    requests: Sequence[ScoringRequest],
-    *,
-    batch_id: str,
-    reply_to: str,
-    deadline_ms: int,
-    recorded: bool = True,
-) -> None:
-    """Sends one signed scoring message.
-
-    Args:
-        publisher: of this process.
-        requests: the batch, in the order in which results are expected.
-        batch_id: unique; the reply repeats it.
-        reply_to: the sender's reply list.
-        deadline_ms: epoch milliseconds after which the sender no longer waits.
-        recorded: whether the decisions are to be recorded; only PERF_MODE does without.
-
-    Raises:
-        StoreUnavailableError: the broker did not confirm; the batch may run all the same, which is harmless.
-    """
-    content = {"reply_to": reply_to, "items": [request.wire() for request in requests], "recorded": recorded}
-    payload = orjson.dumps(content).decode()
-    publisher.publish(SCORE_TASK, payload, message_id=batch_id, deadline_ms=deadline_ms)
 
 
 @app.task(name=SCORE_TASK, bind=True)

@@ -2,7 +2,7 @@
 
 from ml.stores.replies_redis import RedisReplyBox
 from tasks.messages import MessagePublisher
-from tasks.scoring import publish_batch
+from tasks.scoring_message import publish_batch
 from web.dispatch import Batch
 
 

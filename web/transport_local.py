@@ -9,10 +9,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ml.scoring import BatchReport, ScoringPipeline
 from ml.scoring_batch import ScoringBatch
 from web.dispatch import Batch
+
+if TYPE_CHECKING:
+    # What scores is slow to import, and most web processes leave scoring to the workers.
+    from ml.scoring import BatchReport, ScoringPipeline
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +31,7 @@ class LocalTransport:
     """
 
     def __init__(
-        self, pipeline: ScoringPipeline, conclude: Callable[[BatchReport, float], None], *, recorded: bool
+        self, pipeline: "ScoringPipeline", conclude: "Callable[[BatchReport, float], None]", *, recorded: bool
     ) -> None:
         self._pipeline = pipeline
         self._conclude = conclude

@@ -28,7 +28,6 @@ from tasks.doorbells import sign_doorbells
 from tasks.labels import publish_labels
 from tasks.messages import MessagePublisher
 from tasks.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, live_workers
-from tasks.scoring import conclude
 from tasks.self_test import OwnSelfTest, WorkersSelfTest
 from web.capacity import scoring_share
 from web.circuit_breaker import BreakerState, CircuitBreaker
@@ -205,6 +204,7 @@ def _local_transport(
 ) -> tuple[Callable[[], Transport], LocalScoring, OwnSelfTest]:
     # Needs onnxruntime, which a web process that leaves scoring to the workers does without.
     from tasks.scorer import build_scorer
+    from tasks.scoring import conclude
 
     scorer = build_scorer(
         settings,

@@ -1,4 +1,4 @@
-"""`python -m ops bench`: measures detection quality and latency, each beside what it is to be compared with.
+"""`python -m ops bench`: measures detection quality, latency, scale and starts.
 
 The subcommands' modules import nothing but click before they run, so that `--help` needs no training packages.
 """
@@ -7,6 +7,8 @@ import click
 
 from ops.bench.latency.command import command as latency
 from ops.bench.quality.command import command as quality
+from ops.bench.scale.command import command as scale
+from ops.bench.start.command import command as start
 
 
 @click.group()
@@ -16,3 +18,5 @@ def command() -> None:
 
 command.add_command(quality, "quality")
 command.add_command(latency, "latency")
+command.add_command(scale, "scale")
+command.add_command(start, "start")

@@ -27,10 +27,10 @@ def batch_size_name(size: int) -> str:
 
 
 def title_of(name: str) -> str:
-    """Returns what people call a path."""
+    """Returns what people call a path; one of another measurement is called by its name."""
     if name.startswith(_BATCH_SIZE):
         return f"Shrike, INFER_BATCH_SIZE={name.removeprefix(_BATCH_SIZE)}"
-    return TITLES[name]
+    return TITLES.get(name, name)
 
 
 def changed_setting(name: str) -> str | None:

@@ -73,7 +73,7 @@ def running(
     with ExitStack() as started:
         stack = started.enter_context(_stack(folder, env, score_workers))
         run_command(["backfill", "--data", str(history), "--until", until], stack.env)
-        contenders: dict[str, Contender] = {SHRIKE: _platform(stack)}
+        contenders: dict[str, Contender] = {SHRIKE: platform(stack)}
         if IN_PROCESS in names:
             contenders[IN_PROCESS] = started.enter_context(in_process(stack, env, folder))
         if PERF_MODE in names:
@@ -113,7 +113,8 @@ def _stack(folder: Path, env: Mapping[str, str], score_workers: int) -> Iterator
         yield stack
 
 
-def _platform(stack: StackState) -> Contender:
+def platform(stack: StackState) -> Contender:
+    """Returns the stack's own API and workers."""
     port = int(stack.env["WEB_PORT"])
     return Contender(SHRIKE, LOOPBACK, port, platform_roots(stack), partial(wait_until_delivered, stack))
 

@@ -17,7 +17,7 @@ from security.messages import MessageSigner
 from settings import Settings
 from tasks.message_queue_redis import RedisMessageQueue
 from tasks.messages import MessagePublisher
-from tasks.scoring import SCORE_TASK
+from tasks.scoring_message import SCORE_TASK
 from tasks.wiring import message_queue
 
 _DATABASE = 6

@@ -30,7 +30,7 @@ from security.artifact_keys import ArtifactSigner
 from settings import Settings
 from tasks.doorbells import sign_doorbells
 from tasks.messages import MessagePublisher
-from tasks.scoring import publish_batch
+from tasks.scoring_message import publish_batch
 from tasks.wiring import connect_redis, message_queue, message_signer
 
 _DATABASE = 7

@@ -14,7 +14,7 @@ from ml.stores.keys_redis import OUTBOX, decision_key
 from ml.transaction import Transaction
 from security.messages import MessageSigner
 from tasks.queues import live_workers
-from tasks.scoring import SCORE_TASK, publish_batch
+from tasks.scoring_message import SCORE_TASK, publish_batch
 from tests.integration.workers.conftest import RunningWorker, Works, wait_until
 
 MakeTransaction = Callable[..., Transaction]

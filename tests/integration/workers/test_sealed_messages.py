@@ -16,7 +16,7 @@ from ml.transaction import Transaction
 from security.messages import MessageSigner
 from tasks.message_queue_redis import RedisMessageQueue
 from tasks.messages import MessagePublisher
-from tasks.scoring import publish_batch
+from tasks.scoring_message import publish_batch
 from tasks.wiring import connect_redis, message_signer
 from tests.integration.workers.conftest import RunningWorker, Works, wait_until
 

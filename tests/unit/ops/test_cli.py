@@ -48,6 +48,15 @@ def test_a_command_imports_only_what_it_needs() -> None:
         assert f"'{heavy}'" not in loaded, heavy
 
 
+def test_the_api_imports_nothing_of_what_scores() -> None:
+    program = "import sys, web.app; print(sorted(m for m in sys.modules if '.' not in m or m == 'ml.scoring'))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    for heavy in ("ml.scoring", "numpy", "onnxruntime", "pymongo", "mlflow", "pandas"):
+        assert f"'{heavy}'" not in loaded, heavy
+
+
 def test_malformed_settings_are_one_sentence_without_their_values() -> None:
     result = run("status", WEB_PORT="not-a-secret-but-not-shown")
     assert result.returncode == 1

@@ -1,0 +1,1 @@
+"""How long processes take to become ready, and what a model swap costs under load."""
