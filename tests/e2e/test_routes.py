@@ -178,6 +178,12 @@ def test_models_show_the_champion_that_scores(client: Client, admin: Client) -> 
     assert models["champion"] == scored(client)["model_version"]
 
 
+@pytest.mark.parametrize("way", ["promote", "rollback"])
+def test_a_model_that_is_not_there_is_neither_promoted_nor_gone_back_to(admin: Client, way: str) -> None:
+    answer = admin.post(f"/admin/models/v20200101T000000-abcdef/{way}", {"reason": "drill"})
+    assert (answer.status, answer.json()["type"]) == (404, "/docs#problem-not-found")
+
+
 def test_safe_mode_refuses_everywhere_and_ends(client: Client, admin: Client) -> None:
     try:
         assert admin.post("/admin/safe-mode/enable", {"reason": "drill"}).is_ok
@@ -291,5 +297,6 @@ def test_every_documented_route_was_asked_here(stack: Stack) -> None:
     assert set(document["paths"]) == {
         "/predictions/score", "/predictions/score/batch", "/predictions/{transaction_id}",
         "/explanations/{transaction_id}", "/explanations", "/labels", "/admin/safe-mode", "/admin/safe-mode/enable",
-        "/admin/safe-mode/disable", "/admin/models", "/admin/queues", "/metrics", "/health/live", "/health/ready",
+        "/admin/safe-mode/disable", "/admin/models", "/admin/models/{version}/promote", "/admin/models/{version}/rollback",
+        "/admin/queues", "/metrics", "/health/live", "/health/ready",
     }  # fmt: skip
