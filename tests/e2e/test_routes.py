@@ -297,6 +297,6 @@ def test_every_documented_route_was_asked_here(stack: Stack) -> None:
     assert set(document["paths"]) == {
         "/predictions/score", "/predictions/score/batch", "/predictions/{transaction_id}",
         "/explanations/{transaction_id}", "/explanations", "/labels", "/admin/safe-mode", "/admin/safe-mode/enable",
-        "/admin/safe-mode/disable", "/admin/models", "/admin/models/{version}/promote", "/admin/models/{version}/rollback",
-        "/admin/queues", "/metrics", "/health/live", "/health/ready",
+        "/admin/safe-mode/disable", "/admin/models", "/admin/models/{version}/promote",
+        "/admin/models/{version}/rollback", "/admin/queues", "/metrics", "/health/live", "/health/ready",
     }  # fmt: skip
