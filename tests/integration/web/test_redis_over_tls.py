@@ -1,13 +1,10 @@
 """The platform on a Redis that speaks TLS and asks for client certificates: Debian's `redis-server`."""
 
-import json
 import os
 import shutil
 import ssl
 import sys
-from base64 import b64encode
 from collections.abc import Iterator
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -95,27 +92,6 @@ def test_beat_keeps_its_lock_over_tls(secure_works: Works, tmp_path: Path) -> No
         wait_for(lambda: bool(secure_works.client.keys("shrike:redbeat:*lock*")), what=f"beat's lock, see {log}")
     finally:
         stop(process)
-
-
-def test_flower_looks_at_the_queues_over_tls(secure_works: Works, tmp_path: Path) -> None:
-    port, log, settings = free_port(), tmp_path / "flower.log", secure_works.settings
-    assert settings.flower_password is not None
-    credentials = f"{settings.flower_user}:{settings.flower_password.get_secret_value()}".encode()
-    env = os.environ | secure_works.env | {"FLOWER_PORT": str(port)}
-    with log.open("wb") as output:
-        process = spawn([sys.executable, "-m", "ops", "flower"], env=env, output=output)
-    try:
-        wait_for(lambda: accepts(port), what=f"Flower, see {log}")
-        connection = HTTPConnection("127.0.0.1", port, timeout=15)
-        headers = {"Authorization": f"Basic {b64encode(credentials).decode()}"}
-        connection.request("GET", "/api/queues/length", headers=headers)
-        answer = connection.getresponse()
-        names = {queue["name"] for queue in json.loads(answer.read())["active_queues"]}
-        connection.close()
-    finally:
-        stop(process)
-    assert answer.status == 200
-    assert "score" in names
 
 
 @pytest.mark.parametrize("missing", ["redis_certificate_file", "redis_ca_file"])
