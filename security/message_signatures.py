@@ -136,7 +136,8 @@ _DERIVED: Mapping[str, Callable[[HttpMessage], str]] = {
     "@method": lambda message: message.method,
     "@scheme": lambda message: message.scheme,
     "@authority": _authority,
-    "@target-uri": lambda message: f"{message.scheme}://{_authority(message)}{message.target}",
+    # As the client named the host: RFC 9110 section 7.1 takes the Host header as it is, unlike `@authority`.
+    "@target-uri": lambda message: f"{message.scheme}://{message.authority}{message.target}",
     "@request-target": lambda message: message.target,
     "@path": lambda message: message.target.partition("?")[0],
     "@query": lambda message: "?" + message.target.partition("?")[2],

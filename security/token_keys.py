@@ -56,7 +56,7 @@ class KeySource(Protocol):
 class FixedKeys:
     """The keys of the settings: at most two, so that one can be replaced without refusing anybody."""
 
-    generation = 0
+    generation: int = 0
 
     def __init__(self, keys: Iterable[VerificationKey]) -> None:
         self._keys = tuple(keys)

@@ -20,8 +20,9 @@ _DESCRIPTION = """\
 Realtime fraud scoring. Post a signed transaction and get back approve, review or decline, the score and its reasons.
 
 Every protected request carries a bearer token, `X-Request-Timestamp` (epoch seconds) and `X-Request-Signature`: \
-base64 of the HMAC-SHA256, under the shared key, of `METHOD|path-with-query|timestamp|body`. A signature is accepted \
-once. The checks run in this order: size, token, role, timestamp, signature, replay, rate limit, body.
+base64 of the HMAC-SHA256 of `METHOD|path-with-query|timestamp|body`, under the shared key or, named by `X-Key-Id`, a \
+key of the client's own. An HTTP message signature (RFC 9421) may take their place. A signature is accepted once. The \
+checks run in this order: size, token, role, timestamp, signature, replay, rate limit, body.
 
 Errors are `application/problem+json` (RFC 9457)."""
 

@@ -180,7 +180,10 @@ def test_the_authority_counts_where_it_is_covered() -> None:
     headers = written(ALL, TIMES, **DIGEST)
     assert rejection(headers, authority="evil.test") == "signature_mismatch"
     assert rejection(headers, scheme="http") == "signature_mismatch"
-    assert verify(headers, authority="API.test:443")
+    assert rejection(headers, authority="API.test:443") == "signature_mismatch"
+    by_name = written('"@method" "@path" "@query" "@authority" "content-digest"', TIMES, **DIGEST)
+    assert verify(by_name, authority="API.test:443")
+    assert rejection(by_name, authority="api.test:8443") == "signature_mismatch"
 
 
 def test_parts_of_the_headers_cannot_be_exchanged() -> None:

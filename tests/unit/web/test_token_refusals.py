@@ -3,7 +3,12 @@ from collections.abc import Callable
 from prometheus_client import REGISTRY
 from werkzeug.test import TestResponse
 
-from security.revocation import Revocation, RevokedKind
+from security.errors import KeysUnavailableError
+from security.revocation import Revocation, RevocationSnapshot, RevocationsUnavailableError, RevokedKind
+from security.revocation_list import RevocationList
+from security.revocation_memory import MemoryRevocations
+from security.roles import Role
+from security.token_keys import FixedKeys
 from tests.unit.security.token_attacks import SECRET, attacks, claims, forge
 from tests.unit.web.world import World
 
@@ -46,6 +51,33 @@ def test_every_refused_token_gets_the_same_answer_and_is_counted_under_its_reaso
     assert status == 401
     assert ("WWW-Authenticate", "Bearer") in headers
     assert "expired" not in body.replace("expired or not trusted", "")
+
+
+def test_nobody_is_let_in_while_it_is_not_known_who_was_revoked(make_world: Callable[..., World]) -> None:
+    world = make_world()
+
+    class Unreadable(MemoryRevocations):
+        def read(self) -> RevocationSnapshot:
+            raise RevocationsUnavailableError("no Redis")
+
+    world.services.tokens._revocations = RevocationList(Unreadable(), leeway_seconds=30)
+    answer = ask(world, f"Bearer {world.token(Role.ADMIN)}")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+
+
+def test_nobody_is_let_in_while_the_key_set_is_not_known(make_world: Callable[..., World]) -> None:
+    world = make_world()
+
+    class Unknown(FixedKeys):
+        @property
+        def generation(self) -> int:
+            raise KeysUnavailableError("no provider")
+
+    world.services.tokens._keys = Unknown([])
+    answer = ask(world, f"Bearer {world.token(Role.ADMIN)}")
+    assert answer.status_code == 503
+    assert "provider" not in answer.get_data(as_text=True)
 
 
 def _can_be_sent(token: str) -> bool:
