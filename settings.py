@@ -22,6 +22,7 @@ DEVELOPMENT_MARK = "dev_"
 DEVELOPMENT_ENV_FILE = Path("var/keys/dev.env")
 
 _SERVER_SCHEMES = ("redis://", "rediss://", "unix://")
+_CREDENTIALS = re.compile(r"[a-z][a-z0-9-]{0,31}:[A-Za-z0-9_-]{16,128}", re.ASCII)
 _CLUSTER_URL = re.compile(r"(rediss?)\+cluster://([^@/?]*@)?([^@/?,]+:\d+(?:,[^@/?,]+:\d+)*)/?(\?.*)?")
 
 
@@ -74,6 +75,11 @@ class Settings(BaseSettings):
     )
     shard: str | None = Field(
         None, description="The shard that this worker or beat belongs to; a web process belongs to none."
+    )
+    redis_credentials_file: Path | None = Field(
+        None,
+        description="File with one line user:password, put into every Redis URL that names none; "
+        "`python -m ops keys` makes one per kind of process.",
     )
     redis_socket_timeout_seconds: float = Field(
         5.0, gt=0, description="Longest wait for one Redis reply before the connection counts as dead."
@@ -374,6 +380,22 @@ class Settings(BaseSettings):
         """Folder of the web processes' shared metrics."""
         return self.prometheus_multiproc_dir or self.var_dir / "metrics"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _use_redis_credentials(cls, data: dict[str, Any]) -> dict[str, Any]:
+        if not data.get("redis_credentials_file"):
+            return data
+        credentials = _read_credentials(Path(data["redis_credentials_file"]))
+        default = cls.model_fields["redis_url"].default
+        urls = {name: data.get(name) for name in ("broker_url", "feature_redis_url")}
+        urls["redis_url"] = data.get("redis_url") or default
+        named = {name: _with_credentials(url, credentials) for name, url in urls.items() if url}
+        shards = data.get("score_shard_urls")
+        if isinstance(shards, dict):
+            own = {shard: _with_credentials(url, credentials) for shard, url in shards.items()}
+            return data | named | {"score_shard_urls": own}
+        return data | named
+
     @field_validator("redis_url", "broker_url")
     @classmethod
     def _refuse_cluster(cls, url: str | None, field: ValidationInfo) -> str | None:
@@ -490,6 +512,23 @@ def _is_development_certificate(path: Path) -> bool:
         return any(DEVELOPMENT_MARK.encode() in base64.b64decode(block) for block in blocks)
     except (OSError, ValueError):
         return False
+
+
+def _read_credentials(path: Path) -> str:
+    try:
+        content = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"REDIS_CREDENTIALS_FILE {path} cannot be read.") from error
+    if not _CREDENTIALS.fullmatch(content):
+        raise ValueError(f"REDIS_CREDENTIALS_FILE {path} does not hold one line user:password.")
+    return content
+
+
+def _with_credentials(url: str, credentials: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator or "@" in rest or scheme == "unix":
+        return url
+    return f"{scheme}://{credentials}@{rest}"
 
 
 def load_settings() -> Settings:

@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ops.errors import OpsError
+from ops.redis_users import FOLDER_NAME, make_redis_users
 from security.artifact_pem import private_key_pem, public_key_pem
 from security.keys import generate_secret
 from security.sealing import generate_sealing_key_text
@@ -54,6 +55,7 @@ def make_development_keys(folder: Path, *, replace: bool) -> Path:
         ENV_NAME: _env_text(folder, key_id).encode(),
     }
     write_new_files(folder, contents, replace=replace)
+    make_redis_users(folder / FOLDER_NAME, replace=True)
     return folder / ENV_NAME
 
 

@@ -1,6 +1,7 @@
 """`python -m ops settings`: prints the settings in effect, or an example file that explains every one."""
 
 import json
+import re
 
 import click
 from pydantic import SecretStr
@@ -41,6 +42,11 @@ def _in_effect(settings: Settings) -> str:
     lines = []
     for name in Settings.model_fields:
         value = getattr(settings, name)
-        shown = "(hidden)" if isinstance(value, SecretStr) else value
+        shown = "(hidden)" if isinstance(value, SecretStr) else _without_passwords(value)
         lines.append(f"{name.upper()}={'' if shown is None else shown}\n")
     return "".join(lines)
+
+
+def _without_passwords(value: object) -> object:
+    """Returns the value, a URL in it without its password."""
+    return re.sub(r"(?<=//)([^/@:\s]*):[^/@\s]*@", r"\1:(hidden)@", str(value)) if "://" in str(value) else value

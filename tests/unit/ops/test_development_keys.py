@@ -15,6 +15,7 @@ from ops.development_keys import (
     make_development_keys,
 )
 from ops.errors import OpsError
+from ops.redis_users import ACCESS_LIST_NAME, FOLDER_NAME
 from security.artifact_keys import ArtifactSigner, ArtifactVerifier
 from security.keys import check_secret
 from settings import DEVELOPMENT_MARK, Environment, Settings
@@ -66,8 +67,15 @@ def test_production_refuses_each_of_them(folder: Path) -> None:
 
 def test_only_this_user_can_read_them(folder: Path) -> None:
     make_development_keys(folder, replace=False)
-    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-    assert {path.name for path in folder.iterdir()} == {ENV_NAME, SIGNING_KEY_NAME, VERIFY_KEY_NAME, TRUST_NAME}
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ACCESS_LIST_NAME]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert {path.name for path in folder.iterdir()} == {
+        ENV_NAME,
+        SIGNING_KEY_NAME,
+        VERIFY_KEY_NAME,
+        TRUST_NAME,
+        FOLDER_NAME,
+    }
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 

@@ -1,0 +1,216 @@
+"""Redis users, one per kind of process: what each may do with which keys, and their access list file.
+
+A grant pairs keys with commands, as a selector of its own, so that a process may push to one list and only read
+another. Connecting, transactions and loading a script are free to all; a script still runs with its caller's grants.
+
+Source: https://valkey.io/topics/acl/ (selectors, key permissions).
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.errors import OpsError
+
+FOLDER_NAME = "redis"
+ACCESS_LIST_NAME = "users.acl"
+_PASSWORD_BYTES = 32
+
+_CONNECT = "+ping +hello +select +client|setinfo +client|setname +multi +exec +discard +time +info +waitaof"
+_SCRIPTS = "+script|load +script|exists"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Keys (`~pattern`, `%R~pattern` for reading alone) and channels (`&pattern`) with the commands on them."""
+
+    on: str
+    may: str
+
+
+_BINDINGS = Grant(
+    "~_kombu.binding*", "evalsha sadd srem smembers sismember scard exists del zadd zrem zscore zrangebyscore zcard"
+)
+"""Which of kombu's queues are bound to which exchange."""
+
+
+def _drain(group: str, stream: str) -> tuple[Grant, ...]:
+    """Returns what draining a consumer group takes."""
+    reads = "xpending xclaim xreadgroup xgroup|create xinfo|groups xinfo|stream xinfo|consumers xrange xlen exists"
+    return (
+        Grant(f"~{stream}", f"{reads} xtrim xack"),
+        Grant(f"~{stream} ~shrike:awaiting:{group} ~shrike:dead:{group}", "evalsha xack zrem xclaim"),
+        Grant(f"~shrike:dead:{group}", "xadd xlen xrange"),
+        Grant(f"~shrike:doorbell:{group}", "del"),
+        *_consume(group),
+        *_ring(group),
+    )
+
+
+def _consume(*queues: str) -> tuple[Grant, ...]:
+    """Returns what a Celery worker of a queue takes: its messages, events, and answers to who looks at it."""
+    return (
+        Grant(" ".join(f"~{queue}" for queue in queues), "brpop llen"),
+        _BINDINGS,
+        Grant("~*.reply.celery.pidbox", "lpush"),
+        Grant("%R~*.celery.pidbox", "llen"),
+        Grant("&/*.celeryev/* &/*.celery.pidbox", "publish subscribe psubscribe unsubscribe punsubscribe"),
+        Grant("~shrike:workers", "hset hdel"),
+        Grant("~shrike:dead-messages:*", "lpush ltrim expire"),
+        Grant("~shrike:barrier", "set incr"),
+    )
+
+
+def _ring(*queues: str) -> tuple[Grant, ...]:
+    """Returns what sending a doorbell takes."""
+    return (
+        Grant(" ".join(f"~{queue}" for queue in queues), "lpush ltrim llen"),
+        _BINDINGS,
+    )
+
+
+_SWITCH = Grant("~shrike:safe_mode ~shrike:safe_mode:audit", "evalsha hget hmget hset lindex lpush ltrim lrange")
+_SWITCH_READER = Grant("%R~shrike:safe_mode %R~shrike:safe_mode:audit", "hget hmget lrange")
+_MARK = Grant("~shrike:accepted_version", "evalsha hget hmget hset")
+_DECISIONS_READER = Grant("%R~shrike:decision:*", "get mget")
+_STREAMS_READER = "xpending xinfo|groups xinfo|stream xrange xlen xgroup|create"
+
+_SCORE = (
+    Grant(
+        "~shrike:decision:* ~shrike:outbox ~shrike:awaiting:* ~shrike:doorbell:explain ~shrike:doorbell:publish "
+        "~shrike:reply:* ~shrike:answered:*",
+        "evalsha get set xadd xlen zadd lpush pexpire",
+    ),
+    _DECISIONS_READER,
+    Grant("~shrike:customer:* ~shrike:terminal:*", "evalsha get set"),
+    _SWITCH,
+    _MARK,
+    Grant("%R~shrike:self_test", "get"),
+    Grant("~shrike:self_test:*", "hset expire"),
+    *_ring("explain", "publish"),
+)
+_WEB = (
+    Grant("~admission:*", "evalsha get set del"),
+    _DECISIONS_READER,
+    Grant("~score", "lpush"),
+    Grant("~shrike:reply:*", "blpop"),
+    Grant("~shrike:barrier", "set incr"),
+    Grant("~shrike:labels ~shrike:doorbell:labels", "xadd set"),
+    *_ring("labels"),
+    _SWITCH,
+    _MARK,
+    Grant("~shrike:self_test", "set"),
+    Grant("%R~shrike:self_test:*", "hgetall"),
+    Grant("%R~shrike:revocations %R~shrike:revocations:*", "get hgetall zrange mget hvals"),
+    Grant("%R~score %R~explain %R~publish %R~labels %R~retrain", "llen lindex"),
+    Grant("~shrike:workers", "hgetall hdel"),
+    Grant("~shrike:outbox ~shrike:labels", _STREAMS_READER),
+    Grant("%R~shrike:dead:*", "xlen"),
+    Grant("~shrike:placement:*", "get set mget"),
+)
+_TRAINER = (
+    *_consume("retrain"),
+    Grant("~shrike:slot:*", "set get"),
+    Grant("~shrike:awaiting:* ~shrike:replaced ~shrike:answered:*", "zrangebyscore zrem zadd zcard zrange zscore"),
+    Grant("~shrike:outbox ~shrike:dead:*", f"{_STREAMS_READER} xadd"),
+    _DECISIONS_READER,
+    *_ring("explain", "publish"),
+)
+_DRAINS = (
+    *_drain("explain", "shrike:outbox"),
+    *_drain("publish", "shrike:outbox"),
+    *_drain("labels", "shrike:labels"),
+    _DECISIONS_READER,
+    Grant("~shrike:customer:* ~shrike:terminal:*", "evalsha get set"),
+    _SWITCH_READER,
+)
+_BEAT = (
+    Grant("~shrike:redbeat:*", "evalsha hget hset hgetall zadd zrem zrangebyscore get set pexpire pttl del"),
+    *_ring("explain", "publish", "labels", "retrain"),
+)
+_FLOWER = (
+    Grant("%R~score %R~explain %R~publish %R~labels %R~retrain", "llen"),
+    _BINDINGS,
+    Grant("~*.reply.celery.pidbox ~celeryev.*", "brpop del llen"),
+    Grant("&/*.celeryev/* &/*.celery.pidbox", "publish subscribe psubscribe unsubscribe punsubscribe"),
+)
+
+USERS: Mapping[str, tuple[Grant, ...]] = {
+    "web": _WEB,
+    "score": (*_SCORE, *_consume("score")),
+    "drains": _DRAINS,
+    "trainer": _TRAINER,
+    "beat": _BEAT,
+    "flower": _FLOWER,
+    # A web process that scores by itself does both parts.
+    "web-scoring": (*_WEB, *_SCORE),
+    # For the operator's commands, never for a process that runs by itself.
+    "admin": (Grant("~* &*", "@all"),),
+}
+
+USER_OF_ROLE: Mapping[str, str] = {
+    "web": "web",
+    "score": "score",
+    "explain": "drains",
+    "publish": "drains",
+    "labels": "drains",
+    "retrain": "trainer",
+    "beat": "beat",
+    "flower": "flower",
+}
+"""Which user each role of the stack connects as."""
+
+
+def access_list(passwords: Mapping[str, str]) -> str:
+    """Returns the access list file of these users: passwords as SHA-256, everybody else may only PING."""
+    lines = ["user default on nopass resetkeys resetchannels -@all +ping"]
+    for name, password in passwords.items():
+        digest = hashlib.sha256(password.encode()).hexdigest()
+        selectors = " ".join(f"({grant.on} {_allowed(grant.may)})" for grant in USERS[name])
+        base = f"user {name} on #{digest} resetkeys resetchannels -@all {_CONNECT} {_SCRIPTS}"
+        lines.append(f"{base} {selectors}")
+    return "\n".join([*lines, ""])
+
+
+def _allowed(commands: str) -> str:
+    return "-@all " + " ".join(f"+{command}" for command in commands.split())
+
+
+def make_redis_users(folder: Path, *, replace: bool) -> Path:
+    """Writes the access list and one credentials file per user, `user:password`; returns the access list's path.
+
+    Args:
+        folder: made if missing.
+        replace: make new passwords where there are some; the server must read the list anew.
+
+    Raises:
+        OpsError: there are users already and `replace` is false, or the folder cannot be written.
+    """
+    passwords = {name: secrets.token_urlsafe(_PASSWORD_BYTES) for name in USERS}
+    path = folder / ACCESS_LIST_NAME
+    if path.exists() and not replace:
+        raise OpsError(f"{path} exists already; --force makes new users.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, password in passwords.items():
+            _write(folder / name, f"{name}:{password}\n", 0o600)
+        # The server runs as another user, and the list holds no password that could be used.
+        _write(path, access_list(passwords), 0o644)
+    except OSError as error:
+        raise OpsError(f"{folder} cannot be written: {error.strerror}.") from error
+    return path
+
+
+def _write(path: Path, content: str, mode: int) -> None:
+    temporary = path.with_name(f".{path.name}")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.chmod(mode)
+    temporary.replace(path)
