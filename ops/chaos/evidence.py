@@ -128,6 +128,15 @@ class Evidence:
             counts.update(document["transaction_id"] for document in found)
         return counts.total() - len(counts)
 
+    def labelled(self, transaction_ids: Collection[str]) -> set[str]:
+        """Returns which of the transactions have a stored label."""
+        labels = self._mongo[self._settings.mongo_database]["labels"]
+        return {
+            document["_id"]
+            for chunk in _chunks(list(transaction_ids))
+            for document in labels.find({"_id": {"$in": chunk}}, {"_id": 1})
+        }
+
     def published_times(self, transaction_id: str) -> int:
         """Returns how often a decision was published."""
         return self.published.count(f"{transaction_id}:scored")

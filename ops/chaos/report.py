@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ops.chaos.fault import Fault, Trial
+from ops.chaos.footprint import Growth
 
 _COLUMNS = ("runs", "answered", "lost", "twice in Kafka", "twice in Mongo", "unknown", "recovery")
 
@@ -49,3 +50,11 @@ def _entry(name: str, trial: Trial) -> dict[str, Any]:
         "note": "; ".join([*trial.notes, *(f"WRONG: {problem}" for problem in trial.problems)]),
         "ok": not trial.problems,
     }
+
+
+def growth_row(growth: Growth) -> str:
+    """Returns the line of a process that was watched for growth."""
+    memory = " → ".join(f"{size / 2**20:.1f}" for size in growth.resident_bytes)
+    files, sockets = (" → ".join(map(str, pair)) for pair in (growth.files, growth.sockets))
+    verdict = "flat" if growth.is_flat else "GROWS"
+    return f"{growth.name:<10} {memory:>18} MiB {files:>12} files {sockets:>12} of them sockets   {verdict}"

@@ -36,7 +36,7 @@ def run_trial(
     traffic.start()
     try:
         wait_for(lambda: ledger.answered_since(begun) >= _ANSWERS_BEFORE, _WAIT_SECONDS, "traffic to flow")
-        struck = _strike(fault, scene)
+        struck = strike(fault, scene)
         time.sleep(_SECONDS_AFTER)
         served = now()
         wait_for(lambda: ledger.answered_since(served) >= _ANSWERS_BEFORE, _WAIT_SECONDS, "traffic to flow again")
@@ -50,7 +50,8 @@ def run_trial(
     return trial
 
 
-def _strike(fault: Fault, scene: Scene) -> Struck:
+def strike(fault: Fault, scene: Scene) -> Struck:
+    """Returns what a fault saw; what it waited for in vain is a problem."""
     try:
         return fault.strike(scene)
     except StackError as error:

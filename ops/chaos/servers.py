@@ -17,8 +17,6 @@ from ops.processes.ports import accepts, free_port, wait_until
 from ops.processes.spawn import spawn, stop
 from settings import Settings
 
-_DISK_MEGABYTES = 256
-
 
 @dataclass
 class Server:
@@ -94,7 +92,7 @@ class Servers:
 
 
 @contextmanager
-def running_servers(folder: Path, settings: Settings) -> Iterator[Servers]:
+def running_servers(folder: Path, settings: Settings, *, disk_megabytes: int) -> Iterator[Servers]:
     """Starts the servers on free ports and empty folders, each behind a proxy, for the length of a block.
 
     Raises:
@@ -108,7 +106,7 @@ def running_servers(folder: Path, settings: Settings) -> Iterator[Servers]:
             data, port, proxy_port = folder / "data" / name, free_port(), free_port()
             shutil.rmtree(data, ignore_errors=True)
             data.mkdir(parents=True)
-            started.enter_context(small_disk(data, _DISK_MEGABYTES))
+            started.enter_context(small_disk(data, disk_megabytes))
             (folder / "log").mkdir(exist_ok=True)
             proxy = started.enter_context(Proxy(port, proxy_port))
             made = Server(

@@ -141,7 +141,9 @@ def chaos_stack(
     *,
     on_ready: OnReady = lambda _ready, _total: None,
     env: Mapping[str, str] | None = None,
+    settings_changes: Mapping[str, str] | None = None,
     directory: Path | None = None,
+    disk_megabytes: int = 192,
 ) -> Iterator[ChaosStack]:
     """Starts servers, proxies and the platform for the length of a block.
 
@@ -149,8 +151,10 @@ def chaos_stack(
         settings: keys, and the folder of a model; the model is copied, because some faults spoil it.
         folder: where everything is written.
         on_ready: told what is ready while it starts.
-        env: the environment of the processes; this process's own by default.
+        env: the environment of the processes; this process's own by default. What the suite needs is added to it.
+        settings_changes: settings of the platform that differ from the suite's usual ones.
         directory: their working directory.
+        disk_megabytes: size of each server's own disk.
 
     Raises:
         ops.errors.OpsError: something did not start; the message says what.
@@ -159,9 +163,12 @@ def chaos_stack(
     release_disks(folder)
     shutil.rmtree(folder, ignore_errors=True)
     models.mkdir(parents=True)
-    with small_disk(models, _MODELS_MEGABYTES), running_servers(folder, settings) as servers:
+    with (
+        small_disk(models, _MODELS_MEGABYTES),
+        running_servers(folder, settings, disk_megabytes=disk_megabytes) as servers,
+    ):
         shutil.copytree(settings.models_path, models, dirs_exist_ok=True)
-        own = environment(models) | servers.urls()
+        own = environment(models) | servers.urls() | dict(settings_changes or {})
         direct = settings.model_copy(
             update={
                 "var_dir": folder,
