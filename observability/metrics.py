@@ -122,6 +122,9 @@ outbox_oldest_seconds = Gauge(
     ["sink"],
     multiprocess_mode="mostrecent",
 )
+redis_data_lost_total = Counter(
+    "redis_data_lost_total", "Times that this process found Redis without the data it had held before."
+)
 outbox_dead_letters_total = Counter(
     "outbox_dead_letters_total", "Entries given up on and moved to the dead letters.", ["sink"]
 )

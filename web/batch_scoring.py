@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from ml.scoring_batch import ScoringRequest
-from web.errors import BreakerOpenError, ShuttingDownError, WebError
+from web.errors import BreakerOpenError, OverloadedError, ShuttingDownError, WebError
 from web.scoring_queue import ScoringQueue
 from web.scoring_results import ScoringResult
 
@@ -54,7 +54,7 @@ class _Chunk:
         try:
             if good:
                 self._ticket = dispatcher.submit(good, timeout_seconds)
-        except (BreakerOpenError, ShuttingDownError) as error:
+        except (BreakerOpenError, OverloadedError, ShuttingDownError) as error:
             self._refusal = error
 
     def results(self) -> list[ScoringResult]:

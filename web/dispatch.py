@@ -20,7 +20,8 @@ from typing import Protocol
 from ml.errors import RetryableError
 from ml.scoring_batch import ScoringRequest
 from web.circuit_breaker import CircuitBreaker
-from web.errors import DeadlineError, QueueUnavailableError, ScoringFailedError, ShuttingDownError
+from web.errors import DeadlineError, OverloadedError, QueueUnavailableError, ScoringFailedError, ShuttingDownError
+from web.pace import Pace
 from web.scoring_results import ScoringReply, ScoringResult, read_reply, read_result
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,9 @@ class Dispatcher:
     the overdue reply is still accepted until its own deadline. The thread and the transport belong to one process:
     they start with the first request, and anew after a fork.
 
+    A request that would wait too long behind the others for its deadline is refused at once, so that those that are
+    taken are answered in time however many come.
+
     Args:
         open_transport: makes the transport; called in the dispatcher's thread.
         breaker: asked before each submission, told about each message.
@@ -133,6 +137,7 @@ class Dispatcher:
         self._changed = threading.Condition()
         self._pending: deque[_Entry] = deque()
         self._flights: dict[str, _Flight] = {}
+        self._pace = Pace()
         self._closing = False
         self._thread: threading.Thread | None = None
         self._transport: Transport | None = None
@@ -142,6 +147,7 @@ class Dispatcher:
 
         Raises:
             BreakerOpenError: the circuit breaker refuses.
+            OverloadedError: too many wait already.
             ShuttingDownError: the process is shutting down.
         """
         return self.collect(self.submit(requests, timeout_seconds))
@@ -151,8 +157,11 @@ class Dispatcher:
 
         Raises:
             BreakerOpenError: the circuit breaker refuses.
+            OverloadedError: too many wait already.
             ShuttingDownError: the process is shutting down.
         """
+        if self._pace.is_hopeless(len(self._pending) // self._batch_rows, timeout_seconds):
+            raise OverloadedError
         self.breaker.admit()
         ticket = Ticket(time.monotonic() + timeout_seconds, [None] * len(requests), len(requests))
         entries = [_Entry(request, ticket, position) for position, request in enumerate(requests)]
@@ -271,6 +280,7 @@ class Dispatcher:
         if self._may_send():
             self._send()
         if flight is not None and reply is not None:
+            self._pace.note(time.monotonic() - flight.sent_at)
             self._settle(flight, _read_results(reply, flight))
 
     def _next_reply(self) -> ScoringReply | None:

@@ -1,18 +1,33 @@
 """The scoring worker: `celery -A workers.score worker -Q score`. Its model is loaded and warm before it consumes."""
 
+from functools import partial
+
 from ml.scoring import ScoringPipeline
 from observability import metrics
-from security.safe_mode import CachedSafeMode
+from security.safe_mode import CachedSafeMode, SafeModeStore
 from settings import Settings
 from tasks import scoring  # noqa: F401 - registers the task; no other task runs in this worker
+from tasks.foundation_redis import RedisFoundation
 from tasks.housekeeping import no_more_often
 from tasks.perf_mode import warn_of_perf_mode
 from tasks.scorer import build_scorer
 from tasks.self_test import SelfTester
 from tasks.services import provide
-from tasks.wiring import safe_mode_store, self_test_exchange
+from tasks.wiring import connect_redis, safe_mode_store, self_test_exchange
 from workers.start import WorkerParts, build_worker
 from workers.watch import Watched
+
+_LOOK_SECONDS = 1.0
+_LOSS = (
+    "Redis has lost its data: answers not yet stored or published are gone, and the features with them. "
+    "Run `python -m ops outbox reconcile` and `python -m ops backfill`, then switch SAFE MODE off."
+)
+
+
+def _declare_loss(switch: SafeModeStore, name: str) -> None:
+    """Shuts scoring until an operator has looked; else it would go on with empty features."""
+    switch.enable(_LOSS, by=name)
+    metrics.redis_data_lost_total.inc()
 
 
 def _wire(settings: Settings, name: str) -> WorkerParts:
@@ -23,9 +38,11 @@ def _wire(settings: Settings, name: str) -> WorkerParts:
     scorer.keeper.refresh()
     provide(ScoringPipeline, scorer.pipeline)
     tester = SelfTester(self_test_exchange(settings), scorer.test, name=name)
+    foundation = RedisFoundation(connect_redis(settings), partial(_declare_loss, switch, name))
     return WorkerParts(
         jobs=[
             no_more_often(settings.model_poll_seconds, scorer.keeper.refresh),
+            no_more_often(_LOOK_SECONDS, foundation.check),
             tester.run_if_asked,
             lambda: metrics.safe_mode_state.labels(service="score").set(safe_mode.state().enabled),
         ],

@@ -7,6 +7,7 @@ from ops.chaos.faults import (
     drains,
     memory,
     model,
+    overload,
     poison,
     redis,
     restarts,
@@ -15,6 +16,6 @@ from ops.chaos.faults import (
     sinks,
 )
 
-_MODULES = (score_worker, drains, redis, memory, sinks, poison, schedule, model, disks, clocks, restarts)
+_MODULES = (score_worker, drains, redis, memory, sinks, poison, schedule, model, disks, clocks, restarts, overload)
 
 FAULTS: dict[str, Fault] = {fault.name: fault for module in _MODULES for fault in module.FAULTS}

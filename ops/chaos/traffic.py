@@ -160,5 +160,7 @@ def problem_of(answer: Answer) -> str:
     """Returns the name of the problem that an answer tells of; empty if it tells of none."""
     with suppress(ValueError, AttributeError):
         content: Mapping[str, Any] = answer.json()
-        return str(content.get("type", content.get("status", ""))).rpartition("problem-")[2]
+        if content.get("status") == "safe_mode":
+            return "safe_mode"
+        return str(content.get("type", "")).rpartition("problem-")[2]
     return "not-json"

@@ -53,7 +53,12 @@ def judge(fault: Fault, struck: Struck, *, stack: ChaosStack, evidence: Evidence
         problems=list(struck.problems),
     )
     _ask_again(stack, acknowledged)
-    trial.problems += [*broken_promises(fault, trial, ledger), *differing(acknowledged, stored)]
+    changed = differing(acknowledged, stored)
+    if fault.may_lose:
+        trial.notes += changed  # what is lost is decided anew when it is asked for again
+    else:
+        trial.problems += changed
+    trial.problems += broken_promises(fault, trial, ledger)
     if evidence.published.strange_keys:
         trial.problems.append(f"{evidence.published.strange_keys} events came twice under different keys")
     return trial
@@ -65,7 +70,7 @@ def _has_arrived(sent: Sent, evidence: Evidence, stored: Mapping[str, Mapping[st
 
 def _ask_again(stack: ChaosStack, acknowledged: Sequence[Sent]) -> None:
     """Sends some answered transactions once more, those first that were sent more than once already."""
-    eager = sorted(acknowledged, key=lambda sent: -len(sent.attempts))[:_ASKED_AGAIN]
+    eager = sorted((sent for sent in acknowledged if sent.body), key=lambda sent: -len(sent.attempts))[:_ASKED_AGAIN]
     with stack.client() as client:
         for sent in eager:
             attempt(client, sent)

@@ -52,10 +52,11 @@ def worker_behind(scene: Scene) -> Struck:
 
 
 def _drift(scene: Scene, seconds: int) -> Struck:
+    begun = now()
     with _drifting_worker(scene, seconds) as pid:
         time.sleep(scene.seconds(short=4.0, full=20.0))
         is_alive = Path(f"/proc/{pid}").exists()
-    failed = sum(not one.is_answer for one in scene.ledger.attempts())
+    failed = sum(not one.is_answer for one in scene.ledger.attempts() if one.started_at >= begun)
     problems = () if is_alive else ("the worker with the wrong clock died",)
     return Struck(now(), f"{failed} attempts refused", problems)
 

@@ -5,6 +5,9 @@ import time
 from ops.chaos.fault import Fault, Scene, Struck
 from ops.chaos.ledger import now
 from ops.chaos.stack import wait_for
+from security.roles import Role
+
+_SWITCH = "/admin/safe-mode"
 
 
 def fill(scene: Scene) -> Struck:
@@ -25,8 +28,34 @@ def fill(scene: Scene) -> Struck:
     return Struck(healed, note)
 
 
+def empty(scene: Scene) -> Struck:
+    """Empties Redis, waits until that is declared, and lets an administrator open the platform again."""
+    struck = now()
+    scene.stack.redis.flushall()
+    with scene.stack.client(Role.ADMIN) as admin:
+        wait_for(lambda: admin.get(_SWITCH).json()["enabled"], 20, "SAFE MODE")
+        state = admin.get(_SWITCH).json()
+        wait_for(lambda: _in_safe_mode(scene, struck) > 0, 20, "a refusal in SAFE MODE")
+        closed_after = now() - struck
+        wait_for(lambda: admin.send("POST", f"{_SWITCH}/disable").is_ok, 20, "SAFE MODE to be switched off")
+    problems = () if "lost its data" in state["reason"] else (f"the reason given was: {state['reason']}",)
+    return Struck(now(), f"declared and shut within {closed_after:.1f} s", problems)
+
+
+def _in_safe_mode(scene: Scene, moment: float) -> int:
+    return sum(one.problem == "safe_mode" for one in scene.ledger.attempts() if one.started_at >= moment)
+
+
 def _refused_since(scene: Scene, moment: float) -> int:
     return sum(one.status == 503 for one in scene.ledger.attempts() if one.started_at >= moment)
 
 
-FAULTS = (Fault("redis-full", "503; nothing answered is lost; service is back with the memory", fill),)
+FAULTS = (
+    Fault("redis-full", "503; nothing answered is lost; service is back with the memory", fill),
+    Fault(
+        "redis-emptied",
+        "503 and SAFE MODE with the reason: the loss is declared, and counted here",
+        empty,
+        may_lose=True,
+    ),
+)

@@ -39,12 +39,12 @@ def _answered_at_retry(scene: Scene) -> int:
 
 def kill_at_random(scene: Scene) -> Struck:
     """Kills one worker after the other at random moments."""
-    kills = 2 if scene.is_short else 6
+    kills, begun = 2 if scene.is_short else 6, now()
     for number in range(kills):
         time.sleep(scene.chance.uniform(0.2, 1.5))
         scene.stack.kill_and_await_successor(WORKERS[number % 2])
     healed = now()
-    failed = [one for sent in scene.ledger.all() for one in sent.attempts if not one.is_answer]
+    failed = [one for one in scene.ledger.attempts() if one.started_at >= begun and not one.is_answer]
     strange = [one for one in failed if one.status not in MAY_PASS]
     problems = (f"{len(strange)} failures with another status",) if strange else ()
     return Struck(healed, f"{kills} kills, {len(failed)} attempts failed", problems)

@@ -20,6 +20,7 @@ from web.errors import (
     BreakerOpenError,
     ConflictError,
     DeadlineError,
+    OverloadedError,
     QueueUnavailableError,
     SafeModeError,
     ScoringFailedError,
@@ -467,3 +468,23 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition never came true"
         time.sleep(0.001)
+
+
+def test_what_would_wait_too_long_behind_the_others_is_refused_at_once(make: Make) -> None:
+    transport = ScriptedTransport()
+    dispatcher = make(transport, batch_rows=2)
+    first = dispatcher.submit([request_of("a")], TIMEOUT)
+    batch = transport.next_batch(0)
+    time.sleep(0.05)  # how long a message takes here, as the dispatcher sees it
+    transport.replies.put(reply(batch))
+    assert isinstance(dispatcher.collect(first)[0], Scored)
+    in_flight = dispatcher.submit([request_of("b")], TIMEOUT)
+    transport.next_batch(1)
+    waiting = dispatcher.submit([request_of(name) for name in "cd"], TIMEOUT)
+    with pytest.raises(OverloadedError):
+        dispatcher.submit([request_of("e")], 0.1)  # one full message is ahead
+    patient = dispatcher.submit([request_of("f")], TIMEOUT)
+    for number in (1, 2, 3):
+        transport.replies.put(reply(transport.published[number] if number == 1 else transport.next_batch(number)))
+    for ticket in (in_flight, waiting, patient):
+        assert all(isinstance(result, Scored) for result in dispatcher.collect(ticket))

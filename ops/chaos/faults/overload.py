@@ -1,0 +1,79 @@
+"""Three times as many requests as can be served."""
+
+from collections import Counter
+
+import numpy as np
+
+from ops.bench.latency.requests import Signer
+from ops.chaos.fault import Fault, Scene, Struck
+from ops.chaos.ledger import Attempt, Sent, now
+from ops.chaos.load import Result, flood, saturate
+from ops.chaos.stack import SCORE_TIMEOUT_SECONDS, SUBJECT
+from security.roles import Role
+from security.tokens import issue_token
+
+_FACTOR = 3
+_REDIS_DELAY_SECONDS = 0.022
+"""How far away Redis is for the length of the trial: so the scoring path is the narrow place and not the processors,
+which the load shares with the platform."""
+
+_REFUSED_STATUSES = (429, 503)
+_FULL_SHARE, _SHORT_SHARE = 0.9, 0.7
+_AT_ONCE_SECONDS = 0.5
+
+
+def overload(scene: Scene) -> Struck:
+    """Measures what can be served, then sends three times as much."""
+    stack = scene.stack
+    token = issue_token(stack.settings, subject=SUBJECT, roles=[Role.SERVICE])
+    assert stack.settings.hmac_key is not None  # noqa: S101 - the stack would not have started
+    signer = Signer(token, stack.settings.hmac_key.get_secret_value().encode())
+    port = int(stack.env["WEB_PORT"])
+    with stack.servers.valkey.proxy.delayed(_REDIS_DELAY_SECONDS):
+        calm = saturate(port, signer, seconds=scene.seconds(short=5, full=10), clients=160, seed=1)
+        flooded = flood(port, signer, rate=_FACTOR * calm.goodput, seconds=scene.seconds(short=10, full=120), seed=2)
+    healed = now()
+    for result in (calm, flooded):
+        _enter(scene, result)
+    return Struck(healed, *_judged(calm, flooded, _SHORT_SHARE if scene.is_short else _FULL_SHARE))
+
+
+def _judged(calm: Result, flooded: Result, least_share: float) -> tuple[str, tuple[str, ...]]:
+    """Returns what was seen and what was wrong."""
+    is_accepted, is_refused = flooded.statuses == 200, np.isin(flooded.statuses, _REFUSED_STATUSES)
+    share = flooded.goodput / calm.goodput
+    accepted_p99 = flooded.percentile_of(is_accepted, 99)
+    refused_p50 = flooded.percentile_of(is_refused, 50)
+    others = Counter(int(status) for status in flooded.statuses[~(is_accepted | is_refused)])
+    note = (
+        f"capacity {calm.goodput:.0f}/s; at {_FACTOR} times that {flooded.goodput:.0f}/s ({share:.0%}), "
+        f"p99 {accepted_p99 * 1000:.0f} ms; {int(is_refused.sum())} refused, half of them within "
+        f"{refused_p50 * 1000:.0f} ms; others {dict(others)}"
+    )
+    deadline = 2 * SCORE_TIMEOUT_SECONDS  # one at the entrance, one for the decision
+    failures = [
+        (share < least_share, f"goodput fell to {share:.0%} of the capacity"),
+        (accepted_p99 > deadline, f"p99 of what was accepted is {accepted_p99:.2f} s"),
+        (refused_p50 > _AT_ONCE_SECONDS, f"refusals took {refused_p50:.2f} s"),
+        (sum(others.values()) > 0.01 * len(flooded.statuses), f"other answers: {dict(others)}"),
+    ]
+    return note, tuple(text for is_broken, text in failures if is_broken)
+
+
+def _enter(scene: Scene, result: Result) -> None:
+    """Enters what was answered into the ledger, so that it is looked for in the sinks."""
+    for transaction_id, answer in result.answers.items():
+        sent = Sent(transaction_id, b"")
+        sent.note(Attempt(now(), 0.0, 200), answer)
+        scene.ledger.open(sent)
+
+
+FAULTS = (
+    Fault(
+        "overload",
+        "goodput stays at 90 % of capacity, what is accepted is answered in its deadline, the rest refused at once; "
+        "full recovery within 10 s",
+        overload,
+        recovery_seconds=10.0,
+    ),
+)

@@ -1,0 +1,52 @@
+"""Whether Redis still holds what it held.
+
+| key | type | life | holds |
+| --- | --- | --- | --- |
+| `shrike:founded` | string | for ever | a random name for this body of data |
+
+Whoever empties Redis, or starts it without its files, takes answers along that are stored nowhere else yet. Nothing can
+bring them back; but it must not pass unnoticed either, because to every process an empty Redis looks like a new one.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+import redis
+
+from ml.stores.failures_redis import redis_failures_as_unavailable
+
+_FOUNDED: Final = "shrike:founded"
+
+_log = logging.getLogger(__name__)
+
+
+class RedisFoundation:
+    """Remembers the name of the data and notices when it is gone or another.
+
+    Args:
+        client: a client that returns bytes.
+        on_loss: told once for each loss.
+    """
+
+    def __init__(self, client: "redis.Redis", on_loss: Callable[[], None]) -> None:
+        self._client: Any = client  # redis-py types each reply as a union over decoding modes
+        self._on_loss = on_loss
+        self._known: bytes | None = None
+
+    def check(self) -> None:
+        """Looks once; data without a name gets one.
+
+        Raises:
+            StoreUnavailableError: Redis cannot be reached, which says nothing about its data.
+        """
+        with redis_failures_as_unavailable():
+            found = self._client.get(_FOUNDED)
+            if found is None:
+                self._client.set(_FOUNDED, secrets.token_hex(16), nx=True)
+                found = self._client.get(_FOUNDED)
+        if self._known is not None and found != self._known:
+            _log.critical("Redis has lost its data: answers that were not stored or published yet are gone")
+            self._on_loss()
+        self._known = found  # only now: a loss that could not be told is told again
