@@ -3,6 +3,7 @@
 | key | type | life | holds |
 | --- | --- | --- | --- |
 | `shrike:founded` | string | for ever | a random name for this body of data |
+| `shrike:founded:told` | string | for ever | the name of the data before which a loss was told |
 
 Whoever empties Redis, or starts it without its files, takes answers along that are stored nowhere else yet. Nothing can
 bring them back; but it must not pass unnoticed either, because to every process an empty Redis looks like a new one.
@@ -18,6 +19,7 @@ import redis
 from ml.stores.failures_redis import redis_failures_as_unavailable
 
 _FOUNDED: Final = "shrike:founded"
+_TOLD: Final = "shrike:founded:told"
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ class RedisFoundation:
 
     Args:
         client: a client that returns bytes.
-        on_loss: told once for each loss.
+        on_loss: told of each loss; of several processes that notice it, the first tells.
     """
 
     def __init__(self, client: "redis.Redis", on_loss: Callable[[], None]) -> None:
@@ -48,5 +50,12 @@ class RedisFoundation:
                 found = self._client.get(_FOUNDED)
         if self._known is not None and found != self._known:
             _log.critical("Redis has lost its data: answers that were not stored or published yet are gone")
-            self._on_loss()
+            self._tell(found)
         self._known = found  # only now: a loss that could not be told is told again
+
+    def _tell(self, found: Any) -> None:
+        """Tells, unless another process did: an operator who has dealt with it must not hear of it again."""
+        with redis_failures_as_unavailable():
+            if self._client.get(_TOLD) != found:
+                self._on_loss()
+                self._client.set(_TOLD, found)

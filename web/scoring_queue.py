@@ -32,6 +32,7 @@ class ScoringQueue(Protocol):
 
         Raises:
             BreakerOpenError: the circuit breaker refuses.
+            OverloadedError: too many wait already.
             ShuttingDownError: the process is shutting down.
         """
         ...

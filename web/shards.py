@@ -13,7 +13,14 @@ from ml.rendezvous import choose
 from ml.scoring_batch import ScoringRequest
 from web.circuit_breaker import CircuitBreaker
 from web.dispatch import Dispatcher, Ticket
-from web.errors import BreakerOpenError, DeadlineError, QueueUnavailableError, ShuttingDownError, WebError
+from web.errors import (
+    BreakerOpenError,
+    DeadlineError,
+    OverloadedError,
+    QueueUnavailableError,
+    ShuttingDownError,
+    WebError,
+)
 from web.scoring_results import ScoringResult
 
 
@@ -116,5 +123,5 @@ class ShardedDispatcher:
             return QueueUnavailableError()
         try:
             return dispatcher.submit(requests, timeout_seconds)
-        except (BreakerOpenError, ShuttingDownError) as refusal:
+        except (BreakerOpenError, OverloadedError, ShuttingDownError) as refusal:
             return refusal

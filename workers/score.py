@@ -38,7 +38,9 @@ def _wire(settings: Settings, name: str) -> WorkerParts:
     scorer.keeper.refresh()
     provide(ScoringPipeline, scorer.pipeline)
     tester = SelfTester(self_test_exchange(settings), scorer.test, name=name)
-    foundation = RedisFoundation(connect_redis(settings), partial(_declare_loss, switch, name))
+    foundation = RedisFoundation(
+        connect_redis(settings, url=settings.delivery_url), partial(_declare_loss, switch, name)
+    )
     return WorkerParts(
         jobs=[
             no_more_often(settings.model_poll_seconds, scorer.keeper.refresh),

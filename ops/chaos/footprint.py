@@ -82,7 +82,7 @@ class Footprint:
             last = samples[-1].pid
             life = [sample for sample in samples if sample.pid == last and sample.at >= since]
             if len(life) >= 4 and life[-1].at - life[0].at >= _JUDGED_SHARE * whole:
-                found.append(_growth(name, life))
+                found.append(growth(name, life))
         return found
 
     def _run(self) -> None:
@@ -104,7 +104,8 @@ class Footprint:
             self.connections.append((moment, info["connected_clients"]))
 
 
-def _growth(name: str, life: Sequence[Sample]) -> Growth:
+def growth(name: str, life: Sequence[Sample]) -> Growth:
+    """Returns how the last quarter of a life compares with its first."""
     quarter = max(1, len(life) // 4)
     first, last = life[:quarter], life[-quarter:]
 

@@ -144,8 +144,9 @@ def attempt(client: Client, sent: Sent) -> float:
     started_at = now()
     try:
         answer = client.send("POST", PATH, sent.body)
-    except NoAnswerError:
-        sent.note(Attempt(started_at, now() - started_at, None, "no-answer"), None)
+    except NoAnswerError as error:
+        cause = type(error.__cause__).__name__
+        sent.note(Attempt(started_at, now() - started_at, None, f"no answer ({cause})"), None)
         return 0.0
     seconds = now() - started_at
     if answer.is_ok:

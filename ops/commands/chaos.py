@@ -41,6 +41,7 @@ def command(
         for fault in FAULTS.values():
             click.echo(f"{fault.name:<30} {fault.expected}")
         return
+    soak_seconds = None if soak is None else _seconds(soak)
     if soak is not None and names:
         raise click.UsageError("A soak chooses its faults by itself; give --soak or --fault.")
     if json_file is not None and not json_file.absolute().parent.is_dir():
@@ -48,8 +49,8 @@ def command(
     from ops.chaos.report import as_json
     from ops.chaos.session import run_session, run_soak_session
 
-    if soak is not None:
-        report = run_soak_session(load_settings(), seconds=_seconds(soak), rate=rate, seed=seed)
+    if soak_seconds is not None:
+        report = run_soak_session(load_settings(), seconds=soak_seconds, rate=rate, seed=seed)
         content, trials = report.as_json(), [report.trial]
     else:
         chosen = [FAULTS[name] for name in names or FAULTS]

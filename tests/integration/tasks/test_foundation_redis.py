@@ -17,7 +17,7 @@ def client(valkey_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
-def test_a_loss_is_told_once_by_everybody_who_knew_the_data(client: redis.Redis) -> None:
+def test_a_loss_is_told_once_however_many_notice_it(client: redis.Redis) -> None:
     told: list[str] = []
     first, second = (RedisFoundation(client, lambda name=name: told.append(name)) for name in ("first", "second"))
     for _ in range(2):
@@ -28,7 +28,29 @@ def test_a_loss_is_told_once_by_everybody_who_knew_the_data(client: redis.Redis)
     for _ in range(2):
         first.check()
         second.check()
+    assert told == ["first"]
+    client.flushdb()
+    second.check()
+    first.check()
     assert told == ["first", "second"]
+
+
+def test_a_loss_that_could_not_be_told_is_told_at_the_next_look(client: redis.Redis) -> None:
+    told: list[bool] = []
+
+    def tell() -> None:
+        told.append(True)
+        if len(told) == 1:
+            raise StoreUnavailableError("not now")
+
+    foundation = RedisFoundation(client, tell)
+    foundation.check()
+    client.flushdb()
+    with pytest.raises(StoreUnavailableError):
+        foundation.check()
+    foundation.check()
+    foundation.check()
+    assert len(told) == 2
 
 
 def test_a_process_that_starts_afterwards_knows_nothing_of_it(client: redis.Redis) -> None:
