@@ -17,6 +17,7 @@ from ops.errors import OpsError
 from security.signing import sign
 
 _REMEMBERED_SIGNATURES = 1024
+_TRIES, _PAUSE_SECONDS = 3, 0.05
 
 
 class NoAnswerError(OpsError):
@@ -48,8 +49,9 @@ class Answer:
 class Client:
     """One connection to the API for one thread.
 
-    A request whose kept-alive connection turns out to be closed is signed and sent once more, which scoring
-    allows: it is idempotent by transaction id.
+    A request whose connection turns out to be closed, or is reset while it is being opened, is signed and sent anew,
+    which scoring allows: it is idempotent by transaction id. An instance of the API that ends closes what it has kept
+    alive, and the kernel resets what has just reached it; the next connection goes to another one.
     """
 
     def __init__(self, base_url: str, *, hmac_key: bytes, token: str, timeout_seconds: float = 10.0) -> None:
@@ -98,8 +100,7 @@ class Client:
         Raises:
             NoAnswerError: no answer came.
         """
-        for is_last_try in (False, True):
-            is_fresh = self._connection.sock is None
+        for tries_left in range(_TRIES - 1, -1, -1):
             complete = self._headers(method, path, body, is_signed=is_signed, timestamp=timestamp)
             complete |= headers or {}
             try:
@@ -108,9 +109,11 @@ class Client:
                 content = response.read()
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
-                was_idle = isinstance(error, http.client.RemoteDisconnected | BrokenPipeError | ConnectionResetError)
-                if is_last_try or is_fresh or not was_idle:
+                # RemoteDisconnected is a ConnectionResetError.
+                was_closed = isinstance(error, BrokenPipeError | ConnectionResetError | ConnectionRefusedError)
+                if not tries_left or not was_closed:
                     raise NoAnswerError(f"{method} {path}: no answer ({error!r})") from error
+                time.sleep(_PAUSE_SECONDS)
                 continue
             return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
         raise AssertionError("unreachable")

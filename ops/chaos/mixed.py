@@ -13,6 +13,7 @@ from ops.client import Client, NoAnswerError
 
 _BATCH_ROWS = 10
 _PAUSE_SECONDS = 0.5
+_NEWEST, _QUIET_SECONDS = 500, 2.0
 
 
 class MixedTraffic:
@@ -55,7 +56,12 @@ class MixedTraffic:
                     self.strange["no answer"] += 1
 
     def _answered(self) -> Sent | None:
-        acknowledged = self._ledger.of(Fate.ACKNOWLEDGED)[-500:]
+        """Returns one of the newest answered transactions; signed again in its own second, it would be a replay."""
+        acknowledged = [
+            sent
+            for sent in self._ledger.of(Fate.ACKNOWLEDGED)[-_NEWEST:]
+            if now() - sent.attempts[-1].started_at > _QUIET_SECONDS
+        ]
         return self._chance.choice(acknowledged) if acknowledged else None
 
     def _expect(self, kind: str, status: int, *allowed: int) -> None:

@@ -16,6 +16,7 @@ from typing import Self
 from ops.processes.ports import LOOPBACK
 
 _CHUNK_BYTES = 65_536
+_KEEPALIVE_SECONDS = 60.0
 
 
 class Fate(Enum):
@@ -135,12 +136,16 @@ class Proxy:
             self._delay_seconds = 0.0
 
     def abandon(self) -> None:
-        """Makes every connection of this moment half open: nothing passes any more, and nobody is told."""
+        """Makes every connection of this moment half open: nothing passes any more, and nobody is told.
+
+        After a while the server closes its end, as its keep-alive would have it do; the client still hears nothing.
+        """
 
         def abandon_all() -> None:
             for link in self._links:
                 link.requests.clear()
                 link.replies.clear()
+                self._loop.call_later(_KEEPALIVE_SECONDS, link.server.transport.abort)
 
         self._call(abandon_all)
 

@@ -50,8 +50,14 @@ VIOLENT = (
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 10.0, 30.0
 _GENTLE_SHARE = 1 / 3
 
-ENVIRONMENT = {"DECISION_TTL_SECONDS": "300"}
-"""Records live for five minutes instead of a day, so that Redis reaches the size at which it stays."""
+ENVIRONMENT = {"DECISION_TTL_SECONDS": "300", "RETRAIN_CRON": "0 3 * * *"}
+"""Records live for five minutes instead of a day, so that Redis reaches the size at which it stays; and nobody retrains
+every minute: a training holds what it reads, which grows with what is stored."""
+
+_GROWS_WITH_ITS_DATA = frozenset({"mongo"})
+"""The embedded stand-in for MongoDB keeps much of what it stores in memory; shown, and not judged."""
+
+_CLIENT_SECONDS = 40.0
 
 
 @dataclass(slots=True)
@@ -94,7 +100,7 @@ def run_soak(
     stack.wait_ready()
     ledger, chance = Ledger(), random.Random(seed)  # noqa: S311 - moments and victims, no secret
     traffic = Traffic(stack.client, ledger, rate=rate, seed=seed)
-    mixed = MixedTraffic(stack.client, ledger, seed=seed)
+    mixed = MixedTraffic(partial(stack.client, timeout_seconds=_CLIENT_SECONDS), ledger, seed=seed)
     footprint = Footprint(stack)
     scene = Scene(stack, traffic, ledger, evidence, chance, is_short=True)
     begun = now()
@@ -152,7 +158,11 @@ def _ends_of(counts: Sequence[int]) -> tuple[int, int]:
 
 
 def _more_problems(report: SoakReport, mixed: MixedTraffic) -> list[str]:
-    problems = [f"{growth.name} grows: {growth}" for growth in report.growths if not growth.is_flat]
+    problems = [
+        f"{growth.name} grows: {growth}"
+        for growth in report.growths
+        if growth.name not in _GROWS_WITH_ITS_DATA and not growth.is_flat
+    ]
     if report.labels_lost:
         problems.append(f"{report.labels_lost} accepted labels are missing")
     if mixed.strange:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ops.chaos.evidence import Evidence
 from ops.chaos.fault import Fault, Struck, Trial
-from ops.chaos.ledger import Fate, Ledger, Sent
+from ops.chaos.ledger import Fate, Ledger, Sent, now
 from ops.chaos.stack import SCORE_TIMEOUT_SECONDS, ChaosStack, wait_for
 from ops.chaos.traffic import attempt
 from ops.errors import StackError
@@ -16,6 +16,8 @@ HUNG_SECONDS = 2 * SCORE_TIMEOUT_SECONDS + 5.0
 """A request waits at most the deadline at the entrance and the deadline for its decision; a busy machine adds to it."""
 
 _ASKED_AGAIN = 25
+_RECORD_SECONDS = 240.0
+"""A soak keeps records for five minutes only; what is older would be decided anew."""
 _OWED_SECONDS = 120.0
 _SEEN_SECONDS = 20.0
 _FEW = 5
@@ -70,7 +72,8 @@ def _has_arrived(sent: Sent, evidence: Evidence, stored: Mapping[str, Mapping[st
 
 def _ask_again(stack: ChaosStack, acknowledged: Sequence[Sent]) -> None:
     """Sends some answered transactions once more, those first that were sent more than once already."""
-    eager = sorted((sent for sent in acknowledged if sent.body), key=lambda sent: -len(sent.attempts))[:_ASKED_AGAIN]
+    recent = [sent for sent in acknowledged if sent.body and now() - sent.attempts[0].started_at < _RECORD_SECONDS]
+    eager = sorted(recent, key=lambda sent: -len(sent.attempts))[:_ASKED_AGAIN]
     with stack.client() as client:
         for sent in eager:
             attempt(client, sent)
