@@ -1,6 +1,7 @@
 """Three times as many requests as can be served."""
 
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,8 +19,28 @@ _REDIS_DELAY_SECONDS = 0.022
 which the load shares with the platform."""
 
 _REFUSED_STATUSES = (429, 503)
-_FULL_SHARE, _SHORT_SHARE = 0.9, 0.7
-_AT_ONCE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What an overload may do.
+
+    Attributes:
+        goodput: least share of the capacity that is still answered.
+        accepted_seconds: longest 99th percentile of what is accepted: a deadline at the entrance, one for the decision.
+        refused_seconds: longest median of what is refused.
+        others: largest share of requests that are neither.
+    """
+
+    goodput: float
+    accepted_seconds: float
+    refused_seconds: float
+    others: float
+
+
+_FULL = Bounds(0.9, 2 * SCORE_TIMEOUT_SECONDS, 0.5, 0.01)
+_SHORT = Bounds(0.6, 3 * SCORE_TIMEOUT_SECONDS, 1.5, 0.05)
+"""Ten seconds on a busy machine show that nothing collapses, not how well it holds."""
 
 
 def overload(scene: Scene) -> Struck:
@@ -35,10 +56,10 @@ def overload(scene: Scene) -> Struck:
     healed = now()
     for result in (calm, flooded):
         _enter(scene, result)
-    return Struck(healed, *_judged(calm, flooded, _SHORT_SHARE if scene.is_short else _FULL_SHARE))
+    return Struck(healed, *_judged(calm, flooded, _SHORT if scene.is_short else _FULL))
 
 
-def _judged(calm: Result, flooded: Result, least_share: float) -> tuple[str, tuple[str, ...]]:
+def _judged(calm: Result, flooded: Result, bounds: Bounds) -> tuple[str, tuple[str, ...]]:
     """Returns what was seen and what was wrong."""
     is_accepted, is_refused = flooded.statuses == 200, np.isin(flooded.statuses, _REFUSED_STATUSES)
     share = flooded.goodput / calm.goodput
@@ -50,12 +71,11 @@ def _judged(calm: Result, flooded: Result, least_share: float) -> tuple[str, tup
         f"p99 {accepted_p99 * 1000:.0f} ms; {int(is_refused.sum())} refused, half of them within "
         f"{refused_p50 * 1000:.0f} ms; others {dict(others)}"
     )
-    deadline = 2 * SCORE_TIMEOUT_SECONDS  # one at the entrance, one for the decision
     failures = [
-        (share < least_share, f"goodput fell to {share:.0%} of the capacity"),
-        (accepted_p99 > deadline, f"p99 of what was accepted is {accepted_p99:.2f} s"),
-        (refused_p50 > _AT_ONCE_SECONDS, f"refusals took {refused_p50:.2f} s"),
-        (sum(others.values()) > 0.01 * len(flooded.statuses), f"other answers: {dict(others)}"),
+        (share < bounds.goodput, f"goodput fell to {share:.0%} of the capacity"),
+        (accepted_p99 > bounds.accepted_seconds, f"p99 of what was accepted is {accepted_p99:.2f} s"),
+        (refused_p50 > bounds.refused_seconds, f"refusals took {refused_p50:.2f} s"),
+        (sum(others.values()) > bounds.others * len(flooded.statuses), f"other answers: {dict(others)}"),
     ]
     return note, tuple(text for is_broken, text in failures if is_broken)
 
