@@ -62,6 +62,8 @@ class Fault:
         recovery_seconds: how long after the cause is gone new transactions may still meet failures; None if a fault
             must not make any request fail.
         may_break_connections: whether requests may end without an answer, as when the API's process is killed.
+        hung_seconds: how long a request may wait; None for what its deadlines allow.
+        patience_seconds: how long the client asks again.
         may_lose: whether answered transactions may be lost, as when somebody empties Redis; the loss is counted, and
             `strike` checks that it was declared.
     """
@@ -72,6 +74,8 @@ class Fault:
     recovery_seconds: float | None = 15.0
     may_break_connections: bool = False
     may_lose: bool = False
+    hung_seconds: float | None = None
+    patience_seconds: float = 60.0
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from ops.bench.latency.requests import Signer
 from ops.chaos.traffic import PATH, transaction
 from ops.processes.ports import LOOPBACK
 
-_CONNECTIONS = 600
+_CONNECTIONS = 300
 _SLICE_SECONDS = 20.0
 _LONGEST_CLOSED = 200_000
 

@@ -30,7 +30,7 @@ def run_trial(
     """
     stack.wait_ready()
     ledger = Ledger()
-    traffic = Traffic(stack.client, ledger, rate=rate, seed=seed)
+    traffic = Traffic(stack.client, ledger, rate=rate, seed=seed, patience_seconds=fault.patience_seconds)
     scene = Scene(stack, traffic, ledger, evidence, random.Random(seed), is_short)  # noqa: S311 - moments, no secret
     begun = now()
     traffic.start()

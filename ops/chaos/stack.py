@@ -34,15 +34,17 @@ _POLL_SECONDS = 0.05
 def environment(models: Path) -> dict[str, str]:
     """Returns what is told to every process beside the servers' addresses.
 
-    The client's buckets never empty, the deadline is one that a busy machine can keep, the breaker asks again soon,
-    a second instance of the API may share the port, and retraining is due every minute, which costs nothing while there
-    is nothing to learn from. All else stays at its default.
+    The client's buckets never empty, the deadline is one that a busy machine can keep, the breaker asks again soon, a
+    message holds half as many transactions, so that an overload needs fewer, a second instance of the API may share the
+    port, and retraining is due every minute, which costs nothing while there is nothing to learn from. All else stays at
+    its default.
     """
     return {
         "MODEL_DIR": str(models.absolute()),
         "RATE_LIMIT_OVERRIDES": json.dumps({SUBJECT: [_UNLIMITED, _UNLIMITED]}),
         "SCORE_TIMEOUT_MS": str(round(SCORE_TIMEOUT_SECONDS * 1000)),
         "CB_OPEN_SEC": "3",
+        "INFER_BATCH_SIZE": "16",
         "WEB_REUSE_PORT": "true",
         "WEB_PORT": "0",
         "FLOWER_PORT": "0",

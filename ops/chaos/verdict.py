@@ -82,7 +82,8 @@ def _ask_again(stack: ChaosStack, acknowledged: Sequence[Sent]) -> None:
 def broken_promises(fault: Fault, trial: Trial, ledger: Ledger) -> list[str]:
     """Returns what holds for every fault and did not hold in this trial."""
     attempts = ledger.attempts()
-    slow = [one for one in attempts if one.seconds > HUNG_SECONDS]
+    bound = fault.hung_seconds or HUNG_SECONDS
+    slow = [one for one in attempts if one.seconds > bound]
     refused = Counter(f"{sent.attempts[-1].status} {sent.attempts[-1].problem}" for sent in ledger.of(Fate.REFUSED))
     silent = sum(one.status is None for one in attempts)
     failures = [
@@ -90,7 +91,7 @@ def broken_promises(fault: Fault, trial: Trial, ledger: Ledger) -> list[str]:
         (trial.lost and not fault.may_lose, f"{trial.lost} answered transactions are lost"),
         (trial.mongo_duplicates, f"{trial.mongo_duplicates} documents are duplicates"),
         (trial.unknown, f"{trial.unknown} transactions never got a decision"),
-        (slow, f"{len(slow)} requests waited longer than {HUNG_SECONDS:g} s"),
+        (slow, f"{len(slow)} requests waited longer than {bound:g} s"),
         (refused, f"refused for good: {dict(refused)}"),
         (silent and not fault.may_break_connections, f"{silent} requests ended without an answer"),
         (

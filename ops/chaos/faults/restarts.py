@@ -34,6 +34,9 @@ def roll(scene: Scene) -> Struck:
         wait_for(lambda: len(_children(scene.stack.pid("web"))) == 2, 40, "its successor")
     with _second_api(scene):
         scene.stack.kill_and_await_successor("web", signal.SIGTERM)
+        # Either instance answers for the port: only its own log tells that the new one serves.
+        log = scene.stack.folder / "log" / "web.log"
+        wait_for(partial(_has_served, scene, log, log.stat().st_size), 90, "the new API to answer")
     replaced = len(_IN_TURN) + len(_TOGETHER)
     return Struck(now(), f"{replaced - 1} workers, beat, two web processes and the whole API replaced")
 
@@ -46,17 +49,17 @@ def _second_api(scene: Scene) -> Iterator[None]:
     with log.open("wb") as output:
         process = spawn([sys.executable, "-m", "ops", "web"], env=env, output=output, directory=scene.stack.directory)
     try:
-        wait_for(lambda: _has_served(scene, log), 60, "the second API to answer")
+        wait_for(partial(_has_served, scene, log, 0), 90, "the second API to answer")
         yield
     finally:
         stop(process, grace_seconds=30)
 
 
-def _has_served(scene: Scene, log: Path) -> bool:
-    """Opens a connection, which the kernel gives to either instance, and looks whether the second one answered."""
+def _has_served(scene: Scene, log: Path, start: int) -> bool:
+    """Opens a connection, which the kernel gives to either instance; whether the log, from a place on, has its request."""
     with scene.stack.client() as client:
         client.get("/predictions/nobody")
-    return "GET /predictions/" in log.read_text()
+    return b"GET /predictions/" in log.read_bytes()[start:]
 
 
 def _is_gone(pid: int) -> bool:
@@ -76,5 +79,7 @@ FAULTS = (
         "every process is replaced under load and no request fails",
         roll,
         recovery_seconds=None,
+        # The kernel gives connections to a new instance from the moment it listens, seconds before it serves.
+        hung_seconds=30.0,
     ),
 )
