@@ -36,8 +36,8 @@ def environment(models: Path) -> dict[str, str]:
 
     The client's buckets never empty, the deadline is one that a busy machine can keep, the breaker asks again soon, a
     message holds half as many transactions, so that an overload needs fewer, a second instance of the API may share the
-    port, and retraining is due every minute, which costs nothing while there is nothing to learn from. All else stays at
-    its default.
+    port, and retraining is due every minute, which costs nothing while there is nothing to learn from. All else stays
+    at its default.
     """
     return {
         "MODEL_DIR": str(models.absolute()),

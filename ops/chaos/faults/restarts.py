@@ -56,7 +56,7 @@ def _second_api(scene: Scene) -> Iterator[None]:
 
 
 def _has_served(scene: Scene, log: Path, start: int) -> bool:
-    """Opens a connection, which the kernel gives to either instance; whether the log, from a place on, has its request."""
+    """Opens a connection, which the kernel gives to either instance; whether this log, from a place on, tells of it."""
     with scene.stack.client() as client:
         client.get("/predictions/nobody")
     return b"GET /predictions/" in log.read_bytes()[start:]
