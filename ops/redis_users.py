@@ -109,7 +109,7 @@ _WEB = (
     Grant("~shrike:workers", "hgetall hdel"),
     Grant("~shrike:outbox ~shrike:labels", _STREAMS_READER),
     Grant("%R~shrike:dead:*", "xlen"),
-    Grant("~shrike:placement:*", "get set mget"),
+    Grant("~shrike:placement:*", "evalsha get set expire mget"),
 )
 _TRAINER = (
     *_consume("retrain"),
@@ -123,6 +123,7 @@ _DRAINS = (
     *_drain("explain", "shrike:outbox"),
     *_drain("publish", "shrike:outbox"),
     *_drain("labels", "shrike:labels"),
+    Grant("%R~shrike:placement:*", "mget"),
     _DECISIONS_READER,
     Grant("~shrike:customer:* ~shrike:terminal:*", "evalsha get set"),
     _SWITCH_READER,

@@ -7,6 +7,7 @@ import pytest
 import redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
+from ml.stores.placements_redis import RedisPlacements
 from ops.embedded.server import serving
 from ops.embedded.valkey import command, is_healthy
 from ops.processes.ports import free_port
@@ -115,6 +116,16 @@ def test_a_user_cannot_do_what_is_not_its_work(guarded: Guarded, user: str, forb
 def test_a_script_gets_no_further_than_its_caller(guarded: Guarded, body: str) -> None:
     with guarded.client("score") as client, pytest.raises((NoPermissionError, redis.ResponseError)):
         client.register_script(body)(keys=["admission:subject:a"])
+
+
+def test_the_api_places_transactions_on_shards_and_the_drains_read_where_they_are(guarded: Guarded) -> None:
+    with guarded.client("web") as web, guarded.client("drains") as drains:
+        for _ in range(2):
+            assert RedisPlacements(web, record_ttl_seconds=60).place([("t-placed", "s1")])[0].shard == "s1"
+        reader = RedisPlacements(drains, record_ttl_seconds=60)
+        assert reader.find_many(["t-placed"]) == ["s1"]
+        with pytest.raises(NoPermissionError):
+            reader.place([("t-placed", "s2")])
 
 
 def test_strangers_may_ask_whether_the_server_is_there(guarded: Guarded) -> None:
