@@ -127,7 +127,14 @@ class JsonFormatter(logging.Formatter):
         return value if masked == text and is_writable else masked
 
 
-def configure(service: str, *, level: str, mask: Mask, stream: TextIO | None = None) -> None:
+def configure(
+    service: str,
+    *,
+    level: str,
+    mask: Mask,
+    stream: TextIO | None = None,
+    make_handler: Callable[[TextIO], logging.Handler] = logging.StreamHandler,
+) -> None:
     """Sends every log of this process through one JSON handler. Calling it again replaces the first call.
 
     Args:
@@ -135,8 +142,9 @@ def configure(service: str, *, level: str, mask: Mask, stream: TextIO | None = N
         level: lowest level that is written.
         mask: replaces what must not be logged; called on every text.
         stream: where lines go; standard error if absent.
+        make_handler: how they get there; by default each by itself.
     """
-    handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
+    handler = make_handler(stream if stream is not None else sys.stderr)
     handler.setFormatter(JsonFormatter(service, mask))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -69,7 +69,9 @@ def score_transaction(call: Call) -> HttpAnswer:
         result = services.dispatcher.score([request], services.settings.score_timeout_ms / 1000)[0]
     if not isinstance(result, Scored):
         raise result
-    call.exchange.annotate(**{name: result.decision.get(name) for name in _LOGGED})
+    # A decision comes from a verified model only, and this request's signature was verified.
+    known = {name: result.decision.get(name) for name in _LOGGED}
+    call.exchange.annotate(**known, sig_verified=True, hash_verified=True)
     return json_answer(decision_body(result, call.exchange.elapsed_ms()))
 
 
