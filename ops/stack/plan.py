@@ -125,6 +125,7 @@ def _servers(settings: Settings, ports: Ports) -> tuple[list[Process], dict[str,
                 {},
                 port,
                 partial(server.is_healthy, port),
+                server.niceness,
             )
         )
     return processes, env

@@ -52,9 +52,9 @@ _LIVE = "/health/live"
 ROLES: tuple[Role, ...] = (
     # Two, so that scoring goes on while one of them is replaced.
     Role("score", ("worker", "score"), Stage.WORKERS, "scoring", count=2, health_path=_READY, live_path=_LIVE),
-    Role("explain", ("worker", "explain"), Stage.WORKERS, "drains", niceness=5, health_path=_READY, live_path=_LIVE),
-    Role("publish", ("worker", "publish"), Stage.WORKERS, "drains", niceness=5, health_path=_READY, live_path=_LIVE),
-    Role("labels", ("worker", "labels"), Stage.WORKERS, "drains", niceness=5, health_path=_READY, live_path=_LIVE),
+    Role("explain", ("worker", "explain"), Stage.WORKERS, "drains", niceness=10, health_path=_READY, live_path=_LIVE),
+    Role("publish", ("worker", "publish"), Stage.WORKERS, "drains", niceness=10, health_path=_READY, live_path=_LIVE),
+    Role("labels", ("worker", "labels"), Stage.WORKERS, "drains", niceness=10, health_path=_READY, live_path=_LIVE),
     Role("retrain", ("worker", "retrain"), Stage.WORKERS, "training", niceness=15, health_path=_READY),
     Role("web", ("web",), Stage.WEB, "web", health_path=_LIVE),
     Role("beat", ("beat",), Stage.OPERATIONS, "operations", niceness=5),
