@@ -1,4 +1,4 @@
-"""How a worker consumes: it comes back to its broker soon, survives what it finds there, and tells of its tasks thriftily.
+"""How a worker consumes: it comes back to its broker soon, survives what it finds there, and tells of tasks thriftily.
 
 Celery sends the three events of a task as soon as it is done, which for a scoring message costs a tenth of the
 scoring. Here they wait for those of the next tasks, a fraction of a second at most, so that Flower sees every task at
