@@ -165,3 +165,23 @@ def test_a_poison_payload_stops_nobody(works: Works, make_transaction: MakeTrans
         headers = {"sent_at": time.time(), "deadline_ms": deadline_ms, "signature": signature}
         works.app.send_task(SCORE_TASK, args=(payload,), task_id=message_id, headers=headers, retry=False)
     assert works.score(make_transaction())[0]["status"] == "scored"
+
+
+def test_every_task_shows_in_the_events_that_flower_reads(works: Works, make_transaction: MakeTransaction) -> None:
+    seen: dict[str, set[str]] = {}
+    wanted = {"task-received", "task-started", "task-succeeded"}
+    sent = 20
+
+    def note(event: dict[str, str]) -> None:
+        seen.setdefault(event["uuid"], set()).add(event["type"])
+
+    with works.app.connection_for_read() as connection:
+        receiver = works.app.events.Receiver(connection, handlers=dict.fromkeys(wanted, note))
+        events = receiver.itercapture(limit=None, timeout=20, wakeup=False)
+        next(events)  # it listens from here on
+        for _ in range(sent):
+            works.score(make_transaction())
+        for _ in events:
+            if sum(types == wanted for types in seen.values()) >= sent:
+                break
+    assert sum(types == wanted for types in seen.values()) == sent

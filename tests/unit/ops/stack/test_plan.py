@@ -96,7 +96,7 @@ def test_every_worker_has_a_port_of_its_own_for_health_and_metrics(tmp_path: Pat
 
 def test_background_work_steps_back_for_answers(tmp_path: Path) -> None:
     niceness = {process.name: process.niceness for process in plan_of(tmp_path).processes}
-    in_the_path = {"valkey", "mongo", "kafka", "score-1", "score-2", "web"}
+    in_the_path = {"valkey", "score-1", "score-2", "web"}
     assert {name for name, value in niceness.items() if value == 0} == in_the_path
     assert niceness["retrain"] == max(niceness.values())
 
