@@ -184,4 +184,4 @@ def test_every_task_shows_in_the_events_that_flower_reads(works: Works, make_tra
         for _ in events:
             if sum(types == wanted for types in seen.values()) >= sent:
                 break
-    assert sum(types == wanted for types in seen.values()) == sent
+    assert sum(types == wanted for types in seen.values()) >= sent
