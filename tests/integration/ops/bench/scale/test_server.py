@@ -17,4 +17,4 @@ def test_what_transactions_leave_and_move_is_counted_for_each(redis_client: redi
         store.commit([new_decision(f"t-{number}")], Reply("nobody", "b", {}))
     each = ServerCounters.read(redis_client).since(before, 50)
     assert all(value > 0 for value in each.values())
-    assert 50 < decision_record_bytes(redis_client) < each["memory_bytes"] < 5_000
+    assert 50 < decision_record_bytes(redis_client) < each["memory_bytes"]
