@@ -14,6 +14,7 @@ from tasks.queues import QUEUES
 from workers.dead_messages_redis import dead_messages_key
 
 _GARBAGE = (b"\x00\xff no json", b"[1, 2]", b'{"body": 5}', b"{}")
+_CALLS = ("no.such.task", "scoring.score", "retraining.run")
 _BURIED_SECONDS = 90.0
 
 
@@ -21,11 +22,12 @@ def poison_queues(scene: Scene) -> Struck:
     """Puts garbage, unknown tasks and unsigned calls into each queue."""
     redis: Any = scene.stack.redis  # redis-py types each reply as a union over decoding modes
     pids = {process.name: process.pid for process in scene.stack.state.processes}
+    poison = {*_GARBAGE, *map(_call, _CALLS)}
     for queue in QUEUES:
-        for message in (*_GARBAGE, _call("no.such.task"), _call("scoring.score"), _call("retraining.run")):
-            redis.lpush(queue, message)
+        redis.lpush(queue, *poison)
     struck = now()
-    wait_for(lambda: not any(redis.llen(queue) for queue in QUEUES if queue != "score"), 30, "the queues to be read")
+    # The queues are hardly ever empty: drains are rung all the time.
+    wait_for(lambda: not any(poison & set(redis.lrange(queue, 0, -1)) for queue in QUEUES), 60, "all of it to be read")
     time.sleep(1.0)
     wait_for(lambda: scene.ledger.answered_since(struck) > 0, 30, "an answer")
     died = [process.name for process in scene.stack.state.processes if process.pid != pids[process.name]]
@@ -33,7 +35,7 @@ def poison_queues(scene: Scene) -> Struck:
     aside = sum(redis.xlen(dead_messages_key(queue)) for queue in QUEUES)
     if not aside:
         problems += ("nothing was put aside",)
-    note = f"{len(_GARBAGE) + 3} bad messages in each of {len(QUEUES)} queues, {aside} unreadable ones put aside so far"
+    note = f"{len(poison)} bad messages in each of {len(QUEUES)} queues, {aside} unreadable ones put aside so far"
     return Struck(now(), note, problems)
 
 
