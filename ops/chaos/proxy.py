@@ -213,6 +213,8 @@ class Proxy:
                 self._pump(reader, server_writer, link.requests, lambda chunk: self._watch_request(link, chunk)),
                 self._pump(server_reader, writer, link.replies, lambda _: self._watch_reply(link)),
             )
+        except asyncio.CancelledError:
+            pass  # the proxy stops; asyncio's own callback takes a cancelled connection for a defect
         finally:
             self._links.discard(link)
             link.close()
@@ -235,8 +237,8 @@ class Proxy:
                 writer.write(chunk)
                 await writer.drain()
             await gate.wait()
-        except (OSError, asyncio.CancelledError):
-            pass  # an end broke, or the proxy stops; asyncio would report a cancelled connection as an error
+        except OSError:
+            pass  # an end broke, which the other one learns now
         finally:
             writer.transport.close()
 

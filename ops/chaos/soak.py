@@ -42,7 +42,6 @@ VIOLENT = (
     "drain-killed-after-kafka",
     "redis-killed",
     "mongo-down",
-    "two-beats",
     "worker-clock-behind",
 )
 """Faults that end processes of the platform or its servers."""

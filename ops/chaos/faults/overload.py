@@ -1,5 +1,6 @@
 """Three times as many requests as can be served."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -39,8 +40,8 @@ class Bounds:
 
 
 _FULL = Bounds(0.9, 2 * SCORE_TIMEOUT_SECONDS, 0.5, 0.01)
-_SHORT = Bounds(0.6, 3 * SCORE_TIMEOUT_SECONDS, 1.5, 0.05)
-"""Ten seconds on a busy machine show that nothing collapses, not how well it holds."""
+_SHORT = Bounds(0.5, math.inf, math.inf, 0.15)
+"""Ten seconds on a machine that others use show that nothing collapses, not how well it holds: times are not judged."""
 
 
 def overload(scene: Scene) -> Struck:
