@@ -61,7 +61,12 @@ def _refused_since(scene: Scene, moment: float) -> int:
 
 
 FAULTS = (
-    Fault("disk-full-redis", "503; nothing answered is lost; service is back with the room", fill_redis),
+    Fault(
+        "disk-full-redis",
+        "503; nothing answered is lost; service is back with the room",
+        fill_redis,
+        recovery_seconds=30.0,
+    ),
     Fault(
         "disk-full-mongo",
         "stored later, nothing given up; scoring does not notice",

@@ -51,7 +51,7 @@ def _refused_since(scene: Scene, moment: float) -> int:
 
 
 FAULTS = (
-    Fault("redis-full", "503; nothing answered is lost; service is back with the memory", fill),
+    Fault("redis-full", "503; nothing answered is lost; service is back with the memory", fill, recovery_seconds=30.0),
     Fault(
         "redis-emptied",
         "503 and SAFE MODE with the reason: the loss is declared, and counted here",
