@@ -60,7 +60,7 @@ def run_soak_session(settings: Settings, *, seconds: float, rate: float, seed: i
 
 @contextmanager
 def _platform(
-    settings: Settings, changes: Mapping[str, str] | None = None, *, disk_megabytes: int = 192
+    settings: Settings, changes: Mapping[str, str] | None = None, *, disk_megabytes: int = 1024
 ) -> Iterator[tuple[ChaosStack, Evidence]]:
     prepare(settings)
     settings = load_settings()

@@ -145,7 +145,7 @@ def chaos_stack(
     env: Mapping[str, str] | None = None,
     settings_changes: Mapping[str, str] | None = None,
     directory: Path | None = None,
-    disk_megabytes: int = 192,
+    disk_megabytes: int = 384,
 ) -> Iterator[ChaosStack]:
     """Starts servers, proxies and the platform for the length of a block.
 
