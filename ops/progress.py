@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 import click
@@ -15,10 +16,12 @@ class ProgressLine:
 
     Args:
         stream: where to; default: standard output.
+        clock: tells the seconds.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream or sys.stdout
+        self._clock = clock
         self._is_terminal = self._stream.isatty()
         self._interval_seconds = _TERMINAL_SECONDS if self._is_terminal else _PLAIN_SECONDS
         self._printed_at = 0.0
@@ -27,7 +30,7 @@ class ProgressLine:
     def show(self, text: str) -> None:
         """Shows the text unless one was shown just now."""
         self._last = text
-        if time.monotonic() - self._printed_at >= self._interval_seconds:
+        if self._clock() - self._printed_at >= self._interval_seconds:
             self._print(text)
 
     def finish(self, text: str | None = None) -> None:
@@ -37,7 +40,7 @@ class ProgressLine:
             click.echo(file=self._stream)
 
     def _print(self, text: str) -> None:
-        self._printed_at = time.monotonic()
+        self._printed_at = self._clock()
         if self._is_terminal:
             click.echo(f"\r\x1b[2K  {text}", nl=False, file=self._stream)
         else:

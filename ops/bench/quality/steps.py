@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from ops.bench.quality.hybrid import Progress
 from ops.progress import ProgressLine
@@ -14,29 +15,34 @@ class Steps:
 
     Args:
         total_cost: of all steps, in the unit of each step's `cost`.
+        stream: where to; default: standard error.
+        clock: tells the seconds.
     """
 
-    def __init__(self, total_cost: float) -> None:
+    def __init__(
+        self, total_cost: float, *, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._total = total_cost
         self._done = 0.0
-        self._started = time.monotonic()
-        self._line = ProgressLine(sys.stderr)
+        self._clock = clock
+        self._started = clock()
+        self._line = ProgressLine(stream or sys.stderr, clock=clock)
 
     @contextmanager
     def step(self, title: str, *, cost: float) -> Iterator[Progress]:
         """Runs one step, which may tell its stages; when it has ended well, prints how long it took."""
-        started = time.monotonic()
+        started = self._clock()
         # The steps before this one set the pace; the first one has none to go by.
         pace = (started - self._started) / self._done if self._done else None
         self._line.show(title)
 
         def show(stage: str, share: float) -> None:
-            left = "" if pace is None else self._left(pace, spent=time.monotonic() - started)
+            left = "" if pace is None else self._left(pace, spent=self._clock() - started)
             self._line.show(f"{title}: {stage} {share:4.0%}{left}")
 
         yield show
         self._done += cost
-        self._line.finish(f"{title}: {time.monotonic() - started:.1f} s")
+        self._line.finish(f"{title}: {self._clock() - started:.1f} s")
 
     def _left(self, pace: float, *, spent: float) -> str:
         seconds = max(pace * (self._total - self._done) - spent, 0.0)
