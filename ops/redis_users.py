@@ -31,61 +31,76 @@ class Grant:
     may: str
 
 
-_BINDINGS = Grant(
-    "~_kombu.binding*", "evalsha sadd srem smembers sismember scard exists del zadd zrem zscore zrangebyscore zcard"
-)
-"""Which of kombu's queues are bound to which exchange."""
+_BINDINGS = Grant("~_kombu.binding*", "evalsha sadd srem smembers zadd zrangebyscore zrem exists del")
+"""Which of kombu's queues are bound to which exchange, and its clearing up there."""
+
+# What PSUBSCRIBE asks for must be granted letter by letter, so Celery's channels are those of database 0.
+_ORDERS = "&/0.celery.pidbox"
+_EVENTS = "&/0.celeryev/*"
 
 
 def _drain(group: str, stream: str) -> tuple[Grant, ...]:
     """Returns what draining a consumer group takes."""
-    reads = "xpending xclaim xreadgroup xgroup|create xinfo|groups xinfo|stream xinfo|consumers xrange xlen exists"
+    reads = "xpending xclaim xreadgroup xgroup|create xinfo|groups xrange xlen exists"
     return (
-        Grant(f"~{stream}", f"{reads} xtrim xack"),
-        Grant(f"~{stream} ~shrike:awaiting:{group} ~shrike:dead:{group}", "evalsha xack zrem xclaim"),
-        Grant(f"~shrike:dead:{group}", "xadd xlen xrange"),
+        Grant(f"~{stream}", f"evalsha {reads} xtrim xack"),
+        # All keys of one script stand in one grant.
+        Grant(f"~{stream} ~shrike:awaiting:{group} ~shrike:dead:{group}", "evalsha"),
+        Grant(f"~shrike:awaiting:{group}", "zrem"),
+        Grant(f"~shrike:dead:{group}", "xadd xlen"),
         Grant(f"~shrike:doorbell:{group}", "del"),
         *_consume(group),
+        *_watch(group),
         *_ring(group),
     )
 
 
-def _consume(*queues: str) -> tuple[Grant, ...]:
+def _consume(queue: str) -> tuple[Grant, ...]:
     """Returns what a Celery worker of a queue takes: its messages, events, and answers to who looks at it."""
     return (
-        Grant(" ".join(f"~{queue}" for queue in queues), "brpop llen"),
+        # One BRPOP names them all, the watchdog's private queue too.
+        Grant(f"~{queue} ~{queue}.{queue}-*", "brpop llen"),
         _BINDINGS,
-        Grant("~*.reply.celery.pidbox", "lpush"),
-        Grant("%R~*.celery.pidbox", "llen"),
-        Grant("&/*.celeryev/* &/*.celery.pidbox", "publish subscribe psubscribe unsubscribe punsubscribe"),
+        Grant(f"~{queue}-*@*.celery.pidbox", "llen pexpire del"),
+        Grant("~*.reply.celery.pidbox", "lpush pexpire"),
+        Grant(_ORDERS, "psubscribe punsubscribe"),
+        Grant(_EVENTS, "publish"),
         Grant("~shrike:workers", "hset hdel"),
-        Grant("~shrike:dead-messages:*", "lpush ltrim expire"),
-        Grant("~shrike:barrier", "set incr"),
+        Grant(f"~shrike:dead-messages:{queue}", "xadd"),
+    )
+
+
+def _watch(queue: str) -> tuple[Grant, ...]:
+    """Returns what a worker's watchdog takes: probes in a queue of the worker's own, and their answers."""
+    return (
+        Grant(f"~{queue}.{queue}-*", "lpush expire llen"),
+        Grant("~shrike:reply:probe-*", "lpush pexpire lpop"),
+        Grant("~shrike:replaced", "hincrby hget"),
     )
 
 
 def _ring(*queues: str) -> tuple[Grant, ...]:
-    """Returns what sending a doorbell takes."""
-    return (
-        Grant(" ".join(f"~{queue}" for queue in queues), "lpush ltrim llen"),
-        _BINDINGS,
-    )
+    """Returns what sending a doorbell takes, of which one alone stays in the queue."""
+    return (Grant(" ".join(f"~{queue}" for queue in queues), "lpush ltrim llen"), _BINDINGS)
 
 
 _SWITCH = Grant("~shrike:safe_mode ~shrike:safe_mode:audit", "evalsha hget hmget hset lindex lpush ltrim lrange")
-_SWITCH_READER = Grant("%R~shrike:safe_mode %R~shrike:safe_mode:audit", "hget hmget lrange")
 _MARK = Grant("~shrike:accepted_version", "evalsha hget hmget hset")
-_DECISIONS_READER = Grant("%R~shrike:decision:*", "get mget")
-_STREAMS_READER = "xpending xinfo|groups xinfo|stream xrange xlen xgroup|create"
+_DECISIONS_READER = Grant("%R~shrike:decision:*", "mget")
+_STREAMS_READER = "xpending xinfo|groups xrange xlen"
+_FEATURES = Grant("~shrike:customer:* ~shrike:terminal:*", "evalsha get set")
+_BARRIER = Grant("~shrike:barrier", "set")
 
 _SCORE = (
     Grant(
+        # The empty name stands for no reply list.
         "~shrike:decision:* ~shrike:outbox ~shrike:awaiting:* ~shrike:doorbell:explain ~shrike:doorbell:publish "
-        "~shrike:reply:* ~shrike:answered:*",
-        "evalsha get set xadd xlen zadd lpush pexpire",
+        "~shrike:reply:* ~shrike:answered:* ~",
+        "evalsha get set xadd xlen zadd lpush pexpire rpush expire",
     ),
     _DECISIONS_READER,
-    Grant("~shrike:customer:* ~shrike:terminal:*", "evalsha get set"),
+    _FEATURES,
+    _BARRIER,
     _SWITCH,
     _MARK,
     Grant("%R~shrike:self_test", "get"),
@@ -97,25 +112,27 @@ _WEB = (
     _DECISIONS_READER,
     Grant("~score", "lpush"),
     Grant("~shrike:reply:*", "blpop"),
-    Grant("~shrike:barrier", "set incr"),
+    _BARRIER,
     Grant("~shrike:labels ~shrike:doorbell:labels", "xadd set"),
     *_ring("labels"),
     _SWITCH,
     _MARK,
     Grant("~shrike:self_test", "set"),
     Grant("%R~shrike:self_test:*", "hgetall"),
-    Grant("%R~shrike:revocations %R~shrike:revocations:*", "get hgetall zrange mget hvals"),
+    Grant("%R~shrike:revocations %R~shrike:revocations:version", "get hgetall"),
     Grant("%R~score %R~explain %R~publish %R~labels %R~retrain", "llen lindex"),
     Grant("~shrike:workers", "hgetall hdel"),
-    Grant("~shrike:outbox ~shrike:labels", _STREAMS_READER),
+    Grant("~shrike:outbox ~shrike:labels", f"{_STREAMS_READER} xgroup|create"),
     Grant("%R~shrike:dead:*", "xlen"),
     Grant("~shrike:placement:*", "evalsha get set expire mget"),
 )
 _TRAINER = (
     *_consume("retrain"),
-    Grant("~shrike:slot:*", "set get"),
-    Grant("~shrike:awaiting:* ~shrike:replaced ~shrike:answered:*", "zrangebyscore zrem zadd zcard zrange zscore"),
-    Grant("~shrike:outbox ~shrike:dead:*", f"{_STREAMS_READER} xadd"),
+    Grant("~shrike:slot:*", "set"),
+    Grant("%R~shrike:answered:*", "lrange"),
+    Grant("~shrike:awaiting:*", "zrangebyscore zmscore zrem zadd"),
+    Grant("~shrike:outbox", "xrange xadd"),
+    Grant("%R~shrike:dead:*", "xrange"),
     _DECISIONS_READER,
     *_ring("explain", "publish"),
 )
@@ -124,24 +141,33 @@ _DRAINS = (
     *_drain("publish", "shrike:outbox"),
     *_drain("labels", "shrike:labels"),
     Grant("%R~shrike:placement:*", "mget"),
+    Grant("%R~shrike:safe_mode:audit", "lrange"),
     _DECISIONS_READER,
-    Grant("~shrike:customer:* ~shrike:terminal:*", "evalsha get set"),
-    _SWITCH_READER,
+    _FEATURES,
 )
 _BEAT = (
-    Grant("~shrike:redbeat:*", "evalsha hget hset hgetall zadd zrem zrangebyscore get set pexpire pttl del"),
-    *_ring("explain", "publish", "labels", "retrain"),
+    Grant("~shrike:redbeat:*", "evalsha hget hset hsetnx zadd zrem zrangebyscore get set pexpire pttl del"),
+    *_ring("explain", "publish", "labels"),
+    Grant("~retrain", "lpush llen"),
 )
 _FLOWER = (
     Grant("%R~score %R~explain %R~publish %R~labels %R~retrain", "llen"),
+    Grant("%R~score.score-* %R~explain.explain-* %R~publish.publish-* %R~labels.labels-*", "llen"),
     _BINDINGS,
-    Grant("~*.reply.celery.pidbox ~celeryev.*", "brpop del llen"),
-    Grant("&/*.celeryev/* &/*.celery.pidbox", "publish subscribe psubscribe unsubscribe punsubscribe"),
+    Grant("~*.reply.celery.pidbox", "brpop llen pexpire del"),
+    Grant("~celeryev.*", "llen pexpire del"),
+    Grant(_ORDERS, "publish"),
+    Grant(_EVENTS, "psubscribe punsubscribe"),
 )
 
 USERS: Mapping[str, tuple[Grant, ...]] = {
     "web": _WEB,
-    "score": (*_SCORE, *_consume("score")),
+    "score": (
+        *_SCORE,
+        *_consume("score"),
+        *_watch("score"),
+        Grant("~shrike:founded ~shrike:founded:told", "get set"),
+    ),
     "drains": _DRAINS,
     "trainer": _TRAINER,
     "beat": _BEAT,

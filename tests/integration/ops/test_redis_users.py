@@ -1,46 +1,27 @@
 """Each kind of process on a real server, connected as its own user: it cannot do what is not its work."""
 
+import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
+from kombu import Connection
 from redis.exceptions import AuthenticationError, NoPermissionError
 
+from ml.stores.answered_redis import RedisAnsweredIndex
+from ml.stores.awaiting_redis import RedisAwaitingIndex
+from ml.stores.keys_redis import answered_key
+from ml.stores.outbox_redis import RedisOutbox
 from ml.stores.placements_redis import RedisPlacements
-from ops.embedded.server import serving
-from ops.embedded.valkey import command, is_healthy
-from ops.processes.ports import free_port
-from ops.redis_users import ACCESS_LIST_NAME, FOLDER_NAME, USER_OF_ROLE, USERS, make_redis_users
+from ops.redis_users import ACCESS_LIST_NAME, USER_OF_ROLE, USERS
 from ops.stack.roles import ROLES
-from tests.integration.workers.conftest import works
-
-__all__ = ["works"]
-
-
-class Guarded:
-    """A server with the access list, and its users' credentials."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder = folder
-        self.port = port
-
-    def client(self, user: str) -> redis.Redis:
-        name, _, password = (self.folder / user).read_text().strip().partition(":")
-        return redis.Redis(port=self.port, username=name, password=password)
-
-    def env(self, user: str) -> dict[str, str]:
-        url = f"redis://127.0.0.1:{self.port}/0"
-        return {"REDIS_URL": url, "REDIS_CREDENTIALS_FILE": str(self.folder / user)}
+from tests.integration.ops.guarded import Guarded, guarded_server
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    folder, port = tmp_path_factory.mktemp("guarded"), free_port()
-    access_list = make_redis_users(folder / FOLDER_NAME, replace=False)
-    argv = [*command(folder, port), "--aclfile", str(access_list)]
-    with serving(argv, name="valkey", directory=folder, is_healthy=lambda: is_healthy(port)):
-        yield Guarded(folder / FOLDER_NAME, port)
+    with guarded_server(tmp_path_factory.mktemp("guarded")) as guarded:
+        yield guarded
 
 
 FORBIDDEN = {
@@ -68,6 +49,9 @@ FORBIDDEN = {
         "SET shrike:self_test x",
         "SET shrike:slot:retraining 1",
         "HSET shrike:redbeat:retrain definition x",
+        "LPUSH explain.explain-1@host.0a1b x",
+        "LLEN explain-1@host.celery.pidbox",
+        "PUBLISH /0.celery.pidbox x",
     ],
     "drains": [
         "XADD shrike:outbox * id t-1 event {}",
@@ -78,6 +62,8 @@ FORBIDDEN = {
         "LPUSH shrike:reply:1 x",
         "HSET shrike:safe_mode enabled 0",
         "GET admission:subject:a",
+        "LPUSH score.score-1@host.0a1b x",
+        "SET shrike:founded x",
     ],
     "trainer": [
         "SET shrike:decision:t-1 x",
@@ -97,6 +83,9 @@ FORBIDDEN = {
         "GET shrike:decision:t-1",
         "XRANGE shrike:outbox - +",
         "HSET shrike:safe_mode enabled 0",
+        "BRPOP score.score-1@host.0a1b 1",
+        "PUBLISH /0.celeryev/worker.heartbeat x",
+        "PSUBSCRIBE *",
     ],
     "web-scoring": ["LPUSH retrain x", "XREADGROUP GROUP explain me STREAMS shrike:outbox >", "BRPOP score 1"],
 }
@@ -126,6 +115,44 @@ def test_the_api_places_transactions_on_shards_and_the_drains_read_where_they_ar
         assert reader.find_many(["t-placed"]) == ["s1"]
         with pytest.raises(NoPermissionError):
             reader.place([("t-placed", "s2")])
+
+
+def test_the_trainer_settles_and_repairs_what_a_sink_owes(guarded: Guarded) -> None:
+    with guarded.client("trainer") as trainer, guarded.client("admin") as admin:
+        admin.rpush(answered_key(1), "t-1")
+        assert RedisAnsweredIndex(trainer).answered(1) == ["t-1"]
+        index = RedisAwaitingIndex(trainer, "explain")
+        index.repair("t-1", b"{}")
+        assert index.awaiting(["t-1"]) == {"t-1"}
+        overdue = index.overdue(before_ms=time.time_ns() // 1_000_000 + 1_000, count=10)
+        assert index.held(overdue) == {"t-1"}
+        index.settle(["t-1"])
+        assert index.overdue(before_ms=time.time_ns() // 1_000_000 + 1_000, count=10) == []
+
+
+def test_the_drains_release_charge_and_bury(guarded: Guarded) -> None:
+    with guarded.client("drains") as drains, guarded.client("admin") as admin:
+        admin.xadd("shrike:labels", {"id": "t-1", "event": "{}"})
+        inbox = RedisOutbox(
+            drains, stream="shrike:labels", group="labels", groups=("labels",), consumer="me", claim_idle_ms=60_000
+        )
+        (entry,) = inbox.read_new(10)
+        inbox.charge(entry)
+        inbox.release([entry])
+        (entry,) = inbox.read_pending(10)
+        inbox.bury(entry, "unreadable")
+        inbox.silence()
+        assert inbox.trim() == 1
+        assert inbox.lag().dead_letters == 1
+
+
+@pytest.mark.parametrize("user", ["web", "score", "drains", "trainer", "beat", "flower"])
+def test_kombu_clears_up_its_bindings(guarded: Guarded, user: str) -> None:
+    with guarded.client("admin") as admin, Connection(guarded.url(user)) as connection:
+        admin.zadd("_kombu.binding_deadlines", {"gone": 1})
+        admin.sadd("_kombu.binding.gone", "x")
+        assert connection.default_channel.sweep_bindings() == 1
+        assert not admin.exists("_kombu.binding.gone")
 
 
 def test_strangers_may_ask_whether_the_server_is_there(guarded: Guarded) -> None:

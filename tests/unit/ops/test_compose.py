@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
+from ops.redis_users import ACCESS_LIST_NAME, FOLDER_NAME, USER_OF_ROLE
 from ops.stack.roles import ROLES, SET_UP, role
 
 ROOT = Path(__file__).parents[3]
@@ -82,6 +83,22 @@ def test_every_lasting_service_has_a_health_check(compose: dict[str, Any]) -> No
     for name, service in compose["services"].items():
         if name not in {"mongo-init", "prepare"}:
             assert service["healthcheck"]["test"], name
+
+
+def test_each_role_connects_to_redis_as_its_own_user(compose: dict[str, Any]) -> None:
+    for each in ROLES:
+        service = compose["services"][each.name]
+        credentials = f"/app/var/keys/{FOLDER_NAME}/{USER_OF_ROLE[each.name]}"
+        assert service["environment"]["REDIS_CREDENTIALS_FILE"] == credentials, each.name
+        assert "keys:/app/var/keys:ro" in service["volumes"], each.name
+
+
+def test_redis_starts_with_the_users_that_were_prepared(compose: dict[str, Any]) -> None:
+    server = compose["services"]["valkey"]
+    place = server["command"].index("--aclfile")
+    assert server["command"][place + 1] == f"/keys/{FOLDER_NAME}/{ACCESS_LIST_NAME}"
+    assert "keys:/keys:ro" in server["volumes"]
+    assert server["depends_on"]["prepare"] == {"condition": "service_completed_successfully"}
 
 
 def test_ports_are_published_on_this_machine_only(compose: dict[str, Any]) -> None:
