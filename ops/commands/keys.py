@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from ops.development_keys import make_development_keys
-from ops.redis_users import FOLDER_NAME, USERS, make_redis_users
+from ops.redis_grants import USERS
+from ops.redis_users import FOLDER_NAME, make_redis_users
 from settings import DEVELOPMENT_ENV_FILE
 
 

@@ -23,7 +23,7 @@ from ml.stores.keys_redis import OUTBOX, SINKS, awaiting_key
 from ml.trained_model import TrainedModel
 from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
-from ops.redis_users import USER_OF_ROLE
+from ops.redis_grants import USER_OF_ROLE
 from security.artifact_keys import ArtifactSigner
 from security.roles import Role
 from tasks.wiring import connect_mongo

@@ -13,7 +13,8 @@ from ml.stores.awaiting_redis import RedisAwaitingIndex
 from ml.stores.keys_redis import answered_key
 from ml.stores.outbox_redis import RedisOutbox
 from ml.stores.placements_redis import RedisPlacements
-from ops.redis_users import ACCESS_LIST_NAME, USER_OF_ROLE, USERS
+from ops.redis_grants import USER_OF_ROLE, USERS
+from ops.redis_users import ACCESS_LIST_NAME
 from ops.stack.roles import ROLES
 from tests.integration.ops.guarded import Guarded, guarded_server
 

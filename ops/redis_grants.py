@@ -1,0 +1,178 @@
+"""What each kind of process may do in Redis: keys paired with commands.
+
+A grant is an ACL selector of its own, so that a process may push to one list and only read another. A script runs with
+its caller's grants, and all its keys must stand in one of them.
+
+Source: https://valkey.io/topics/acl/ (selectors, key permissions).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Keys (`~pattern`, `%R~pattern` for reading alone) and channels (`&pattern`) with the commands on them."""
+
+    on: str
+    may: str
+
+
+_BINDINGS = Grant("~_kombu.binding*", "evalsha sadd srem smembers zadd zrangebyscore zrem exists del")
+"""Which of kombu's queues are bound to which exchange, and its clearing up there."""
+
+# What PSUBSCRIBE asks for must be granted letter by letter, so Celery's channels are those of database 0.
+_ORDERS = "&/0.celery.pidbox"
+_EVENTS = "&/0.celeryev/*"
+
+
+def _drain(group: str, stream: str) -> tuple[Grant, ...]:
+    """Returns what draining a consumer group takes."""
+    reads = "xpending xclaim xreadgroup xgroup|create xinfo|groups xrange xlen exists"
+    return (
+        Grant(f"~{stream}", f"evalsha {reads} xtrim xack"),
+        # All keys of one script stand in one grant.
+        Grant(f"~{stream} ~shrike:awaiting:{group} ~shrike:dead:{group}", "evalsha"),
+        Grant(f"~shrike:awaiting:{group}", "zrem"),
+        Grant(f"~shrike:dead:{group}", "xadd xlen"),
+        Grant(f"~shrike:doorbell:{group}", "del"),
+        *_consume(group),
+        *_watch(group),
+        *_ring(group),
+    )
+
+
+def _consume(queue: str) -> tuple[Grant, ...]:
+    """Returns what a Celery worker of a queue takes: its messages, events, and answers to who looks at it."""
+    return (
+        # One BRPOP names them all, the watchdog's private queue too.
+        Grant(f"~{queue} ~{queue}.{queue}-*", "brpop llen"),
+        _BINDINGS,
+        Grant(f"~{queue}-*@*.celery.pidbox", "llen pexpire del"),
+        Grant("~*.reply.celery.pidbox", "lpush pexpire"),
+        Grant(_ORDERS, "psubscribe punsubscribe"),
+        Grant(_EVENTS, "publish"),
+        Grant("~shrike:workers", "hset hdel"),
+        Grant(f"~shrike:dead-messages:{queue}", "xadd"),
+    )
+
+
+def _watch(queue: str) -> tuple[Grant, ...]:
+    """Returns what a worker's watchdog takes: probes in a queue of the worker's own, and their answers."""
+    return (
+        Grant(f"~{queue}.{queue}-*", "lpush expire llen"),
+        Grant("~shrike:reply:probe-*", "lpush pexpire lpop"),
+        Grant("~shrike:replaced", "hincrby hget"),
+    )
+
+
+def _ring(*queues: str) -> tuple[Grant, ...]:
+    """Returns what sending a doorbell takes, of which one alone stays in the queue."""
+    return (Grant(" ".join(f"~{queue}" for queue in queues), "lpush ltrim llen"), _BINDINGS)
+
+
+_SWITCH = Grant("~shrike:safe_mode ~shrike:safe_mode:audit", "evalsha hget hmget hset lindex lpush ltrim lrange")
+_MARK = Grant("~shrike:accepted_version", "evalsha hget hmget hset")
+_DECISIONS_READER = Grant("%R~shrike:decision:*", "mget")
+_STREAMS_READER = "xpending xinfo|groups xrange xlen"
+_FEATURES = Grant("~shrike:customer:* ~shrike:terminal:*", "evalsha get set")
+_BARRIER = Grant("~shrike:barrier", "set")
+
+_SCORE = (
+    Grant(
+        # The empty name stands for no reply list.
+        "~shrike:decision:* ~shrike:outbox ~shrike:awaiting:* ~shrike:doorbell:explain ~shrike:doorbell:publish "
+        "~shrike:reply:* ~shrike:answered:* ~",
+        "evalsha get set xadd xlen zadd lpush pexpire rpush expire",
+    ),
+    _DECISIONS_READER,
+    _FEATURES,
+    _BARRIER,
+    _SWITCH,
+    _MARK,
+    Grant("%R~shrike:self_test", "get"),
+    Grant("~shrike:self_test:*", "hset expire"),
+    *_ring("explain", "publish"),
+)
+_WEB = (
+    Grant("~admission:*", "evalsha get set del"),
+    _DECISIONS_READER,
+    Grant("~score", "lpush"),
+    Grant("~shrike:reply:*", "blpop"),
+    _BARRIER,
+    Grant("~shrike:labels ~shrike:doorbell:labels", "xadd set"),
+    *_ring("labels"),
+    _SWITCH,
+    _MARK,
+    Grant("~shrike:self_test", "set"),
+    Grant("%R~shrike:self_test:*", "hgetall"),
+    Grant("%R~shrike:revocations %R~shrike:revocations:version", "get hgetall"),
+    Grant("%R~score %R~explain %R~publish %R~labels %R~retrain", "llen lindex"),
+    Grant("~shrike:workers", "hgetall hdel"),
+    Grant("~shrike:outbox ~shrike:labels", f"{_STREAMS_READER} xgroup|create"),
+    Grant("%R~shrike:dead:*", "xlen"),
+    Grant("~shrike:placement:*", "evalsha get set expire mget"),
+)
+_TRAINER = (
+    *_consume("retrain"),
+    Grant("~shrike:slot:*", "set"),
+    Grant("%R~shrike:answered:*", "lrange"),
+    Grant("~shrike:awaiting:*", "zrangebyscore zmscore zrem zadd"),
+    Grant("~shrike:outbox", "xrange xadd"),
+    Grant("%R~shrike:dead:*", "xrange"),
+    _DECISIONS_READER,
+    *_ring("explain", "publish"),
+)
+_DRAINS = (
+    *_drain("explain", "shrike:outbox"),
+    *_drain("publish", "shrike:outbox"),
+    *_drain("labels", "shrike:labels"),
+    Grant("%R~shrike:placement:*", "mget"),
+    Grant("%R~shrike:safe_mode:audit", "lrange"),
+    _DECISIONS_READER,
+    _FEATURES,
+)
+_BEAT = (
+    Grant("~shrike:redbeat:*", "evalsha hget hset hsetnx zadd zrem zrangebyscore get set pexpire pttl del"),
+    *_ring("explain", "publish", "labels"),
+    Grant("~retrain", "lpush llen"),
+)
+_FLOWER = (
+    Grant("%R~score %R~explain %R~publish %R~labels %R~retrain", "llen"),
+    Grant("%R~score.score-* %R~explain.explain-* %R~publish.publish-* %R~labels.labels-*", "llen"),
+    _BINDINGS,
+    Grant("~*.reply.celery.pidbox", "brpop llen pexpire del"),
+    Grant("~celeryev.*", "llen pexpire del"),
+    Grant(_ORDERS, "publish"),
+    Grant(_EVENTS, "psubscribe punsubscribe"),
+)
+
+USERS: Mapping[str, tuple[Grant, ...]] = {
+    "web": _WEB,
+    "score": (
+        *_SCORE,
+        *_consume("score"),
+        *_watch("score"),
+        Grant("~shrike:founded ~shrike:founded:told", "get set"),
+    ),
+    "drains": _DRAINS,
+    "trainer": _TRAINER,
+    "beat": _BEAT,
+    "flower": _FLOWER,
+    # A web process that scores by itself does both parts.
+    "web-scoring": (*_WEB, *_SCORE),
+    # For the operator's commands, never for a process that runs by itself.
+    "admin": (Grant("~* &*", "@all"),),
+}
+
+USER_OF_ROLE: Mapping[str, str] = {
+    "web": "web",
+    "score": "score",
+    "explain": "drains",
+    "publish": "drains",
+    "labels": "drains",
+    "retrain": "trainer",
+    "beat": "beat",
+    "flower": "flower",
+}
+"""Which user each role of the stack connects as."""
