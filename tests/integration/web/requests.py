@@ -1,5 +1,6 @@
 """Requests that the tests write by hand."""
 
+import errno
 import socket
 import time
 from contextlib import suppress
@@ -37,11 +38,20 @@ def raw(api: RunningApi, *parts: bytes, ended: bool = False) -> bytes:
             for part in parts:
                 connection.sendall(part)
             if ended:
-                connection.shutdown(socket.SHUT_WR)
+                _end(connection)
         with suppress(ConnectionResetError):
             while chunk := connection.recv(65536):
                 received += chunk
     return received
+
+
+def _end(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_WR)
+    except OSError as error:
+        # The server has closed already, and its reset has arrived.
+        if error.errno != errno.ENOTCONN:
+            raise
 
 
 def post_head(api: RunningApi, body: bytes, **headers: str) -> bytes:
