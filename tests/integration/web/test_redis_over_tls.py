@@ -37,7 +37,10 @@ def secure_url(tls: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """URL of a Redis without a plain port."""
     server = shutil.which("redis-server")
     if server is None:
-        pytest.fail("redis-server with TLS is missing; `apt-get install redis-server` brings it, as .ci/run does.")
+        missing = "redis-server with TLS is missing; `apt-get install redis-server` brings it, as .ci/run does."
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
     port, folder = free_port(), tmp_path_factory.mktemp("redis-data")
     command = [
         server,
