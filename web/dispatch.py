@@ -2,11 +2,8 @@
 
 Nothing in flight: a request is sent at once. Otherwise it waits; when the reply comes, everything that waits by then
 goes out as the next message, and only then are the answered callers woken. No timer delays anything; the batch
-grows with the load by itself. Two threads of the dispatcher's own (greenlets under gevent) talk to the transport, one
-sends and one receives, so callers only ever wait for an event, and never longer than their deadline.
-
-While the message in flight is a small one, a second may leave beside it: under light load a request that comes a
-moment after another then finds the worker as soon as it is free, instead of waiting for the other's way back as well.
+grows with the load by itself. A thread of the dispatcher's own (a greenlet under gevent) talks to the transport,
+so callers only ever wait for an event, and never longer than their deadline.
 """
 
 import logging
@@ -29,15 +26,12 @@ from web.scoring_results import ScoringReply, ScoringResult, read_reply, read_re
 
 log = logging.getLogger(__name__)
 
-_MOST_BESIDE = 2
-"""Most messages in flight that are not overdue."""
+_POLL_SECONDS = 0.02
+"""While a reply is overdue and nothing is pending, how often the thread looks for new requests."""
 
 
 class Transport(Protocol):
-    """How a scoring message leaves and its reply comes back.
-
-    Used by the dispatcher's threads alone: both publish, maybe at once, and one waits.
-    """
+    """How a scoring message leaves and its reply comes back. Used by the dispatcher's thread alone."""
 
     def connect(self) -> None:
         """Opens connections ahead of the first message.
@@ -108,20 +102,19 @@ class _Flight:
 class Dispatcher:
     """Sends scoring requests in natural micro-batches and hands each caller its own results.
 
-    One message is in flight at a time, or two while they are small. If the newest one's reply is overdue by
-    `patience_seconds` (its worker may have died), the next message goes out all the same, so that one lost message does
-    not cost the requests behind it their deadline; the overdue reply is still accepted until its own deadline. Threads
-    and transport belong to one process: they start with the first request, and anew after a fork.
+    One message is in flight at a time. If its reply is overdue by `patience_seconds` (its worker may have died), the
+    next message goes out all the same, so that one lost message does not cost the requests behind it their deadline;
+    the overdue reply is still accepted until its own deadline. The thread and the transport belong to one process:
+    they start with the first request, and anew after a fork.
 
     A request that would wait too long behind the others for its deadline is refused at once, so that those that are
     taken are answered in time however many come.
 
     Args:
-        open_transport: makes the transport; called in a thread of the dispatcher.
+        open_transport: makes the transport; called in the dispatcher's thread.
         breaker: asked before each submission, told about each message.
         batch_rows: most requests in one message.
         patience_seconds: when a reply counts as overdue.
-        beside_rows: most requests in flight beside which another message may leave; 0 for one message at a time.
     """
 
     def __init__(
@@ -131,13 +124,11 @@ class Dispatcher:
         breaker: CircuitBreaker,
         batch_rows: int,
         patience_seconds: float,
-        beside_rows: int = 0,
     ) -> None:
         self._open_transport = open_transport
         self.breaker = breaker
         self._batch_rows = batch_rows
         self._patience_seconds = patience_seconds
-        self._beside_rows = beside_rows
         self._reset()
         reset = weakref.WeakMethod(self._reset)
         os.register_at_fork(after_in_child=lambda: (method := reset()) is not None and method())
@@ -148,8 +139,7 @@ class Dispatcher:
         self._flights: dict[str, _Flight] = {}
         self._pace = Pace()
         self._closing = False
-        self._threads: dict[str, threading.Thread] = {}
-        self._opening = threading.Lock()
+        self._thread: threading.Thread | None = None
         self._transport: Transport | None = None
 
     def score(self, requests: Sequence[ScoringRequest], timeout_seconds: float) -> list[ScoringResult]:
@@ -180,20 +170,19 @@ class Dispatcher:
                 raise ShuttingDownError
             self._pending.extend(entries)
             self._start()
-            self._changed.notify_all()
+            self._changed.notify()
         return ticket
 
     def warm_up(self) -> None:
-        """Starts the threads and their connections now, so that the first request does not pay for them."""
+        """Starts the thread and its connections now, so that the first request does not pay for them."""
         with self._changed:
             if not self._closing:
                 self._start()
 
     def _start(self) -> None:
-        for name, work in (("scoring-send", self._send_all), ("scoring-receive", self._receive_all)):
-            if name not in self._threads:
-                self._threads[name] = threading.Thread(target=self._run, args=(work, name), name=name, daemon=True)
-                self._threads[name].start()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="scoring-dispatch", daemon=True)
+            self._thread.start()
 
     def collect(self, ticket: Ticket) -> list[ScoringResult]:
         """Waits for a ticket's results, at most until its deadline; what is missing then is a DeadlineError."""
@@ -207,79 +196,59 @@ class Dispatcher:
         return [DeadlineError() if result is None else result for result in ticket.results]
 
     def close(self, timeout_seconds: float) -> None:
-        """Refuses new requests, lets those under way be answered, and ends the threads, within the timeout."""
+        """Refuses new requests, lets those under way be answered, and ends the thread, within the timeout."""
         with self._changed:
             self._closing = True
-            threads = list(self._threads.values())
-            self._changed.notify_all()
-        until = time.monotonic() + timeout_seconds
-        for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            thread = self._thread
+            self._changed.notify()
+        if thread is not None:
+            thread.join(timeout_seconds)
 
-    def _run(self, work: Callable[[], None], name: str) -> None:
+    def _run(self) -> None:
         try:
-            work()
+            self._serve()
         finally:
             with self._changed:
-                self._threads.pop(name, None)  # whatever ended this one, the next request starts another
-                self._changed.notify_all()
+                self._thread = None  # whatever ended this one, the next request starts another
 
-    def _send_all(self) -> None:
+    def _serve(self) -> None:
         try:
             self._connected().connect()
         except Exception:
             log.warning("the scoring queue is not reachable yet", exc_info=True)
-        while self._wait_to_send():
-            self._send()
+        while self._has_work():
+            if self._may_send():
+                self._send()
+            else:
+                self._receive()
 
-    def _wait_to_send(self) -> bool:
-        """Waits until a message may leave; False once closed with nothing left to send."""
+    def _has_work(self) -> bool:
+        """Waits for something to do; False once closed and drained."""
         with self._changed:
-            while not self._may_send():
-                if self._closing and not self._pending:
+            while not self._pending and not self._flights:
+                if self._closing:
                     return False
-                self._changed.wait(self._overdue_in() if self._pending else None)
+                self._changed.wait()
             return True
 
     def _may_send(self) -> bool:
-        """Whether something waits and nothing in flight is worth waiting for; the lock must be held."""
-        if not self._pending:
-            return False
-        if len(self._flights) < _MOST_BESIDE:
-            rows = sum(len(flight.entries) for flight in self._flights.values())
-            if rows <= self._beside_rows:
-                return True
-        return self._overdue_in() <= 0
+        return bool(self._pending) and self._overdue_in() <= 0
 
     def _overdue_in(self) -> float:
         """Returns the seconds until the newest message in flight is overdue; 0 if there is none."""
         newest = max((flight.sent_at for flight in self._flights.values()), default=None)
         return 0.0 if newest is None else newest + self._patience_seconds - time.monotonic()
 
-    def _receive_all(self) -> None:
-        while self._wait_for_flight():
-            self._receive()
-
-    def _wait_for_flight(self) -> bool:
-        """Waits until a message is in flight; False once closed and drained."""
-        with self._changed:
-            while not self._flights:
-                if self._closing and not self._pending:
-                    return False
-                self._changed.wait()
-            return True
-
     def _send(self) -> None:
-        """Sends the next message if it may leave; requests whose callers have gone are left out."""
+        """Sends the next message; requests whose callers have gone are left out."""
         with self._changed:
-            entries = self._take_pending() if self._may_send() else []
+            entries = self._take_pending()
             if not entries:
                 return
             batch_id, now = secrets.token_hex(8), time.monotonic()
             deadline = max(entry.ticket.deadline for entry in entries)
             # In flight before it is sent: a caller whose deadline passes during a slow send finds whom to blame.
             self._flights[batch_id] = _Flight(entries, now, deadline)
-            self._changed.notify_all()
         deadline_ms = int((time.time() + deadline - now) * 1000)
         try:
             self._connected().publish(Batch(batch_id, tuple(entry.request for entry in entries), deadline_ms))
@@ -287,10 +256,9 @@ class Dispatcher:
             self._fail([batch_id], error)
 
     def _connected(self) -> Transport:
-        with self._opening:
-            if self._transport is None:
-                self._transport = self._open_transport()
-            return self._transport
+        if self._transport is None:
+            self._transport = self._open_transport()
+        return self._transport
 
     def _take_pending(self) -> list[_Entry]:
         now = time.monotonic()
@@ -309,15 +277,18 @@ class Dispatcher:
             self._fail(list(self._flights), error)
             return
         flight = self._land(reply)
-        self._send()
+        if self._may_send():
+            self._send()
         if flight is not None and reply is not None:
             self._pace.note(time.monotonic() - flight.sent_at)
             self._settle(flight, _read_results(reply, flight))
 
     def _next_reply(self) -> ScoringReply | None:
-        with self._changed:
-            earliest_deadline = min((flight.deadline for flight in self._flights.values()), default=0.0)
-        raw = self._connected().wait(max(0.001, earliest_deadline - time.monotonic()))
+        now = time.monotonic()
+        earliest_deadline = min(flight.deadline for flight in self._flights.values())
+        overdue_in = self._overdue_in()
+        patience = overdue_in if overdue_in > 0 else _POLL_SECONDS
+        raw = self._connected().wait(max(0.001, min(patience, earliest_deadline - now)))
         if raw is None:
             return None
         try:
@@ -335,7 +306,6 @@ class Dispatcher:
                 if late.deadline <= now:
                     self._blame(late)
                     del self._flights[batch_id]
-            self._changed.notify_all()  # the other thread may wait for room
         return flight
 
     def _settle(self, flight: _Flight, results: Sequence[ScoringResult]) -> None:
@@ -360,11 +330,8 @@ class Dispatcher:
             log.error("the scoring dispatcher failed", exc_info=error)
         for batch_id in batch_ids:
             with self._changed:
-                flight = self._flights.pop(batch_id, None)
-                if flight is None:  # the other thread gave it up already
-                    continue
+                flight = self._flights.pop(batch_id)
                 self._blame(flight)
-                self._changed.notify_all()
             self._settle(flight, [QueueUnavailableError() for _ in flight.entries])
 
     def _blame(self, flight: _Flight) -> None:

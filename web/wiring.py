@@ -48,8 +48,6 @@ from web.transport_celery import CeleryTransport
 from web.transport_local import LocalTransport
 
 _LOOK_TIMEOUT_SECONDS = 1.0
-_SMALL_MESSAGE_ROWS = 4
-"""A message of so few rows is mostly overhead: a second one beside it costs little, and saves its callers a wait."""
 _REDIS_OPEN_SECONDS = 1.0
 
 
@@ -230,7 +228,6 @@ def _dispatcher(settings: Settings, open_transport: Callable[[], Transport]) -> 
         batch_rows=settings.infer_batch_size,
         # Half the deadline: a request that waited behind a lost message still has the other half for its own.
         patience_seconds=settings.score_timeout_ms / 2000,
-        beside_rows=_SMALL_MESSAGE_ROWS,
     )
 
 

@@ -102,17 +102,9 @@ def breaker() -> CircuitBreaker:
 def make(breaker: CircuitBreaker) -> Iterator[Make]:
     made: list[Dispatcher] = []
 
-    def build(
-        transport: Any, *, batch_rows: int = 32, patience_seconds: float = 60.0, beside_rows: int = 0
-    ) -> Dispatcher:
+    def build(transport: Any, *, batch_rows: int = 32, patience_seconds: float = 60.0) -> Dispatcher:
         made.append(
-            Dispatcher(
-                lambda: transport,
-                breaker=breaker,
-                batch_rows=batch_rows,
-                patience_seconds=patience_seconds,
-                beside_rows=beside_rows,
-            )
+            Dispatcher(lambda: transport, breaker=breaker, batch_rows=batch_rows, patience_seconds=patience_seconds)
         )
         return made[-1]
 
@@ -293,7 +285,7 @@ def test_a_thread_that_was_ended_is_replaced_and_costs_only_its_own_callers(make
     transport.next_batch(0)
     transport.replies.put(SystemExit())
     assert isinstance(lost.answer()[0], DeadlineError)
-    wait_until(lambda: "scoring-receive" not in dispatcher._threads)
+    wait_until(lambda: dispatcher._thread is None)
     caller = Caller(dispatcher, ["next"])
     transport.replies.put(reply(transport.next_batch(1)))
     assert isinstance(caller.answer()[0], Scored)
@@ -496,50 +488,3 @@ def test_what_would_wait_too_long_behind_the_others_is_refused_at_once(make: Mak
         transport.replies.put(reply(transport.published[number] if number == 1 else transport.next_batch(number)))
     for ticket in (in_flight, waiting, patient):
         assert all(isinstance(result, Scored) for result in dispatcher.collect(ticket))
-
-
-def test_a_second_message_leaves_beside_a_small_one_and_a_third_waits(make: Make) -> None:
-    transport = ScriptedTransport()
-    dispatcher = make(transport, beside_rows=2)
-    first = Caller(dispatcher, ["a"])
-    transport.next_batch(0)
-    second = Caller(dispatcher, ["b", "c", "d"])
-    beside = transport.next_batch(1)
-    third = Caller(dispatcher, ["e"])
-    wait_until(lambda: bool(dispatcher._pending))
-    assert len(transport.published) == 2
-    transport.replies.put(reply(transport.published[0]))
-    assert isinstance(first.answer()[0], Scored)
-    wait_until(lambda: len(dispatcher._flights) == 1)
-    assert len(transport.published) == 2  # three rows are in flight: the next message waits for them
-    transport.replies.put(reply(beside))
-    assert all(isinstance(result, Scored) for result in second.answer())
-    transport.replies.put(reply(transport.next_batch(2)))
-    assert isinstance(third.answer()[0], Scored)
-
-
-def test_replies_of_two_messages_may_come_in_any_order(make: Make) -> None:
-    transport = ScriptedTransport()
-    dispatcher = make(transport, beside_rows=4)
-    callers = []
-    for number in range(2):
-        callers.append(Caller(dispatcher, [f"t-{number}"]))
-        transport.next_batch(number)
-    for batch in reversed(transport.published):
-        transport.replies.put(reply(batch))
-    for number, caller in enumerate(callers):
-        (result,) = caller.answer()
-        assert isinstance(result, Scored)
-        assert result.decision["transaction_id"] == f"t-{number}"
-
-
-def test_both_messages_in_flight_fail_when_the_connection_dies(make: Make) -> None:
-    transport = ScriptedTransport()
-    dispatcher = make(transport, beside_rows=4)
-    callers = []
-    for number in range(2):
-        callers.append(Caller(dispatcher, [f"t-{number}"]))
-        transport.next_batch(number)
-    transport.replies.put(StoreUnavailableError("Redis is gone"))
-    for caller in callers:
-        assert isinstance(caller.answer()[0], QueueUnavailableError)
