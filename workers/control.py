@@ -27,23 +27,32 @@ ANSWERED = frozenset(
         "query_task",
     }
 )
-"""Commands that tell what a worker does and change nothing. `hello`, which they answer each other, is not needed:
-workers run without mingle."""
+"""Commands that tell what a worker does and change nothing.
+
+`hello`, which workers answer each other, is not needed: they run without mingle.
+"""
+
+HARMLESS = frozenset({"heartbeat"})
+"""What Flower orders when it connects: to be told at once that a worker lives."""
+
+ASKED_BY_FLOWER = frozenset({"conf"})
+"""Refused like others, but no sign of an attack: whoever opens a worker's page in Flower asks for it."""
 
 _log = logging.getLogger(__name__)
 
 
 def refuse_remote_orders() -> None:
-    """Leaves this process's workers deaf to every control command that is not in `ANSWERED`."""
+    """Leaves this process's workers deaf to every control command that is not in `ANSWERED` or `HARMLESS`."""
     for name in list(Panel.data):
-        if name not in ANSWERED:
+        if name not in ANSWERED | HARMLESS:
             Panel.data[name] = _refusal(name)
 
 
 def _refusal(name: str) -> Callable[..., dict[str, str]]:
     def refuse(_state: Any, **_arguments: Any) -> dict[str, str]:
-        metrics.auth_failures_total.labels(reason="remote_control").inc()
-        _log.warning("a remote control command was refused", extra={"command": name})
+        if name not in ASKED_BY_FLOWER:
+            metrics.auth_failures_total.labels(reason="remote_control").inc()
+            _log.warning("a remote control command was refused", extra={"command": name})
         return {"error": "this worker takes no orders by remote control"}
 
     return refuse

@@ -4,7 +4,9 @@ import pytest
 from celery.worker.control import Panel
 
 from observability import metrics
-from workers.control import ANSWERED, refuse_remote_orders
+from ops.commands.flower import flower_environment
+from settings import Settings
+from workers.control import ANSWERED, HARMLESS, refuse_remote_orders
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +28,22 @@ def test_orders_are_refused_and_counted(order: str) -> None:
 @pytest.mark.parametrize("question", ["conf", "report", "memdump", "objgraph"])
 def test_what_tells_more_than_an_operator_needs_is_refused(question: str) -> None:
     assert "error" in Panel.data[question](None)
+
+
+@pytest.mark.parametrize("asked", ["conf", "heartbeat"])
+def test_what_flower_asks_by_itself_counts_as_no_attack(asked: str) -> None:
+    counter = metrics.auth_failures_total.labels(reason="remote_control")
+    before = counter._value.get()
+    if asked in HARMLESS:
+        assert Panel.data[asked].__module__ == "celery.worker.control"
+    else:
+        Panel.data[asked](None)
+    assert counter._value.get() == before
+
+
+def test_flower_does_not_order_workers_to_send_the_events_that_they_send() -> None:
+    settings = Settings(_env_file=None, flower_password="a password of some length")
+    assert flower_environment(settings)["FLOWER_ENABLE_EVENTS"] == "False"
 
 
 def test_what_flower_looks_at_is_answered() -> None:
