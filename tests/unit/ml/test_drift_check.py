@@ -93,6 +93,7 @@ def test_without_a_champion_nothing_is_compared(tmp_path: Path) -> None:
 
 def test_the_reference_of_a_tampered_champion_is_not_used(registry: ModelRegistry) -> None:
     path = registry.directory(str(registry.champion())) / "reference.json.sealed"
-    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    sealed = path.read_bytes()
+    path.write_bytes(sealed[:-1] + bytes([sealed[-1] ^ 1]))
     with pytest.raises(ArtifactError):
         _check(registry, [])
