@@ -256,7 +256,8 @@ def test_a_tampered_champion_is_not_replaced_without_an_operator(
     registry: ModelRegistry, tracker: RecordingTracker, history: Path, champion: str
 ) -> None:
     path = registry.directory(champion) / "model.onnx.sealed"
-    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    sealed = path.read_bytes()
+    path.write_bytes(sealed[:-1] + bytes([sealed[-1] ^ 1]))
     report = _retraining(registry, tracker, history).run()
     assert report.outcome == "kept"
     assert "hash check" in report.reason

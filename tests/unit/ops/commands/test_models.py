@@ -42,7 +42,8 @@ class TestModels:
     def test_refuses_a_version_that_fails_a_check(self) -> None:
         version = self.release()
         sealed = next(path for path in self.registry.directory(version).iterdir() if path.name.startswith("model.onnx"))
-        sealed.write_bytes(sealed.read_bytes()[:-1] + b"x")
+        content = sealed.read_bytes()
+        sealed.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         assert self.run("promote", version).exit_code != 0
         assert self.registry.champion() is None
 
@@ -75,7 +76,8 @@ class TestModels:
         self.files["report.html"] = b"<!doctype html>"
         version = self.release()
         sealed = self.registry.directory(version) / "report.html.sealed"
-        sealed.write_bytes(sealed.read_bytes()[:-1] + b"x")
+        content = sealed.read_bytes()
+        sealed.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         assert self.run("report", version).exit_code == 1
         assert not (tmp_path / "report.html").exists()
 
