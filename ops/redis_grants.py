@@ -98,6 +98,9 @@ _WEB = (
     Grant("~admission:*", "evalsha get set del"),
     _DECISIONS_READER,
     Grant("~score", "lpush"),
+    # A message that leaves with its request's admission: all keys of one script stand in one grant.
+    Grant("~admission:* ~shrike:decision:* ~score", "evalsha"),
+    Grant("%R~shrike:decision:*", "exists"),
     Grant("~shrike:reply:*", "blpop"),
     _BARRIER,
     Grant("~shrike:labels ~shrike:doorbell:labels", "xadd set"),

@@ -32,6 +32,11 @@ def replay_key(digest: str | None) -> str:
     return _NO_KEY if digest is None else f"admission:replay:{digest}"
 
 
+def replay_mark(call_id: str, position: int) -> str:
+    """Returns what the replay key of a request holds if this call admitted it, at this position from 0."""
+    return f"{call_id}:{position}"
+
+
 def subject_key(subject: str) -> str:
     """Returns the key of a subject's bucket."""
     return f"admission:subject:{subject}"
@@ -59,12 +64,13 @@ class RedisAdmissionControl:
         except RedisError as error:
             raise AdmissionUnavailableError("replay and rate limits cannot be checked") from error
 
-    def command(self, requests: Sequence[AdmissionRequest]) -> tuple[str | int, ...]:
+    def command(self, requests: Sequence[AdmissionRequest], *, call_id: str | None = None) -> tuple[str | int, ...]:
         """Returns the call that decides the requests, for a pipeline that asks Redis for more than this.
 
-        The server must know the `script`. A pipeline that is repeated must repeat this very command.
+        The server must know the `script`. A pipeline that is repeated must repeat this very command. `call_id` is
+        unique, and made here unless the caller wants to know the marks that the call leaves.
         """
-        keys, arguments = self._call(requests)
+        keys, arguments = self._call(requests, call_id)
         return ("EVALSHA", self._script.sha, len(keys), *keys, *arguments)
 
     @property
@@ -84,9 +90,11 @@ class RedisAdmissionControl:
             for request, at in zip(requests, range(0, len(reply), 3), strict=True)
         ]
 
-    def _call(self, requests: Sequence[AdmissionRequest]) -> tuple[list[str], list[str | int]]:
+    def _call(
+        self, requests: Sequence[AdmissionRequest], call_id: str | None = None
+    ) -> tuple[list[str], list[str | int]]:
         keys: list[str] = []
-        arguments: list[str | int] = [self._policy.replay_seconds * 1000, token_hex(8)]
+        arguments: list[str | int] = [self._policy.replay_seconds * 1000, call_id or token_hex(8)]
         for request in requests:
             subject, device = self._policy.subject_bucket(request), self._policy.device_bucket(request)
             keys += (

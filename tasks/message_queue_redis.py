@@ -32,17 +32,14 @@ class RedisMessageQueue:
         with redis_failures_as_unavailable():
             self._client.ping()
 
-    def put(self, queue: str, *, message_id: str, headers: Mapping[str, Any], body: list[Any]) -> None:
-        """Puts one task message on a queue.
+    def encode(self, queue: str, *, message_id: str, headers: Mapping[str, Any], body: list[Any]) -> bytes:
+        """Returns the envelope of one task message.
 
         Args:
             queue: its name.
             message_id: the Celery task id.
             headers: of Celery's task protocol 2.
             body: positional arguments, keyword arguments, and what to do afterwards.
-
-        Raises:
-            StoreUnavailableError: the broker did not confirm it; it may have been queued all the same, even twice.
         """
         envelope = {
             "body": orjson.dumps(body).decode(),
@@ -58,5 +55,13 @@ class RedisMessageQueue:
                 "delivery_tag": message_id,
             },
         }
+        return orjson.dumps(envelope)
+
+    def put(self, queue: str, message: bytes) -> None:
+        """Puts one envelope on a queue.
+
+        Raises:
+            StoreUnavailableError: the broker did not confirm it; it may have been queued all the same, even twice.
+        """
         with redis_failures_as_unavailable():
-            self._client.lpush(queue, orjson.dumps(envelope))
+            self._client.lpush(queue, message)

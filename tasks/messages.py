@@ -25,9 +25,21 @@ class MessageQueue(Protocol):
         """Opens the connection that the next message would open."""
         ...
 
-    def put(self, queue: str, *, message_id: str, headers: Mapping[str, Any], body: list[Any]) -> None:
-        """Puts one task message on a queue; after an error it may have been queued all the same."""
+    def encode(self, queue: str, *, message_id: str, headers: Mapping[str, Any], body: list[Any]) -> bytes:
+        """Returns a task message as the queue holds it."""
         ...
+
+    def put(self, queue: str, message: bytes) -> None:
+        """Puts one encoded message on a queue; after an error it may have been queued all the same."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SealedMessage:
+    """A signed message as its queue takes it, ready to be put there."""
+
+    queue: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,14 @@ class MessagePublisher:
         Raises:
             StoreUnavailableError: the broker did not confirm it; the message may have been queued all the same.
         """
+        self.send(self.seal(task, payload, message_id=message_id, deadline_ms=deadline_ms))
+
+    def send(self, message: SealedMessage) -> None:
+        """Puts one signed message on its queue; raises like `publish`."""
+        self._queue.put(message.queue, message.content)
+
+    def seal(self, task: str, payload: str, *, message_id: str, deadline_ms: int = 0) -> SealedMessage:
+        """Returns one message, signed now, for a queue that somebody else puts it on; touches no connection."""
         form = self._form(task)
         headers = {
             **form.headers,
@@ -77,7 +97,10 @@ class MessagePublisher:
             "deadline_ms": deadline_ms,
             "signature": self._signer.sign(task, message_id, deadline_ms, payload),
         }
-        self._queue.put(form.queue, message_id=message_id, headers=headers, body=[[payload], {}, form.embed])
+        body = [[payload], {}, form.embed]
+        return SealedMessage(
+            form.queue, self._queue.encode(form.queue, message_id=message_id, headers=headers, body=body)
+        )
 
     def _form(self, task: str) -> _Form:
         form = self._forms.get(task)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import orjson
 
 from ml.scoring_batch import ScoringRequest
-from tasks.messages import MessagePublisher
+from tasks.messages import MessagePublisher, SealedMessage
 
 SCORE_TASK = "scoring.score"
 
 
-def publish_batch(
+def seal_batch(
     publisher: MessagePublisher,
     requests: Sequence[ScoringRequest],
     *,
@@ -18,8 +18,8 @@ def publish_batch(
     reply_to: str,
     deadline_ms: int,
     recorded: bool = True,
-) -> None:
-    """Sends one signed scoring message.
+) -> SealedMessage:
+    """Returns one signed scoring message, for its queue.
 
     Args:
         publisher: of this process.
@@ -28,10 +28,7 @@ def publish_batch(
         reply_to: the sender's reply list.
         deadline_ms: epoch milliseconds after which the sender no longer waits.
         recorded: whether the decisions are to be recorded; only PERF_MODE does without.
-
-    Raises:
-        StoreUnavailableError: the broker did not confirm; the batch may run all the same, which is harmless.
     """
     content = {"reply_to": reply_to, "items": [request.wire() for request in requests], "recorded": recorded}
     payload = orjson.dumps(content).decode()
-    publisher.publish(SCORE_TASK, payload, message_id=batch_id, deadline_ms=deadline_ms)
+    return publisher.seal(SCORE_TASK, payload, message_id=batch_id, deadline_ms=deadline_ms)

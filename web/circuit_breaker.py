@@ -51,16 +51,20 @@ class CircuitBreaker:
         """The state as of the last call; an open breaker becomes half open when the next caller asks."""
         return self._state
 
+    def is_closed(self) -> bool:
+        """Whether `admit` lets everybody pass."""
+        return self._state is BreakerState.CLOSED
+
     def admit(self) -> None:
         """Lets the caller pass, as the probe if the breaker's time is over.
 
         Raises:
             BreakerOpenError: the breaker refuses; the error says when to try again.
         """
-        if self._is_closed():  # nearly always, and then without the lock
+        if self.is_closed():  # nearly always, and then without the lock
             return
         with self._lock:
-            if self._is_closed():
+            if self.is_closed():
                 return
             now = self._clock()
             if now < self._refuse_until:
@@ -74,7 +78,7 @@ class CircuitBreaker:
         Raises:
             BreakerOpenError: the breaker refuses.
         """
-        if self._is_closed():
+        if self.is_closed():
             return
         with self._lock:
             if self._state is not BreakerState.CLOSED and (wait := self._refuse_until - self._clock()) > 0:
@@ -82,7 +86,7 @@ class CircuitBreaker:
 
     def record_success(self) -> None:
         """Notes an answer; a half-open breaker closes."""
-        if self._is_closed():
+        if self.is_closed():
             return
         with self._lock:
             # An answer that comes while the breaker is open belongs to a message sent before, and proves nothing.
@@ -103,9 +107,6 @@ class CircuitBreaker:
                 self._failures.clear()
                 self._refuse_until = now + self._open_seconds
                 self._change(BreakerState.OPEN)
-
-    def _is_closed(self) -> bool:
-        return self._state is BreakerState.CLOSED
 
     def _change(self, state: BreakerState) -> None:
         self._state = state

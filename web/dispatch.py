@@ -4,6 +4,9 @@ Nothing in flight: a request is sent at once. Otherwise it waits; when the reply
 goes out as the next message, and only then are the answered callers woken. No timer delays anything; the batch
 grows with the load by itself. A thread of the dispatcher's own (a greenlet under gevent) talks to the transport,
 so callers only ever wait for an event, and never longer than their deadline.
+
+While nothing waits and nothing is in flight, a message may also leave with somebody else: with the round trip that
+lets its request in (`Dispatcher.reserve`).
 """
 
 import logging
@@ -15,10 +18,12 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from ml.errors import RetryableError
 from ml.scoring_batch import ScoringRequest
+from tasks.messages import SealedMessage
 from web.circuit_breaker import CircuitBreaker
 from web.errors import DeadlineError, OverloadedError, QueueUnavailableError, ScoringFailedError, ShuttingDownError
 from web.pace import Pace
@@ -46,6 +51,13 @@ class Transport(Protocol):
 
         Raises:
             RetryableError: the broker cannot be reached; the message may or may not have been sent.
+        """
+        ...
+
+    def seal(self, batch: "Batch") -> SealedMessage | None:
+        """Returns a scoring message that somebody else puts on its queue; None if there is no such queue.
+
+        Used by any thread.
         """
         ...
 
@@ -99,6 +111,21 @@ class _Flight:
     blamed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A message that leaves with somebody else; who reserved it must say what became of it.
+
+    Attributes:
+        message: to be put on its queue, once.
+        ticket: its one request's, for `Dispatcher.collect`.
+        settle: takes whether the message was sent. Until it is called, and after an uncertain end, nothing else leaves.
+    """
+
+    message: SealedMessage
+    ticket: Ticket
+    settle: Callable[[bool], None]
+
+
 class Dispatcher:
     """Sends scoring requests in natural micro-batches and hands each caller its own results.
 
@@ -137,6 +164,7 @@ class Dispatcher:
         self._changed = threading.Condition()
         self._pending: deque[_Entry] = deque()
         self._flights: dict[str, _Flight] = {}
+        self._reserved: str | None = None
         self._pace = Pace()
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -172,6 +200,32 @@ class Dispatcher:
             self._start()
             self._changed.notify()
         return ticket
+
+    def reserve(self, request: ScoringRequest, timeout_seconds: float) -> Reservation | None:
+        """Returns a message for somebody else to send at once; None if it has to go the usual way, by `submit`.
+
+        It does if something waits or is in flight, if the breaker is not closed, and before the first connection.
+        """
+        with self._changed:
+            transport = self._transport
+            if transport is None or self._closing or self._pending or self._flights or not self.breaker.is_closed():
+                return None
+            batch_id, now = secrets.token_hex(8), time.monotonic()
+            ticket = Ticket(now + timeout_seconds, [None], 1)
+            message = transport.seal(Batch(batch_id, (request,), _epoch_ms(timeout_seconds)))
+            if message is None:
+                return None
+            self._start()
+            self._flights[batch_id] = _Flight([_Entry(request, ticket, 0)], now, ticket.deadline)
+            self._reserved = batch_id
+        return Reservation(message, ticket, partial(self._settle_reserved, batch_id))
+
+    def _settle_reserved(self, batch_id: str, was_sent: bool) -> None:  # noqa: FBT001 - the one thing it is told
+        with self._changed:
+            self._reserved = None
+            if not was_sent:
+                self._flights.pop(batch_id, None)
+            self._changed.notify()
 
     def warm_up(self) -> None:
         """Starts the thread and its connections now, so that the first request does not pay for them."""
@@ -225,8 +279,8 @@ class Dispatcher:
     def _has_work(self) -> bool:
         """Waits for something to do; False once closed and drained."""
         with self._changed:
-            while not self._pending and not self._flights:
-                if self._closing:
+            while self._reserved is not None or not (self._pending or self._flights):
+                if self._closing and self._reserved is None:
                     return False
                 self._changed.wait()
             return True
@@ -249,9 +303,9 @@ class Dispatcher:
             deadline = max(entry.ticket.deadline for entry in entries)
             # In flight before it is sent: a caller whose deadline passes during a slow send finds whom to blame.
             self._flights[batch_id] = _Flight(entries, now, deadline)
-        deadline_ms = int((time.time() + deadline - now) * 1000)
+        batch = Batch(batch_id, tuple(entry.request for entry in entries), _epoch_ms(deadline - now))
         try:
-            self._connected().publish(Batch(batch_id, tuple(entry.request for entry in entries), deadline_ms))
+            self._connected().publish(batch)
         except Exception as error:  # noqa: BLE001 - the thread serves every caller and must outlive any one message
             self._fail([batch_id], error)
 
@@ -339,6 +393,10 @@ class Dispatcher:
         if not flight.blamed:
             flight.blamed = True
             self.breaker.record_failure()
+
+
+def _epoch_ms(seconds_from_now: float) -> int:
+    return int((time.time() + seconds_from_now) * 1000)
 
 
 def _read_results(reply: ScoringReply, flight: _Flight) -> list[ScoringResult]:

@@ -19,10 +19,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ml.scoring_batch import ScoringRequest
 from ml.stores.decisions import DecisionRecord
 from ml.stores.placements import Placement
 from security.admission import Admission, AdmissionRequest
 from security.errors import AdmissionUnavailableError
+from web.dispatch import Ticket
 from web.errors import ShuttingDownError, WebError
 
 log = logging.getLogger(__name__)
@@ -33,11 +35,18 @@ ROUND_TRIP_ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A verified request that asks to be let in, the transactions it is about, and the customer of each."""
+    """A verified request that asks to be let in.
+
+    Attributes:
+        request: what is judged.
+        transaction_ids, customer_ids: the transactions it is about, and the customer of each.
+        scoring: what is to be scored as soon as it is let in, if that is all that its transaction still needs.
+    """
 
     request: AdmissionRequest
     transaction_ids: tuple[str, ...] = ()
     customer_ids: tuple[str, ...] = ()
+    scoring: ScoringRequest | None = None
 
     @property
     def rows(self) -> int:
@@ -54,11 +63,13 @@ class Passage:
         records: those of its transactions that were decided before, by id; true at the time of the round trip, so
             that a decision may still come to be recorded before this request's own. Or why it cannot be told.
         placements: the shard of each of its transactions, by id; empty where scoring is not sharded.
+        ticket: of its scoring, if that was begun with the admission.
     """
 
     admission: Admission
     records: Mapping[str, DecisionRecord | WebError]
     placements: Mapping[str, Placement] = field(default_factory=dict)
+    ticket: Ticket | None = None
 
 
 class EntranceCheck(Protocol):

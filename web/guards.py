@@ -16,6 +16,7 @@ on purpose is idempotent by its `transaction_id`.
 
 from collections.abc import Mapping
 
+from ml.scoring_batch import ScoringRequest
 from observability import metrics
 from security.admission import AdmissionOutcome, AdmissionRequest
 from security.errors import SignatureRejectedError, TokenRejectedError
@@ -98,6 +99,7 @@ def admit(
     signature: VerifiedSignature | None,
     device_id: str | None,
     transactions: Mapping[str, str],
+    scoring: ScoringRequest | None = None,
 ) -> Passage:
     """Lets a signed request in once, and within its subject's and its device's rate.
 
@@ -111,6 +113,7 @@ def admit(
         signature: of the request.
         device_id: of its transaction, if it names one.
         transactions: the customer of each transaction that it is about, by id.
+        scoring: what may be scored as soon as it is let in.
 
     Raises:
         ReplayedError: the signature was used before.
@@ -120,7 +123,8 @@ def admit(
     """
     digest = None if signature is None else signature.digest
     asked = AdmissionRequest(identity.subject, digest, device_id)
-    passage = services.entrance.enter(Arrival(asked, tuple(transactions), tuple(transactions.values())))
+    arrival = Arrival(asked, tuple(transactions), tuple(transactions.values()), scoring)
+    passage = services.entrance.enter(arrival)
     admission = passage.admission
     exchange.admission = admission
     match admission.outcome:

@@ -13,13 +13,14 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, g, request
 from pydantic import BaseModel
 
-from ml.stores.decisions import DecisionRecord
-from ml.stores.placements import Placement
+from ml.scoring_batch import ScoringRequest
 from observability.flask_hooks import request_facts
+from security.admission import Admission, AdmissionOutcome
 from security.roles import Role
 from security.tokens import Identity
 from web import guards
 from web.answers import HttpAnswer
+from web.entrance import Passage
 from web.errors import MalformedJsonError, WebError
 from web.exchange import Exchange
 from web.json_body import check_media_type, parse_json, validate
@@ -69,6 +70,8 @@ class Operation:
         problems: the kinds this operation adds to those its guards can answer.
         transactions: names the transactions of a body whose recorded decisions the view asks for, and the customer of
             each.
+        scoring: returns what the body has scored, if nothing but the guards' judgement stands in its way; then the
+            scoring may begin with the admission.
     """
 
     name: str
@@ -88,14 +91,18 @@ class Operation:
     other_answers: tuple[Answer, ...] = ()
     problems: tuple[Kind, ...] = ()
     transactions: Callable[[Any], Mapping[str, str]] = lambda _body: {}
+    scoring: Callable[[Services, Any], ScoringRequest | None] = lambda _services, _body: None
+
+
+_UNASKED = Passage(Admission(AdmissionOutcome.ADMITTED), {})
+"""What is known of a request that nobody needs to let in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that passed its checks; `body`, `query` and `path` are of the models that the operation names.
 
-    `records` holds what was recorded, when the request was admitted, of the transactions that the operation names;
-    `placements` their shards, where scoring is sharded.
+    `passage` holds what the entrance said of it, and of the transactions that the operation names.
     """
 
     services: Services
@@ -104,8 +111,7 @@ class Call:
     body: Any = None
     query: Any = None
     path: Any = None
-    records: Mapping[str, DecisionRecord | WebError] = field(default_factory=dict)
-    placements: Mapping[str, Placement] = field(default_factory=dict)
+    passage: Passage = _UNASKED
 
     @property
     def subject(self) -> str:
@@ -128,6 +134,7 @@ class _Parsed:
     error: WebError | None = None
     device_id: str | None = None
     transactions: Mapping[str, str] = field(default_factory=dict)
+    scoring: ScoringRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +167,15 @@ class Endpoint:
         declared = self.declared
         raw = exchange.read_body(_limit(declared, services))
         identity: Identity | None = None
-        records: Mapping[str, DecisionRecord | WebError] = {}
-        placements: Mapping[str, Placement] = {}
+        passage = _UNASKED
         if declared.role is None:
-            parsed = _parse(declared, exchange, raw, path)
+            parsed = _parse(declared, services, exchange, raw=raw, path=path)
         else:
             identity = guards.authenticate(services, exchange, declared.role)
             is_signed = declared.signed and services.certificates is None
             signature = guards.check_signature(services, exchange, identity, body=raw) if is_signed else None
             # Parsed before the one Redis call, which needs device and transactions; its error waits until that passed.
-            parsed = _parse(declared, exchange, raw, path)
+            parsed = _parse(declared, services, exchange, raw=raw, path=path)
             if declared.signed:
                 passage = guards.admit(
                     services,
@@ -178,12 +184,12 @@ class Endpoint:
                     signature=signature,
                     device_id=parsed.device_id,
                     transactions=parsed.transactions,
+                    scoring=parsed.scoring,
                 )
-                records, placements = passage.records, passage.placements
         if parsed.error is not None:
             raise parsed.error
         content = parsed.body, parsed.query, parsed.path
-        return self.view(Call(services, exchange, identity, *content, records, placements))
+        return self.view(Call(services, exchange, identity, *content, passage))
 
 
 def operation(blueprint: Blueprint, declared: Operation) -> Callable[[View], View]:
@@ -225,7 +231,9 @@ def _limit(declared: Operation, services: Services) -> int:
     return settings.batch_body_limit_bytes if batch else settings.body_limit_bytes
 
 
-def _parse(declared: Operation, exchange: Exchange, raw: bytes, path: Mapping[str, str]) -> _Parsed:
+def _parse(
+    declared: Operation, services: Services, exchange: Exchange, *, raw: bytes, path: Mapping[str, str]
+) -> _Parsed:
     try:
         checked_path = read_path(declared.path_parameters, path)
         query = read_query(declared.query, exchange.query_string)
@@ -238,6 +246,7 @@ def _parse(declared: Operation, exchange: Exchange, raw: bytes, path: Mapping[st
         checked_path,
         device_id=getattr(body, "device_id", None),
         transactions=declared.transactions(body),
+        scoring=declared.scoring(services, body),
     )
 
 

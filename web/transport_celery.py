@@ -1,8 +1,8 @@
 """The real transport: a signed Celery message out, the process's own Redis reply list back."""
 
 from ml.stores.replies_redis import RedisReplyBox
-from tasks.messages import MessagePublisher
-from tasks.scoring_message import publish_batch
+from tasks.messages import MessagePublisher, SealedMessage
+from tasks.scoring_message import seal_batch
 from web.dispatch import Batch
 
 
@@ -26,7 +26,11 @@ class CeleryTransport:
 
     def publish(self, batch: Batch) -> None:
         """See `Transport.publish`."""
-        publish_batch(
+        self._publisher.send(self.seal(batch))
+
+    def seal(self, batch: Batch) -> SealedMessage:
+        """See `Transport.seal`."""
+        return seal_batch(
             self._publisher,
             batch.requests,
             batch_id=batch.batch_id,

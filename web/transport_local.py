@@ -54,6 +54,9 @@ class LocalTransport:
             ScoringBatch(batch.batch_id, None, batch.deadline_ms, sent_ms, batch.requests, recorded=self._recorded)
         )
 
+    def seal(self, batch: Batch) -> None:
+        """See `Transport.seal`: there is no queue."""
+
     def wait(self, timeout_seconds: float) -> bytes | None:
         """See `Transport.wait`; raises what scoring raised."""
         try:

@@ -22,6 +22,9 @@ class MemoryTransport:
         """See `Transport.publish`."""
         self._replies.put(self._score(batch))
 
+    def seal(self, batch: Batch) -> None:
+        """See `Transport.seal`: there is no queue."""
+
     def wait(self, timeout_seconds: float) -> bytes | None:
         """See `Transport.wait`."""
         try:

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from redis import Redis
 
@@ -34,7 +34,7 @@ from web.circuit_breaker import BreakerState, CircuitBreaker
 from web.dispatch import Dispatcher, Transport
 from web.entrance import Entrance, EntranceCheck
 from web.entrance_open import OpenEntrance
-from web.entrance_redis import RedisEntranceCheck
+from web.entrance_redis import RedisEntranceCheck, Reserve
 from web.entrance_shards_redis import RedisShardedEntranceCheck
 from web.guarded import GuardedEntranceCheck, GuardedExplanations
 from web.load_shedding import LoadShedder
@@ -70,7 +70,7 @@ def build_services(settings: Settings) -> Services:
         tokens=TokenVerifier.from_settings(settings, revocations=revocations),
         signatures=signatures,
         message_signatures=MessageSignatureVerifier.from_settings(settings, signatures.keys),
-        entrance=OpenEntrance() if settings.perf_mode else _entrance(settings),
+        entrance=OpenEntrance() if settings.perf_mode else _entrance(settings, scoring.reserve),
         dispatcher=scoring.queue,
         decisions=wiring.decision_reader(settings),
         explanations=GuardedExplanations(wiring.explanation_store(settings), _breaker(settings, "mongo")),
@@ -90,9 +90,13 @@ def build_services(settings: Settings) -> Services:
 
 @dataclass(frozen=True, slots=True)
 class _Scoring:
-    """Where this process has transactions scored: by the one queue, by itself, or on shards."""
+    """Where this process has transactions scored: by the one queue, by itself, or on shards.
+
+    `reserve` returns the message of a request that may be sent along with its admission.
+    """
 
     queue: ScoringQueue
+    reserve: Reserve = lambda _request: None
     own: LocalScoring | None = None
     own_test: SelfTest | None = None
     recall: ShardRecall | None = None
@@ -101,10 +105,14 @@ class _Scoring:
 def _scoring(settings: Settings, safe_mode: CachedSafeMode) -> _Scoring:
     if settings.use_local_inference:
         open_transport, own, own_test = _local_transport(settings, safe_mode)
-        return _Scoring(_dispatcher(settings, open_transport), own, own_test)
+        return _Scoring(_dispatcher(settings, open_transport), own=own, own_test=own_test)
     if settings.score_shard_urls:
         return _sharded_scoring(settings)
-    return _Scoring(_dispatcher(settings, _queue_transport(settings)))
+    dispatcher = _dispatcher(settings, _queue_transport(settings))
+    if settings.celery_broker_url != settings.redis_url:  # admission and queue are on different servers
+        return _Scoring(dispatcher)
+    reserve = partial(dispatcher.reserve, timeout_seconds=settings.score_timeout_ms / 1000)
+    return _Scoring(dispatcher, reserve)
 
 
 def _sharded_scoring(settings: Settings) -> _Scoring:
@@ -138,12 +146,12 @@ def _revocations(settings: Settings) -> RevocationList:
     return RevocationList(RedisRevocations(client), leeway_seconds=settings.jwt_leeway_seconds)
 
 
-def _entrance(settings: Settings) -> Entrance:
+def _entrance(settings: Settings, reserve: Reserve) -> Entrance:
     timeout = settings.score_timeout_ms / 1000
     client = wiring.connect_redis(settings, timeout_seconds=timeout, retry_timeouts=False, pinned=True)
     admission = RedisAdmissionControl(client, AdmissionPolicy.from_settings(settings))
     fsync = wiring.fsync(settings, client, timeout_seconds=timeout)
-    check: EntranceCheck = RedisEntranceCheck(client, admission, fsync=fsync)
+    check: EntranceCheck = RedisEntranceCheck(client, admission, fsync=fsync, reserve=reserve)
     if settings.score_shard_urls:
         check = RedisShardedEntranceCheck(
             client,

@@ -43,8 +43,11 @@ class _OneQueue:
     def connect(self) -> None:
         self._queue.connect()
 
-    def put(self, queue: str, *, message_id: str, headers: Mapping[str, Any], body: list[Any]) -> None:  # noqa: ARG002 - the protocol's signature
-        self._queue.put(self._name, message_id=message_id, headers=headers, body=body)
+    def encode(self, queue: str, *, message_id: str, headers: Mapping[str, Any], body: list[Any]) -> bytes:  # noqa: ARG002 - the protocol's signature
+        return self._queue.encode(self._name, message_id=message_id, headers=headers, body=body)
+
+    def put(self, queue: str, message: bytes) -> None:  # noqa: ARG002 - the protocol's signature
+        self._queue.put(self._name, message)
 
 
 class RedisProbeLine:

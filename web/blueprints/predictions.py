@@ -18,15 +18,27 @@ from web.batch_scoring import score_items
 from web.errors import InvalidBodyError, NotFoundError, Violation, WebError
 from web.json_body import validate
 from web.operations import Answer, BodyLimit, Call, Operation, operation
-from web.safe_mode import refuse_in_safe_mode
+from web.safe_mode import refuse_in_safe_mode, safe_mode_state
 from web.schemas import BatchAnswer, BatchRequest, DecisionAnswer, StoredDecision, TransactionPath
 from web.scoring_results import Scored, ScoringResult, recorded_result
+from web.services import Services
 
 blueprint = Blueprint("predictions", __name__)
 
 _LOGGED = ("transaction_id", "decision", "score", "model_version")
 _SAME_TRANSACTION = {"transaction_id": "$response.body#/transaction_id"}
 _SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UNAVAILABLE)
+
+
+def _ready_to_score(services: Services, transaction: Transaction) -> ScoringRequest | None:
+    """Returns the request of a transaction against which `_decide` would find nothing but a record."""
+    if safe_mode_state(services).enabled or _is_too_early(services, transaction):
+        return None
+    return ScoringRequest(transaction, transaction.fingerprint(), get_correlation_id() or "")
+
+
+def _is_too_early(services: Services, transaction: Transaction) -> bool:
+    return transaction.timestamp > time.time() + services.settings.transaction_max_future_seconds
 
 
 @operation(
@@ -57,23 +69,31 @@ _SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UN
             problems.DEADLINE,
         ),
         transactions=lambda body: {body.transaction_id: body.customer_id},
+        scoring=_ready_to_score,
     ),
 )
 def score_transaction(call: Call) -> HttpAnswer:
     """Scores one transaction."""
-    services = call.services
-    request = _scoring_request(call, call.body)
-    refuse_in_safe_mode(services)
-    services.dispatcher.breaker.check()
-    result = _recorded(call, request)
-    if result is None:
-        result = services.dispatcher.score([request], services.settings.score_timeout_ms / 1000)[0]
+    ticket = call.passage.ticket
+    result = _decide(call) if ticket is None else call.services.dispatcher.collect(ticket)[0]
     if not isinstance(result, Scored):
         raise result
     known = {name: result.decision.get(name) for name in _LOGGED}
     # This request's signature was verified, and what decided is a verified model or, in SAFE MODE, the rules.
     call.exchange.annotate(**known, sig_verified=True, hash_verified=known["model_version"] != RULES_VERSION)
     return json_answer(decision_body(result, call.exchange.elapsed_ms()))
+
+
+def _decide(call: Call) -> ScoringResult:
+    """Returns what was recorded of the transaction, or has it scored."""
+    services = call.services
+    request = _scoring_request(call, call.body)
+    refuse_in_safe_mode(services)
+    services.dispatcher.breaker.check()
+    result = _recorded(call, request)
+    if result is None:
+        return services.dispatcher.score([request], services.settings.score_timeout_ms / 1000)[0]
+    return result
 
 
 @operation(
@@ -162,17 +182,16 @@ def get_decision(call: Call) -> HttpAnswer:
 
 
 def _scoring_request(call: Call, transaction: Transaction, pointer: str = "") -> ScoringRequest:
-    latest = time.time() + call.services.settings.transaction_max_future_seconds
-    if transaction.timestamp > latest:
+    if _is_too_early(call.services, transaction):
         raise InvalidBodyError([Violation(f"{pointer}/timestamp", "must not lie that far in the future")])
-    placement = call.placements.get(transaction.transaction_id)
+    placement = call.passage.placements.get(transaction.transaction_id)
     shard = None if placement is None else placement.shard
     return ScoringRequest(transaction, transaction.fingerprint(), get_correlation_id() or "", shard)
 
 
 def _recorded(call: Call, request: ScoringRequest) -> ScoringResult | None:
     """Returns the answer to a transaction that was decided before, or may have been; None if it was not."""
-    record = call.records.get(request.transaction.transaction_id)
+    record = call.passage.records.get(request.transaction.transaction_id)
     if record is None or isinstance(record, WebError):
         return record
     result = recorded_result(record, request)

@@ -3,7 +3,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from urllib.parse import urlsplit
 
@@ -14,16 +14,21 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from ml.rendezvous import choose
+from ml.scoring_batch import ScoringRequest
+from ml.stores.decisions import NewDecision, Reply
 from ml.stores.decisions_redis import RedisDecisionStore
 from ml.stores.placements import Placement
 from ml.stores.placements_redis import RedisPlacements
-from security.admission import AdmissionOutcome, AdmissionPolicy, Bucket
+from ml.transaction import Transaction
+from security.admission import AdmissionOutcome, AdmissionPolicy, AdmissionRequest, Bucket
 from security.admission_redis import RedisAdmissionControl, subject_key
 from security.errors import AdmissionUnavailableError
+from tasks.messages import SealedMessage
 from tests.contracts.admission import asked, policy
 from tests.contracts.entrance_check import EntranceCheckContract, Make
+from web.dispatch import Reservation, Ticket
 from web.entrance import Arrival, Entrance, EntranceCheck, Passage
-from web.entrance_redis import RedisEntranceCheck
+from web.entrance_redis import RedisEntranceCheck, Reserve
 from web.entrance_shards_redis import RedisShardedEntranceCheck
 
 
@@ -34,8 +39,10 @@ def client(valkey_url: str) -> Iterator["redis.Redis"]:
         yield client
 
 
-def make_check(client: "redis.Redis", rules: AdmissionPolicy) -> RedisEntranceCheck:
-    return RedisEntranceCheck(client, RedisAdmissionControl(client, rules))
+def make_check(
+    client: "redis.Redis", rules: AdmissionPolicy, reserve: Reserve = lambda _request: None
+) -> RedisEntranceCheck:
+    return RedisEntranceCheck(client, RedisAdmissionControl(client, rules), reserve=reserve)
 
 
 class TestRedisEntranceCheck(EntranceCheckContract):
@@ -238,3 +245,114 @@ def test_under_fire_over_a_lossy_link_every_caller_is_answered_and_no_request_is
         assert link.connections > 1
         assert len(admitted) == len(set(admitted))
         assert len(admitted) > 0
+
+
+@dataclass
+class Desk:
+    """Reserves a message per request on a queue of the test's own, and remembers what became of it."""
+
+    queue: str = field(default_factory=lambda: f"queue-{token_hex(4)}")
+    settled: list[bool] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def reserve(self, request: ScoringRequest) -> Reservation:
+        name = request.transaction.transaction_id
+        self.asked.append(name)
+        return Reservation(SealedMessage(self.queue, name.encode()), Ticket(0.0, [None], 1), self.settled.append)
+
+
+def arrival(request: AdmissionRequest) -> Arrival:
+    transaction = Transaction(
+        transaction_id=token_hex(8),
+        timestamp=1_700_000_000,
+        customer_id="c",
+        terminal_id="t",
+        amount="1.00",
+        currency="EUR",
+        channel="pos",
+    )
+    scoring = ScoringRequest(transaction, transaction.fingerprint(), "correlation")
+    return Arrival(request, (transaction.transaction_id,), (transaction.customer_id,), scoring)
+
+
+def test_the_message_of_a_lone_request_leaves_in_the_round_trip_that_admits_it(client: "redis.Redis") -> None:
+    desk = Desk()
+    check = make_check(client, policy(), desk.reserve)
+    check.judge([arrival(asked("warm up"))])
+    before = client.info("stats")["total_reads_processed"]
+    asks = arrival(asked("a"))
+    [passage] = check.judge([asks])
+    assert client.info("stats")["total_reads_processed"] - before == 2  # the round trip and the question about it
+    assert passage.admission.admitted
+    assert passage.ticket is not None
+    assert client.lrange(desk.queue, 0, -1)[0] == asks.transaction_ids[0].encode()
+    assert desk.settled == [True, True]
+
+
+def test_a_replayed_request_sends_no_message(client: "redis.Redis") -> None:
+    desk = Desk()
+    check = make_check(client, policy(), desk.reserve)
+    asks = arrival(asked("a"))
+    first, second = check.judge([asks])[0], check.judge([asks])[0]
+    assert (first.admission.outcome, second.admission.outcome) == ("admitted", "replayed")
+    assert second.ticket is None
+    assert client.llen(desk.queue) == 1
+    assert desk.settled == [True, False]
+
+
+def test_a_limited_request_sends_no_message(client: "redis.Redis") -> None:
+    desk = Desk()
+    check = make_check(client, policy(subject=Bucket(1, 0)), desk.reserve)
+    subject = token_hex(8)
+    passages = [check.judge([arrival(asked(subject))])[0] for _ in range(2)]
+    assert [passage.admission.outcome for passage in passages] == ["admitted", "limited_subject"]
+    assert passages[1].ticket is None
+    assert client.llen(desk.queue) == 1
+    assert desk.settled == [True, False]
+
+
+def test_a_transaction_that_was_decided_before_sends_no_message(client: "redis.Redis") -> None:
+    desk = Desk()
+    asks = arrival(asked("a"))
+    [transaction_id] = asks.transaction_ids
+    RedisDecisionStore(client, record_ttl_seconds=60, outbox_limit=10**6).commit(
+        [NewDecision(transaction_id, "f" * 32, b"{}", b"{}", b"{}")], Reply(None, "batch", {})
+    )
+    [passage] = make_check(client, policy(), desk.reserve).judge([asks])
+    assert passage.ticket is None
+    assert transaction_id in passage.records
+    assert client.llen(desk.queue) == 0
+    assert desk.settled == [False]
+
+
+def test_requests_that_come_together_or_without_a_signature_reserve_nothing(client: "redis.Redis") -> None:
+    desk = Desk()
+    check = make_check(client, policy(), desk.reserve)
+    together = check.judge([arrival(asked("a")) for _ in range(2)])
+    unsigned = check.judge([arrival(replace(asked("a"), replay_key=None))])
+    assert all(passage.admission.admitted and passage.ticket is None for passage in (*together, *unsigned))
+    assert desk.asked == []
+
+
+def test_a_message_whose_reply_was_lost_is_sent_again_with_its_request(client: "redis.Redis", valkey_url: str) -> None:
+    desk = Desk()
+    with behind_a_lossy_link(valkey_url) as (lossy, link):
+        check = make_check(lossy, policy(), desk.reserve)
+        check.judge([Arrival(asked("warm up"))])
+        link.lose_replies = 1
+        asks = arrival(asked("a"))
+        [passage] = check.judge([asks])
+    assert passage.ticket is not None
+    # Twice the very same message, which a worker takes once.
+    assert set(client.lrange(desk.queue, 0, -1)) == {asks.transaction_ids[0].encode()}
+
+
+def test_a_message_of_uncertain_fate_is_waited_for_by_nobody(valkey_url: str) -> None:
+    desk = Desk()
+    with behind_a_lossy_link(valkey_url) as (lossy, link):
+        check = make_check(lossy, policy(), desk.reserve)
+        check.judge([Arrival(asked("warm up"))])
+        link.lose_replies = 2
+        with pytest.raises(AdmissionUnavailableError):
+            check.judge([arrival(asked("a"))])
+    assert desk.settled == [False]

@@ -30,7 +30,7 @@ from security.artifact_keys import ArtifactSigner
 from settings import Settings
 from tasks.doorbells import sign_doorbells
 from tasks.messages import MessagePublisher
-from tasks.scoring_message import publish_batch
+from tasks.scoring_message import seal_batch
 from tasks.wiring import connect_redis, message_queue, message_signer
 
 _DATABASE = 7
@@ -110,7 +110,9 @@ class Works:
         batch_id = uuid4().hex
         deadline_ms = int((time.time() + seconds) * 1000)
         requests = [ScoringRequest(item, item.fingerprint(), f"corr-{item.transaction_id}") for item in transactions]
-        publish_batch(self.publisher, requests, batch_id=batch_id, reply_to=self.box.address, deadline_ms=deadline_ms)
+        self.publisher.send(
+            seal_batch(self.publisher, requests, batch_id=batch_id, reply_to=self.box.address, deadline_ms=deadline_ms)
+        )
         reply = self.box.wait(seconds)
         assert reply is not None
         content = orjson.loads(reply)

@@ -14,7 +14,7 @@ from ml.stores.keys_redis import OUTBOX, decision_key
 from ml.transaction import Transaction
 from security.messages import MessageSigner
 from tasks.queues import live_workers
-from tasks.scoring_message import SCORE_TASK, publish_batch
+from tasks.scoring_message import SCORE_TASK, seal_batch
 from tests.integration.workers.conftest import RunningWorker, Works, wait_until
 
 MakeTransaction = Callable[..., Transaction]
@@ -69,12 +69,14 @@ def test_two_copies_in_two_messages_are_decided_and_counted_once(
     batch_ids = [uuid4().hex, uuid4().hex]
     entries_before = works.client.xlen(OUTBOX)
     for batch_id in batch_ids:
-        publish_batch(
-            works.publisher,
-            [request],
-            batch_id=batch_id,
-            reply_to=works.box.address,
-            deadline_ms=int(time.time() * 1000) + 15_000,
+        works.publisher.send(
+            seal_batch(
+                works.publisher,
+                [request],
+                batch_id=batch_id,
+                reply_to=works.box.address,
+                deadline_ms=int(time.time() * 1000) + 15_000,
+            )
         )
     replies = [orjson.loads(works.box.wait(15) or b"{}") for _ in batch_ids]
     assert {reply["batch_id"] for reply in replies} == set(batch_ids)
@@ -146,12 +148,14 @@ def test_an_expired_message_is_dropped_and_counted(
 
     before, late = expired(), make_transaction()
     request = ScoringRequest(late, late.fingerprint(), "corr-late")
-    publish_batch(
-        works.publisher,
-        [request],
-        batch_id=uuid4().hex,
-        reply_to=works.box.address,
-        deadline_ms=int(time.time() * 1000) - 1,
+    works.publisher.send(
+        seal_batch(
+            works.publisher,
+            [request],
+            batch_id=uuid4().hex,
+            reply_to=works.box.address,
+            deadline_ms=int(time.time() * 1000) - 1,
+        )
     )
     wait_until(lambda: expired() == before + 1, what="the count of expired requests")
     assert works.client.exists(decision_key(late.transaction_id)) == 0

@@ -17,7 +17,7 @@ from ml.transaction import Transaction
 from security.messages import MessageSigner
 from tasks.message_queue_redis import RedisMessageQueue
 from tasks.messages import MessagePublisher
-from tasks.scoring_message import publish_batch
+from tasks.scoring_message import seal_batch
 from tasks.wiring import connect_redis, message_signer
 from tests.integration.workers.conftest import RunningWorker, Works, wait_until
 
@@ -209,5 +209,5 @@ def captured_score(works: Works, item: Transaction) -> bytes:
     deadline_ms = int(time.time() * 1000) + 15_000
     # Nobody reads the answers: in the tests' shared box they would be taken for those of the next test.
     reply_to = RedisReplyBox(elsewhere).address
-    publish_batch(publisher, [request], batch_id=uuid4().hex, reply_to=reply_to, deadline_ms=deadline_ms)
+    publisher.send(seal_batch(publisher, [request], batch_id=uuid4().hex, reply_to=reply_to, deadline_ms=deadline_ms))
     return elsewhere.rpop("score")

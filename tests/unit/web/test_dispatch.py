@@ -14,8 +14,9 @@ import pytest
 from ml.errors import StoreUnavailableError
 from ml.scoring_batch import ScoringRequest
 from ml.transaction import Transaction
+from tasks.messages import SealedMessage
 from web.circuit_breaker import BreakerState, CircuitBreaker
-from web.dispatch import Batch, Dispatcher
+from web.dispatch import Batch, Dispatcher, Reservation
 from web.errors import (
     BreakerOpenError,
     ConflictError,
@@ -60,6 +61,7 @@ class ScriptedTransport:
     """Publishes into a list; the test pushes the replies."""
 
     published: list[Batch] = field(default_factory=list)
+    sealed: list[Batch] = field(default_factory=list)
     replies: queue.Queue[bytes | BaseException] = field(default_factory=queue.Queue)
     sent: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     publish_error: Exception | None = None
@@ -75,6 +77,10 @@ class ScriptedTransport:
             raise self.publish_error
         self.published.append(batch)
         self.sent.release()
+
+    def seal(self, batch: Batch) -> SealedMessage:
+        self.sealed.append(batch)
+        return SealedMessage("score", batch.batch_id.encode())
 
     def wait(self, timeout_seconds: float) -> bytes | None:
         try:
@@ -488,3 +494,138 @@ def test_what_would_wait_too_long_behind_the_others_is_refused_at_once(make: Mak
         transport.replies.put(reply(transport.published[number] if number == 1 else transport.next_batch(number)))
     for ticket in (in_flight, waiting, patient):
         assert all(isinstance(result, Scored) for result in dispatcher.collect(ticket))
+
+
+def connected(dispatcher: Dispatcher, transport: ScriptedTransport) -> Dispatcher:
+    dispatcher.warm_up()
+    assert transport.connected.wait(TIMEOUT)
+    return dispatcher
+
+
+def reserved(dispatcher: Dispatcher, transaction_id: str, timeout: float = TIMEOUT) -> Reservation:
+    reservation = dispatcher.reserve(request_of(transaction_id), timeout)
+    assert reservation is not None
+    return reservation
+
+
+def test_a_message_that_left_with_somebody_else_is_answered_like_any_other(make: Make) -> None:
+    transport = ScriptedTransport()
+    dispatcher = connected(make(transport), transport)
+    reservation = reserved(dispatcher, "a")
+    [batch] = transport.sealed
+    assert reservation.message == SealedMessage("score", batch.batch_id.encode())
+    reservation.settle(True)
+    transport.replies.put(reply(batch))
+    [result] = dispatcher.collect(reservation.ticket)
+    assert isinstance(result, Scored)
+    assert result.decision == {"transaction_id": "a"}
+    assert transport.published == []
+
+
+def test_a_reply_that_is_there_before_its_sender_says_so_is_not_lost(make: Make) -> None:
+    transport = ScriptedTransport()
+    dispatcher = connected(make(transport), transport)
+    reservation = reserved(dispatcher, "a")
+    transport.replies.put(reply(transport.sealed[0]))
+    waiting = Caller(dispatcher, ["b"])
+    reservation.settle(True)
+    assert isinstance(dispatcher.collect(reservation.ticket)[0], Scored)
+    transport.replies.put(reply(transport.next_batch(0)))
+    assert isinstance(waiting.answer()[0], Scored)
+
+
+def test_what_comes_while_a_message_is_reserved_leaves_when_that_one_is_answered(make: Make) -> None:
+    transport = ScriptedTransport()
+    dispatcher = connected(make(transport), transport)
+    reservation = reserved(dispatcher, "a")
+    waiting = Caller(dispatcher, ["b"])
+    assert not transport.sent.acquire(timeout=0.05)
+    reservation.settle(True)
+    assert not transport.sent.acquire(timeout=0.05)
+    transport.replies.put(reply(transport.sealed[0]))
+    transport.replies.put(reply(transport.next_batch(0)))
+    assert isinstance(waiting.answer()[0], Scored)
+
+
+def test_a_message_that_was_not_sent_after_all_holds_nobody_up(make: Make, breaker: CircuitBreaker) -> None:
+    transport = ScriptedTransport()
+    dispatcher = connected(make(transport), transport)
+    reservation = reserved(dispatcher, "a")
+    waiting = Caller(dispatcher, ["b"])
+    reservation.settle(False)
+    transport.replies.put(reply(transport.next_batch(0)))
+    assert isinstance(waiting.answer()[0], Scored)
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_a_late_reply_to_a_message_of_uncertain_fate_is_dropped(make: Make) -> None:
+    transport = ScriptedTransport()
+    dispatcher = connected(make(transport), transport)
+    reserved(dispatcher, "a").settle(False)
+    waiting = Caller(dispatcher, ["b"])
+    transport.replies.put(reply(transport.sealed[0]))
+    transport.replies.put(reply(transport.next_batch(0)))
+    assert [result.decision for result in waiting.answer()] == [{"transaction_id": "b"}]
+
+
+def test_nothing_is_reserved_before_the_first_connection(make: Make) -> None:
+    assert make(ScriptedTransport()).reserve(request_of("a"), TIMEOUT) is None
+
+
+def test_nothing_is_reserved_while_a_message_is_in_flight(make: Make) -> None:
+    transport = ScriptedTransport()
+    dispatcher = connected(make(transport), transport)
+    waiting = Caller(dispatcher, ["a"])
+    batch = transport.next_batch(0)
+    assert dispatcher.reserve(request_of("b"), TIMEOUT) is None
+    transport.replies.put(reply(batch))
+    waiting.answer()
+
+
+def test_nothing_is_reserved_while_another_message_is(make: Make) -> None:
+    transport = ScriptedTransport()
+    dispatcher = connected(make(transport), transport)
+    reservation = reserved(dispatcher, "a")
+    assert dispatcher.reserve(request_of("b"), TIMEOUT) is None
+    reservation.settle(False)
+    reserved(dispatcher, "b").settle(False)
+
+
+def test_nothing_is_reserved_past_an_open_breaker(make: Make, breaker: CircuitBreaker) -> None:
+    transport = ScriptedTransport()
+    dispatcher = connected(make(transport), transport)
+    for _ in range(5):
+        breaker.record_failure()
+    assert dispatcher.reserve(request_of("a"), TIMEOUT) is None
+
+
+def test_nothing_is_reserved_without_a_queue_that_others_reach(make: Make) -> None:
+    dispatcher = make(MemoryTransport(reply))
+    dispatcher.score([request_of("a")], TIMEOUT)
+    assert dispatcher.reserve(request_of("b"), TIMEOUT) is None
+
+
+def test_a_message_that_is_never_answered_ends_at_its_deadline_and_counts_once(
+    make: Make, breaker: CircuitBreaker
+) -> None:
+    transport = ScriptedTransport()
+    dispatcher = connected(make(transport, patience_seconds=0.02), transport)
+    for _ in range(5):
+        while (reservation := dispatcher.reserve(request_of("a"), 0.05)) is None:
+            time.sleep(0.001)  # the one before is still given up
+        reservation.settle(True)
+        assert isinstance(dispatcher.collect(reservation.ticket)[0], DeadlineError)
+    assert breaker.state is BreakerState.OPEN
+
+
+def test_closing_waits_for_a_reserved_message(make: Make) -> None:
+    transport = ScriptedTransport()
+    dispatcher = connected(make(transport), transport)
+    reservation = reserved(dispatcher, "a")
+    closing = threading.Thread(target=dispatcher.close, args=(TIMEOUT,))
+    closing.start()
+    reservation.settle(True)
+    transport.replies.put(reply(transport.sealed[0]))
+    assert isinstance(dispatcher.collect(reservation.ticket)[0], Scored)
+    closing.join(TIMEOUT)
+    assert dispatcher.reserve(request_of("b"), TIMEOUT) is None

@@ -1,0 +1,15 @@
+-- Puts a request's scoring message on its queue, if the call before this one let the request in and nothing is recorded
+-- of its transaction.
+--
+-- KEYS
+--   1  admission:replay:<digest> of the request       GET
+--   2  decision record of its transaction             EXISTS
+--   3  the queue, a Celery list                       LPUSH
+-- ARGV
+--   1  what the replay key holds if that very call admitted the request
+--   2  the message
+-- Returns 1 if the message was put on the queue, else 0.
+
+if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+redis.call('LPUSH', KEYS[3], ARGV[2])
+return 1
