@@ -1,25 +1,24 @@
 """Replaces itself by a command that dies when the process that started it dies, SIGKILL included.
 
-Run as a file, by `ops.processes.spawn`: `python bound.py PARENT_PID NICENESS COMMAND …`. It imports only
-the standard library and nothing of ours, so that it costs a few milliseconds. On systems without Linux's
-`prctl` the command runs unbound.
+Run as a file, by `ops.processes.spawn`: `python bound.py PARENT_PID foreground|background COMMAND …`. It imports only
+the standard library and nothing of ours, so that it costs a few milliseconds. On systems without Linux's `prctl` the
+command runs unbound.
 """
 
 import ctypes
 import os
 import signal
 import sys
-import time
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
-_TRIES = 20
-_PAUSE_SECONDS = 0.11
+_LAST_IN_LINE = 19
 
 
 def main() -> None:
-    """Asks the kernel for SIGKILL at the parent's death, yields the CPU as told, then becomes the command."""
-    parent, niceness, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
-    _step_back(niceness)
+    """Asks the kernel for SIGKILL at the parent's death, yields the CPU if told, then becomes the command."""
+    parent, is_background, command = int(sys.argv[1]), sys.argv[2] == "background", sys.argv[3:]
+    if is_background:
+        _step_back()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     # The parent may have died before the request reached the kernel; then nobody would ever end this process.
@@ -28,23 +27,16 @@ def main() -> None:
     os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
 
 
-def _step_back(niceness: int) -> None:
-    """Lowers this process's claim on the CPU, among all processes and not only those of its own session.
+def _step_back() -> None:
+    """Leaves the CPU to every other process that wants it, at once.
 
-    Linux shares the CPU out between sessions first (autogroups), and a process's own niceness counts within its
-    session alone; this one is the only one in its own.
+    A niceness alone does not: Linux lets a nice process finish its slice, a few milliseconds, before one that has just
+    got something to answer. Whoever is idle by policy is interrupted.
     """
-    os.nice(niceness)
-    for _ in range(_TRIES if niceness else 0):
-        try:
-            with open("/proc/self/autogroup", "w") as group:  # noqa: PTH123 - pathlib costs more than all of this
-                group.write(str(niceness))
-        except BlockingIOError:  # the kernel takes ten of these a second
-            time.sleep(_PAUSE_SECONDS)
-        except OSError:  # no autogroups here
-            return
-        else:
-            return
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(_LAST_IN_LINE)
 
 
 if __name__ == "__main__":

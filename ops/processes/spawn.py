@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 _BOUND = Path(__file__).with_name("bound.py")
+_CLASSES = {False: "foreground", True: "background"}
 
 
 def spawn(
@@ -18,28 +19,29 @@ def spawn(
     env: Mapping[str, str] | None = None,
     output: IO[bytes] | int | None = None,
     directory: Path | None = None,
-    niceness: int = 0,
+    is_background: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Starts a command that dies with this process, whatever ends it.
 
     The kernel ties the child to the calling thread: call it from one that lives as long as the process. A
-    process group of its own keeps the terminal's Ctrl-C away from the child.
+    process group of its own keeps the terminal's Ctrl-C away from the child. Its session is this process's: Linux
+    shares the CPU out between sessions first, and priorities count within one only.
 
     Args:
         argv: the command.
         env: its whole environment; this process's own by default.
         directory: its working directory; this process's own by default.
-        niceness: how far it steps back when the CPU is busy, 0 to 19.
+        is_background: whether it leaves the CPU to all others when that is busy.
         output: where standard output and error go together; inherited by default.
     """
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(_BOUND), str(os.getpid()), str(niceness), *argv],
+        [sys.executable, "-I", "-S", str(_BOUND), str(os.getpid()), _CLASSES[is_background], *argv],
         env=env,
         cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT if output is not None else None,
-        start_new_session=True,
+        process_group=0,
     )
 
 

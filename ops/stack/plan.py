@@ -21,7 +21,7 @@ class Process:
     Attributes:
         env: what is added to the supervisor's own environment.
         port: where it listens, if it does.
-        niceness: how far it steps back when the CPU is busy.
+        is_background: whether it leaves the CPU to all others when that is busy.
         is_healthy: whether it is ready to work; None if there is nothing to ask but whether it lives.
         is_alive: whether it can go on at all; if not for some time, it is replaced. None if nobody asks.
     """
@@ -32,7 +32,7 @@ class Process:
     env: Mapping[str, str]
     port: int | None = None
     is_healthy: Callable[[], bool] | None = None
-    niceness: int = 0
+    is_background: bool = False
     is_alive: Callable[[], bool] | None = None
 
 
@@ -125,7 +125,7 @@ def _servers(settings: Settings, ports: Ports) -> tuple[list[Process], dict[str,
                 {},
                 port,
                 partial(server.is_healthy, port),
-                server.niceness,
+                server.is_background,
             )
         )
     return processes, env
@@ -154,7 +154,7 @@ def _process(
         if role.name == "web" and settings.tls_certificate_file:
             is_healthy = partial(accepts, port)
     is_alive = partial(answers_ok, port, role.live_path) if port is not None and role.live_path is not None else None
-    return Process(name, role.stage, tuple(argv), env, port, is_healthy, role.niceness, is_alive)
+    return Process(name, role.stage, tuple(argv), env, port, is_healthy, role.is_background, is_alive)
 
 
 def _name(role: Role, shard: str | None, number: int | None) -> str:

@@ -30,7 +30,7 @@ class Role:
         command: what follows `python -m ops`.
         requirements: the requirements set of its image, under `requirements/`.
         count: how many of it the stack starts.
-        niceness: how far it steps back when the CPU is busy, so that answers never wait for background work.
+        is_background: whether it leaves the CPU to all others when that is busy, so that answers never wait for it.
         health_path: where it answers 200 when it is ready to work; None if it serves no HTTP.
         live_path: where it answers 200 as long as it need not be replaced; None if nobody asks, because what it does
             may take all its time, or because it replaces its own processes.
@@ -41,7 +41,7 @@ class Role:
     stage: Stage
     requirements: str
     count: int = 1
-    niceness: int = 0
+    is_background: bool = False
     health_path: str | None = None
     live_path: str | None = None
 
@@ -52,13 +52,31 @@ _LIVE = "/health/live"
 ROLES: tuple[Role, ...] = (
     # Two, so that scoring goes on while one of them is replaced.
     Role("score", ("worker", "score"), Stage.WORKERS, "scoring", count=2, health_path=_READY, live_path=_LIVE),
-    Role("explain", ("worker", "explain"), Stage.WORKERS, "drains", niceness=10, health_path=_READY, live_path=_LIVE),
-    Role("publish", ("worker", "publish"), Stage.WORKERS, "drains", niceness=10, health_path=_READY, live_path=_LIVE),
-    Role("labels", ("worker", "labels"), Stage.WORKERS, "drains", niceness=10, health_path=_READY, live_path=_LIVE),
-    Role("retrain", ("worker", "retrain"), Stage.WORKERS, "training", niceness=15, health_path=_READY),
+    Role(
+        "explain",
+        ("worker", "explain"),
+        Stage.WORKERS,
+        "drains",
+        is_background=True,
+        health_path=_READY,
+        live_path=_LIVE,
+    ),
+    Role(
+        "publish",
+        ("worker", "publish"),
+        Stage.WORKERS,
+        "drains",
+        is_background=True,
+        health_path=_READY,
+        live_path=_LIVE,
+    ),
+    Role(
+        "labels", ("worker", "labels"), Stage.WORKERS, "drains", is_background=True, health_path=_READY, live_path=_LIVE
+    ),
+    Role("retrain", ("worker", "retrain"), Stage.WORKERS, "training", is_background=True, health_path=_READY),
     Role("web", ("web",), Stage.WEB, "web", health_path=_LIVE),
-    Role("beat", ("beat",), Stage.OPERATIONS, "operations", niceness=5),
-    Role("flower", ("flower",), Stage.OPERATIONS, "operations", niceness=10, health_path="/healthcheck"),
+    Role("beat", ("beat",), Stage.OPERATIONS, "operations"),
+    Role("flower", ("flower",), Stage.OPERATIONS, "operations", is_background=True, health_path="/healthcheck"),
 )
 
 SET_UP: tuple[str, ...] = ("prepare",)

@@ -14,7 +14,6 @@ from settings import Settings
 
 _REACH_SECONDS = 5.0
 _POLL_SECONDS = 0.25
-_BACKGROUND_NICENESS = 10
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Server:
         setting: the field of the settings that holds its URL.
         command: the embedded server's command for a data folder, a port and the settings.
         url: what clients connect to when it is embedded on a port.
-        niceness: how far it steps back when the CPU is busy; those that no answer waits for do.
+        is_background: whether it leaves the CPU to all others when that is busy; those that no answer waits for do.
     """
 
     name: str
@@ -35,7 +34,7 @@ class Server:
     command: Callable[[Path, int, Settings], Sequence[str]]
     url: Callable[[int], str]
     is_healthy: Callable[[int], bool]
-    niceness: int = 0
+    is_background: bool = False
 
 
 def _kafka_command(_directory: Path, port: int, settings: Settings) -> Sequence[str]:
@@ -64,7 +63,7 @@ SERVERS: tuple[Server, ...] = (
         lambda directory, port, _: mongo.command(directory, port),
         mongo.url,
         accepts,
-        _BACKGROUND_NICENESS,
+        is_background=True,
     ),
     Server(
         "kafka",
@@ -74,7 +73,7 @@ SERVERS: tuple[Server, ...] = (
         _kafka_command,
         kafka.bootstrap,
         accepts,
-        _BACKGROUND_NICENESS,
+        is_background=True,
     ),
 )
 

@@ -158,7 +158,7 @@ class Supervisor:
             child.process.argv,
             env=os.environ | dict(child.process.env),
             output=pipe_writer,
-            niceness=child.process.niceness,
+            is_background=child.process.is_background,
         )
         os.close(pipe_writer)
         child.copying = follow(

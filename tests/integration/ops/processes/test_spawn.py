@@ -28,13 +28,17 @@ def test_a_child_has_a_process_group_of_its_own(tmp_path: Path) -> None:
     stop(child)
 
 
-def test_a_child_steps_back_as_told(tmp_path: Path) -> None:
-    child = started(SLEEP, tmp_path / "log", niceness=5)
-    assert os.getpriority(os.PRIO_PROCESS, child.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 5
-    group = Path(f"/proc/{child.pid}/autogroup")
-    if group.exists():  # where the kernel shares the CPU out between sessions, the child's steps back as a whole
-        assert group.read_text().endswith(" nice 5\n")
-    stop(child)
+def test_a_child_in_the_background_leaves_the_cpu_to_its_siblings(tmp_path: Path) -> None:
+    background, sibling = (
+        started(SLEEP, tmp_path / f"log-{is_background}", is_background=is_background)
+        for is_background in (True, False)
+    )
+    assert os.sched_getscheduler(background.pid) == os.SCHED_IDLE
+    assert os.sched_getscheduler(sibling.pid) == os.SCHED_OTHER
+    # In sessions of their own the kernel would compare the sessions and not the two.
+    assert os.getsid(background.pid) == os.getsid(sibling.pid) == os.getsid(0)
+    stop(background)
+    stop(sibling)
 
 
 def test_a_child_that_will_not_end_is_killed_after_the_grace(tmp_path: Path) -> None:
