@@ -6,6 +6,7 @@ starts only once the worker consumes, and ends before it stops.
 
 import logging
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ _log = logging.getLogger(__name__)
 
 _HOUSEKEEPING_TIMEOUT_SECONDS = 2.0
 _DURABILITY_SECONDS = 30.0
+
+_SWITCH_SECONDS = 0.0005
+"""How long a thread beside the tasks may keep a task waiting: by Python's default, longer than scoring takes."""
 
 # They write two lines per message that say less than the task's own line and the metrics.
 _CHATTY_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
@@ -105,6 +109,7 @@ class _RunningWorker:
             raise SystemExit(1) from error
 
     def _prepare(self, sender: Any) -> None:
+        sys.setswitchinterval(_SWITCH_SECONDS)
         self.configure_logging()  # Celery asks for it later only, and loading a model has things to say
         settings = load_settings()
         name = getattr(sender, "hostname", None) or socket.gethostname()
