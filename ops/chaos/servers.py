@@ -17,6 +17,8 @@ from ops.processes.ports import accepts, free_port, wait_until
 from ops.processes.spawn import spawn, stop
 from settings import Settings
 
+_REWRITE_MEGABYTES = 64  # the suite's disks are small
+
 
 @dataclass
 class Server:
@@ -124,7 +126,11 @@ def running_servers(folder: Path, settings: Settings, *, disk_megabytes: int) ->
 
         topics = (settings.kafka_topic_scored, settings.kafka_topic_raw)
         yield Servers(
-            server("valkey", lambda data, port, _: valkey.command(data, port), valkey.is_healthy),
+            server(
+                "valkey",
+                lambda data, port, _: valkey.command(data, port, rewrite_megabytes=_REWRITE_MEGABYTES),
+                valkey.is_healthy,
+            ),
             server("mongo", lambda data, port, _: mongo.command(data, port), accepts),
             # A broker tells its clients where it is: here, behind the proxy.
             server("kafka", lambda _, port, proxy: kafka.command(port, topics, advertised_port=proxy), accepts),
