@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -104,6 +104,12 @@ class Ledger:
     def answered_since(self, moment: float) -> int:
         """Returns how many attempts that started after a moment brought an answer."""
         return sum(attempt.is_answer for attempt in self.attempts() if attempt.started_at >= moment)
+
+    def answers_per_second(self, periods: Sequence[tuple[float, float]]) -> float:
+        """Returns how many answers a second came within some stretches of time."""
+        ends = [attempt.started_at + attempt.seconds for attempt in self.attempts() if attempt.is_answer]
+        answers = sum(start <= end < stop for start, stop in periods for end in ends)
+        return answers / sum(stop - start for start, stop in periods)
 
     def failed_first(self) -> list[Sent]:
         """Returns the transactions whose first attempt brought no answer."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ops.bench.latency.load import LoadResult, closed_loop, open_loop
 from ops.bench.latency.requests import Signer
+from ops.chaos.ledger import now
 from ops.chaos.traffic import PATH, transaction
 from ops.processes.ports import LOOPBACK
 
@@ -30,12 +31,14 @@ class Result:
         statuses: [N] HTTP status, 0 without an answer.
         latency_seconds: [N] from the intended sending to the answer, NaN without one.
         seconds: how long requests were sent.
+        periods: when, on the ledger's clock: beginning and end of each stretch.
     """
 
     answers: dict[str, dict[str, Any]]
     statuses: NDArray[np.int64]
     latency_seconds: NDArray[np.float64]
     seconds: float
+    periods: tuple[tuple[float, float], ...]
 
     @property
     def goodput(self) -> float:
@@ -66,19 +69,22 @@ def _elsewhere(function: Any, *arguments: Any) -> Result:
 
 def _saturate(port: int, signer: Signer, seconds: float, clients: int, seed: int) -> Result:
     requests = _requests(signer, min(_LONGEST_CLOSED, round(seconds * 1500)), seed)
-    return _result([closed_loop(LOOPBACK, port, requests, connections=clients, seconds=seconds)], seconds)
+    start = now()
+    result = closed_loop(LOOPBACK, port, requests, connections=clients, seconds=seconds)
+    return _result([result], seconds, [(start, start + seconds)])
 
 
 def _flood(port: int, signer: Signer, rate: float, seconds: float, seed: int) -> Result:
-    results = []
+    results, periods = [], []
     left = seconds
     while left > 0:
         # Signed slice by slice: a signature is good for two minutes.
         part = min(left, _SLICE_SECONDS)
         requests = _requests(signer, round(rate * part), seed + round(left))
+        periods.append((now(), now() + part))
         results.append(open_loop(LOOPBACK, port, requests, rate=rate, connections=_CONNECTIONS))
         left -= part
-    return _result(results, seconds)
+    return _result(results, seconds, periods)
 
 
 def _requests(signer: Signer, count: int, seed: int) -> list[bytes]:
@@ -86,7 +92,7 @@ def _requests(signer: Signer, count: int, seed: int) -> list[bytes]:
     return [signer.request(PATH, json.dumps(transaction(chance)).encode()) for _ in range(count)]
 
 
-def _result(results: Sequence[LoadResult], seconds: float) -> Result:
+def _result(results: Sequence[LoadResult], seconds: float, periods: Sequence[tuple[float, float]]) -> Result:
     statuses = np.concatenate([result.statuses for result in results])
     bodies = [body for result in results for body in result.bodies]
     decisions = [json.loads(body) for status, body in zip(statuses, bodies, strict=True) if status == 200]
@@ -95,4 +101,5 @@ def _result(results: Sequence[LoadResult], seconds: float) -> Result:
         statuses,
         np.concatenate([result.latency_seconds for result in results]),
         seconds,
+        tuple(periods),
     )

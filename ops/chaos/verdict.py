@@ -90,7 +90,7 @@ def broken_promises(fault: Fault, trial: Trial, ledger: Ledger) -> list[str]:
         (trial.acknowledged == 0, "nothing was answered"),
         (trial.lost and not fault.may_lose, f"{trial.lost} answered transactions are lost"),
         (trial.mongo_duplicates, f"{trial.mongo_duplicates} documents are duplicates"),
-        (trial.unknown, f"{trial.unknown} transactions never got a decision"),
+        (trial.unknown, f"{trial.unknown} transactions never got a decision; their last attempts: {_last(ledger)}"),
         (slow, f"{len(slow)} requests waited longer than {bound:g} s"),
         (refused, f"refused for good: {dict(refused)}"),
         (silent and not fault.may_break_connections, f"{silent} requests ended without an answer"),
@@ -104,6 +104,16 @@ def broken_promises(fault: Fault, trial: Trial, ledger: Ledger) -> list[str]:
         ),
     ]
     return [text for is_broken, text in failures if is_broken]
+
+
+def _last(ledger: Ledger) -> dict[str, int]:
+    """Returns how the last attempts at transactions of unknown fate ended, and how long after their arrival."""
+    kinds = Counter(
+        f"{last.status} {last.problem} after {last.started_at - sent.attempts[0].started_at:.0f} s"
+        for sent in ledger.of(Fate.UNKNOWN)
+        if (last := sent.attempts[-1])
+    )
+    return dict(kinds.most_common(_FEW))
 
 
 def _kinds(ledger: Ledger) -> dict[str, int]:

@@ -55,20 +55,23 @@ def overload(scene: Scene) -> Struck:
         calm = saturate(port, signer, seconds=scene.seconds(short=5, full=10), clients=160, seed=1)
         flooded = flood(port, signer, rate=_FACTOR * calm.goodput, seconds=scene.seconds(short=10, full=120), seed=2)
     healed = now()
+    # The suite's steady traffic takes its part of what can be served, in both.
+    capacity, goodput = (result.goodput + scene.ledger.answers_per_second(result.periods) for result in (calm, flooded))
     for result in (calm, flooded):
         _enter(scene, result)
-    return Struck(healed, *_judged(calm, flooded, _SHORT if scene.is_short else _FULL))
+    bounds = _SHORT if scene.is_short else _FULL
+    return Struck(healed, *_judged(flooded, bounds, capacity=capacity, goodput=goodput))
 
 
-def _judged(calm: Result, flooded: Result, bounds: Bounds) -> tuple[str, tuple[str, ...]]:
-    """Returns what was seen and what was wrong."""
+def _judged(flooded: Result, bounds: Bounds, *, capacity: float, goodput: float) -> tuple[str, tuple[str, ...]]:
+    """Returns what was seen and what was wrong; capacity and goodput are in decisions per second."""
     is_accepted, is_refused = flooded.statuses == 200, np.isin(flooded.statuses, _REFUSED_STATUSES)
-    share = flooded.goodput / calm.goodput
+    share = goodput / capacity
     accepted_p99 = flooded.percentile_of(is_accepted, 99)
     refused_p50 = flooded.percentile_of(is_refused, 50)
     others = Counter(int(status) for status in flooded.statuses[~(is_accepted | is_refused)])
     note = (
-        f"capacity {calm.goodput:.0f}/s; at {_FACTOR} times that {flooded.goodput:.0f}/s ({share:.0%}), "
+        f"capacity {capacity:.0f}/s; at {_FACTOR} times that {goodput:.0f}/s ({share:.0%}), "
         f"p99 {accepted_p99 * 1000:.0f} ms; {int(is_refused.sum())} refused, half of them within "
         f"{refused_p50 * 1000:.0f} ms; others {dict(others)}"
     )

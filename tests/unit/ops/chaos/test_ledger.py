@@ -29,3 +29,13 @@ def test_recovery_ends_with_the_last_arrival_that_met_a_failure() -> None:
     assert ledger.recovery_seconds(10.0) == 2.5
     assert ledger.recovery_seconds(13.0) == 0.0
     assert ledger.answered_since(12.9) == 2
+
+
+def test_answers_count_in_the_stretch_in_which_they_came() -> None:
+    ledger = Ledger()
+    sent("too early", (1.0, 200), ledger=ledger)
+    sent("began before", (9.95, 200), ledger=ledger)
+    sent("refused at first", (11.0, 503), (12.0, 200), ledger=ledger)
+    sent("in the gap", (15.0, 200), ledger=ledger)
+    sent("in the second", (21.0, 200), ledger=ledger)
+    assert ledger.answers_per_second([(10.0, 14.0), (20.0, 22.0)]) == 0.5
