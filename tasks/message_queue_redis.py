@@ -17,6 +17,32 @@ import redis
 from ml.stores.failures_redis import redis_failures_as_unavailable
 
 
+def envelope(queue: str, *, message_id: str, headers: Mapping[str, Any], body: list[Any]) -> bytes:
+    """Returns one task message as its list holds it.
+
+    Args:
+        queue: its name.
+        message_id: the Celery task id.
+        headers: of Celery's task protocol 2.
+        body: positional arguments, keyword arguments, and what to do afterwards.
+    """
+    content = {
+        "body": orjson.dumps(body).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": headers,
+        "properties": {
+            "correlation_id": message_id,
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": queue},
+            "priority": 0,
+            "body_encoding": "utf-8",
+            "delivery_tag": message_id,
+        },
+    }
+    return orjson.dumps(content)
+
+
 class RedisMessageQueue:
     """Puts messages on Celery queues."""
 
@@ -33,29 +59,8 @@ class RedisMessageQueue:
             self._client.ping()
 
     def encode(self, queue: str, *, message_id: str, headers: Mapping[str, Any], body: list[Any]) -> bytes:
-        """Returns the envelope of one task message.
-
-        Args:
-            queue: its name.
-            message_id: the Celery task id.
-            headers: of Celery's task protocol 2.
-            body: positional arguments, keyword arguments, and what to do afterwards.
-        """
-        envelope = {
-            "body": orjson.dumps(body).decode(),
-            "content-encoding": "utf-8",
-            "content-type": "application/json",
-            "headers": headers,
-            "properties": {
-                "correlation_id": message_id,
-                "delivery_mode": 2,
-                "delivery_info": {"exchange": "", "routing_key": queue},
-                "priority": 0,
-                "body_encoding": "utf-8",
-                "delivery_tag": message_id,
-            },
-        }
-        return orjson.dumps(envelope)
+        """See `envelope`."""
+        return envelope(queue, message_id=message_id, headers=headers, body=body)
 
     def put(self, queue: str, message: bytes) -> None:
         """Puts one envelope on a queue.

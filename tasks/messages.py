@@ -9,7 +9,7 @@ more than sending it.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -51,6 +51,52 @@ class _Form:
     embed: Mapping[str, Any]
 
 
+class MessageSealer:
+    """Makes signed messages; touches no connection.
+
+    Args:
+        app: knows routes and message format.
+        signer: holds the message key.
+        encode: returns a task message as its queue holds it, see `MessageQueue.encode`.
+    """
+
+    def __init__(self, app: Celery, signer: MessageSigner, encode: Callable[..., bytes]) -> None:
+        self._app = app
+        self._signer = signer
+        self._encode = encode
+        self._forms: dict[str, _Form] = {}
+
+    def seal(self, task: str, payload: str | None, *, message_id: str, deadline_ms: int = 0) -> SealedMessage:
+        """Returns a task's message, signed now, for whoever puts it on its queue; it may be without a payload."""
+        form = self._form(task)
+        headers = {
+            **form.headers,
+            "id": message_id,
+            "root_id": message_id,
+            "sent_at": time.time(),
+            "deadline_ms": deadline_ms,
+            "signature": self._signer.sign(task, message_id, deadline_ms, payload or ""),
+        }
+        body = [[] if payload is None else [payload], {}, form.embed]
+        content = self._encode(form.queue, message_id=message_id, headers=headers, body=body)
+        return SealedMessage(form.queue, content)
+
+    def _form(self, task: str) -> _Form:
+        form = self._forms.get(task)
+        if form is None:
+            headers, _, (_, _, embed), _ = self._app.amqp.create_task_message(
+                "",
+                task,
+                # Rendering arguments for events costs time and would put transactions into Flower.
+                argsrepr="(signed)",
+                kwargsrepr="{}",
+                ignore_result=True,
+            )
+            form = _Form(self._app.amqp.router.route({}, task)["queue"].name, headers, embed)
+            self._forms[task] = form
+        return form
+
+
 class MessagePublisher:
     """Sends signed messages to the queue of their task.
 
@@ -61,10 +107,8 @@ class MessagePublisher:
     """
 
     def __init__(self, app: Celery, signer: MessageSigner, queue: MessageQueue) -> None:
-        self._app = app
-        self._signer = signer
         self._queue = queue
-        self._forms: dict[str, _Form] = {}
+        self._sealer = MessageSealer(app, signer, queue.encode)
 
     def connect(self) -> None:
         """Opens the connection that the next message would open.
@@ -82,37 +126,10 @@ class MessagePublisher:
         """
         self.send(self.seal(task, payload, message_id=message_id, deadline_ms=deadline_ms))
 
+    def seal(self, task: str, payload: str, *, message_id: str, deadline_ms: int = 0) -> SealedMessage:
+        """See `MessageSealer.seal`."""
+        return self._sealer.seal(task, payload, message_id=message_id, deadline_ms=deadline_ms)
+
     def send(self, message: SealedMessage) -> None:
         """Puts one signed message on its queue; raises like `publish`."""
         self._queue.put(message.queue, message.content)
-
-    def seal(self, task: str, payload: str, *, message_id: str, deadline_ms: int = 0) -> SealedMessage:
-        """Returns one message, signed now, for a queue that somebody else puts it on; touches no connection."""
-        form = self._form(task)
-        headers = {
-            **form.headers,
-            "id": message_id,
-            "root_id": message_id,
-            "sent_at": time.time(),
-            "deadline_ms": deadline_ms,
-            "signature": self._signer.sign(task, message_id, deadline_ms, payload),
-        }
-        body = [[payload], {}, form.embed]
-        return SealedMessage(
-            form.queue, self._queue.encode(form.queue, message_id=message_id, headers=headers, body=body)
-        )
-
-    def _form(self, task: str) -> _Form:
-        form = self._forms.get(task)
-        if form is None:
-            headers, _, (_, _, embed), _ = self._app.amqp.create_task_message(
-                "",
-                task,
-                # Rendering arguments for events costs time and would put transactions into Flower.
-                argsrepr="(signed)",
-                kwargsrepr="{}",
-                ignore_result=True,
-            )
-            form = _Form(self._app.amqp.router.route({}, task)["queue"].name, headers, embed)
-            self._forms[task] = form
-        return form

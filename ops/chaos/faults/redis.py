@@ -31,7 +31,7 @@ def freeze(scene: Scene) -> Struck:
 
 
 def lose_push_reply(scene: Scene) -> Struck:
-    """Loses the reply to the LPUSH that queues a scoring message, several times."""
+    """Loses the reply to what queues a scoring message, several times."""
     proxy, times = scene.stack.servers.valkey.proxy, 3
     for _ in range(times):
         with proxy.trapping(_queues_scoring, Reply.LOST) as trap:
@@ -41,7 +41,8 @@ def lose_push_reply(scene: Scene) -> Struck:
 
 
 def _queues_scoring(chunk: bytes) -> bool:
-    return b"LPUSH" in chunk and b"\r\nscore\r\n" in chunk
+    # A message leaves with an LPUSH of its own or, if its request came alone, with the script that admits it.
+    return b"\r\nscore\r\n" in chunk and (b"LPUSH" in chunk or b"EVALSHA" in chunk)
 
 
 FAULTS = (

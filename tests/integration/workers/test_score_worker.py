@@ -15,6 +15,7 @@ from ml.transaction import Transaction
 from security.messages import MessageSigner
 from tasks.queues import live_workers
 from tasks.scoring_message import SCORE_TASK, seal_batch
+from tasks.wiring import message_signer
 from tests.integration.workers.conftest import RunningWorker, Works, wait_until
 
 MakeTransaction = Callable[..., Transaction]
@@ -162,7 +163,7 @@ def test_an_expired_message_is_dropped_and_counted(
 
 
 def test_a_poison_payload_stops_nobody(works: Works, make_transaction: MakeTransaction) -> None:
-    signer = works.publisher._signer
+    signer = message_signer(works.settings)
     for payload in ("not json", "{}", '{"reply_to":"x","items":[{"transaction":{}}]}'):
         message_id, deadline_ms = uuid4().hex, int(time.time() * 1000) + 10_000
         signature = signer.sign(SCORE_TASK, message_id, deadline_ms, payload)
