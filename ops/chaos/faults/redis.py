@@ -57,6 +57,8 @@ FAULTS = (
         "no thread or worker hangs; service is back within 30 s",
         freeze,
         recovery_seconds=30.0,
+        # Outage and recovery together may take 50 s: a minute would leave an early transaction one more attempt.
+        patience_seconds=120.0,
     ),
     Fault("push-reply-lost", "one effect, whether the message was queued once or twice", lose_push_reply),
 )
