@@ -118,7 +118,8 @@ class Reservation:
     Attributes:
         message: to be put on its queue, once.
         ticket: its one request's, for `Dispatcher.collect`.
-        settle: takes whether the message was sent. Until it is called, and after an uncertain end, nothing else leaves.
+        settle: takes whether the message was sent; until it is called nothing else leaves. A message of uncertain fate
+            counts as not sent: whoever waited for it was told, and its reply, if one comes, is dropped.
     """
 
     message: SealedMessage

@@ -38,6 +38,18 @@ def test_scores_through_the_real_queue_and_worker(api: RunningApi) -> None:
 
 
 @pytest.mark.usefixtures("score_worker")
+def test_a_lone_requests_message_leaves_with_its_admission(api: RunningApi, works: Works) -> None:
+    def looked_for_a_record() -> int:
+        return int(works.client.info("commandstats").get("cmdstat_exists", {"calls": 0})["calls"])
+
+    before = looked_for_a_record()
+    with api.client() as client:
+        assert [client.post(SCORE, transaction()).status for _ in range(10)] == [200] * 10
+    # Only the script that sends a message after its request's admission asks whether there is a record.
+    assert looked_for_a_record() - before >= 10
+
+
+@pytest.mark.usefixtures("score_worker")
 def test_many_clients_each_get_their_own_decisions(api: RunningApi) -> None:
     def work(number: int) -> list[str]:
         wrong = []
