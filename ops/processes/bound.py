@@ -33,9 +33,9 @@ def _step_back() -> None:
     A niceness alone does not: Linux lets a nice process finish its slice, a few milliseconds, before one that has just
     got something to answer. Whoever is idle by policy is interrupted.
     """
-    if sys.platform == "linux":
+    try:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    else:
+    except (AttributeError, OSError):  # another system than Linux, or a sandbox that forbids it
         os.nice(_LAST_IN_LINE)
 
 
