@@ -15,8 +15,8 @@ from ops.embedded.valkey import valkey
 from ops.processes.ports import free_port
 from security.messages import MessageSigner
 from settings import Settings
-from tasks.message_queue_redis import RedisMessageQueue
-from tasks.messages import MessagePublisher
+from tasks.message_queue_redis import RedisMessageQueue, envelope
+from tasks.messages import MessagePublisher, MessageSealer
 from tasks.scoring_message import SCORE_TASK
 from tasks.wiring import message_queue
 
@@ -66,6 +66,30 @@ def test_a_message_is_what_celery_itself_would_send(url: str) -> None:
         sent = [comparable(client.rpop("score") or b"{}") for _ in range(3)]
     assert sent[1] == sent[0]
     assert sent[2] == sent[0]
+
+
+def test_a_bell_is_what_celery_itself_would_send(url: str) -> None:
+    task, message_id, deadline_ms = "explanations.drain", uuid4().hex, 1_800_000_000_000
+    signer = MessageSigner(_KEY)
+    headers = {
+        "sent_at": 1.0,
+        "deadline_ms": deadline_ms,
+        "signature": signer.sign(task, message_id, deadline_ms, ""),
+    }
+    with celery_app(url) as app, redis.Redis.from_url(url) as client:
+        client.delete("explain")
+        app.send_task(
+            task,
+            task_id=message_id,
+            headers=headers,
+            argsrepr="(signed)",
+            kwargsrepr="{}",
+            retry=False,
+            ignore_result=True,
+        )
+        bell = MessageSealer(app, signer, envelope).seal(task, None, message_id=message_id, deadline_ms=deadline_ms)
+        assert bell.queue == "explain"
+        assert comparable(bell.content) == comparable(client.rpop("explain") or b"{}")
 
 
 def comparable(raw: bytes) -> dict[str, Any]:
