@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 from ml.errors import RetryableError
 from ml.scoring_batch import ScoringRequest
@@ -28,55 +27,12 @@ from web.circuit_breaker import CircuitBreaker
 from web.errors import DeadlineError, OverloadedError, QueueUnavailableError, ScoringFailedError, ShuttingDownError
 from web.pace import Pace
 from web.scoring_results import ScoringReply, ScoringResult, read_reply, read_result
+from web.transport import Batch, Transport
 
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.02
 """While a reply is overdue and nothing is pending, how often the thread looks for new requests."""
-
-
-class Transport(Protocol):
-    """How a scoring message leaves and its reply comes back. Used by the dispatcher's thread alone."""
-
-    def connect(self) -> None:
-        """Opens connections ahead of the first message.
-
-        Raises:
-            RetryableError: the broker cannot be reached; the first message tries again.
-        """
-        ...
-
-    def publish(self, batch: "Batch") -> None:
-        """Sends one scoring message.
-
-        Raises:
-            RetryableError: the broker cannot be reached; the message may or may not have been sent.
-        """
-        ...
-
-    def seal(self, batch: "Batch") -> SealedMessage | None:
-        """Returns a scoring message that somebody else puts on its queue; None if there is no such queue.
-
-        Used by any thread.
-        """
-        ...
-
-    def wait(self, timeout_seconds: float) -> bytes | None:
-        """Returns the next reply, whichever batch it answers, or None when the time is over.
-
-        Raises:
-            RetryableError: the connection died; replies under way may be lost.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One scoring message; `deadline_ms` is in epoch milliseconds, the latest of its callers'."""
-
-    batch_id: str
-    requests: tuple[ScoringRequest, ...]
-    deadline_ms: int
 
 
 @dataclass(slots=True, eq=False)

@@ -3,7 +3,7 @@
 from ml.stores.replies_redis import RedisReplyBox
 from tasks.messages import MessagePublisher, SealedMessage
 from tasks.scoring_message import seal_batch
-from web.dispatch import Batch
+from web.transport import Batch
 
 
 class CeleryTransport:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ml.scoring_batch import ScoringBatch
-from web.dispatch import Batch
+from web.transport import Batch
 
 if TYPE_CHECKING:
     # What scores is slow to import, and most web processes leave scoring to the workers.

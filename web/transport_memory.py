@@ -3,7 +3,7 @@
 import queue
 from collections.abc import Callable
 
-from web.dispatch import Batch
+from web.transport import Batch
 
 Scorer = Callable[[Batch], bytes]
 

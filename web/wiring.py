@@ -31,7 +31,7 @@ from tasks.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, live_workers
 from tasks.self_test import OwnSelfTest, WorkersSelfTest
 from web.capacity import scoring_share
 from web.circuit_breaker import BreakerState, CircuitBreaker
-from web.dispatch import Dispatcher, Transport
+from web.dispatch import Dispatcher
 from web.entrance import Entrance, EntranceCheck
 from web.entrance_open import OpenEntrance
 from web.entrance_redis import RedisEntranceCheck, Reserve
@@ -44,6 +44,7 @@ from web.recall import RecallSource, ShardRecall
 from web.scoring_queue import ScoringQueue
 from web.services import SelfTest, Services
 from web.shards import ShardedDispatcher
+from web.transport import Transport
 from web.transport_celery import CeleryTransport
 from web.transport_local import LocalTransport
 

@@ -30,15 +30,18 @@ class Result:
         answers: of the requests that got 200, by transaction id.
         statuses: [N] HTTP status, 0 without an answer.
         latency_seconds: [N] from the intended sending to the answer, NaN without one.
-        seconds: how long requests were sent.
         periods: when, on the ledger's clock: beginning and end of each stretch.
     """
 
     answers: dict[str, dict[str, Any]]
     statuses: NDArray[np.int64]
     latency_seconds: NDArray[np.float64]
-    seconds: float
     periods: tuple[tuple[float, float], ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long requests were sent."""
+        return sum(stop - start for start, stop in self.periods)
 
     @property
     def goodput(self) -> float:
@@ -71,7 +74,7 @@ def _saturate(port: int, signer: Signer, seconds: float, clients: int, seed: int
     requests = _requests(signer, min(_LONGEST_CLOSED, round(seconds * 1500)), seed)
     start = now()
     result = closed_loop(LOOPBACK, port, requests, connections=clients, seconds=seconds)
-    return _result([result], seconds, [(start, start + seconds)])
+    return _result([result], [(start, start + seconds)])
 
 
 def _flood(port: int, signer: Signer, rate: float, seconds: float, seed: int) -> Result:
@@ -81,10 +84,11 @@ def _flood(port: int, signer: Signer, rate: float, seconds: float, seed: int) ->
         # Signed slice by slice: a signature is good for two minutes.
         part = min(left, _SLICE_SECONDS)
         requests = _requests(signer, round(rate * part), seed + round(left))
-        periods.append((now(), now() + part))
+        start = now()
+        periods.append((start, start + part))
         results.append(open_loop(LOOPBACK, port, requests, rate=rate, connections=_CONNECTIONS))
         left -= part
-    return _result(results, seconds, periods)
+    return _result(results, periods)
 
 
 def _requests(signer: Signer, count: int, seed: int) -> list[bytes]:
@@ -92,7 +96,7 @@ def _requests(signer: Signer, count: int, seed: int) -> list[bytes]:
     return [signer.request(PATH, json.dumps(transaction(chance)).encode()) for _ in range(count)]
 
 
-def _result(results: Sequence[LoadResult], seconds: float, periods: Sequence[tuple[float, float]]) -> Result:
+def _result(results: Sequence[LoadResult], periods: Sequence[tuple[float, float]]) -> Result:
     statuses = np.concatenate([result.statuses for result in results])
     bodies = [body for result in results for body in result.bodies]
     decisions = [json.loads(body) for status, body in zip(statuses, bodies, strict=True) if status == 200]
@@ -100,6 +104,5 @@ def _result(results: Sequence[LoadResult], seconds: float, periods: Sequence[tup
         {decision["transaction_id"]: decision for decision in decisions},
         statuses,
         np.concatenate([result.latency_seconds for result in results]),
-        seconds,
         tuple(periods),
     )

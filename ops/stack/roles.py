@@ -49,30 +49,16 @@ class Role:
 _READY = "/health/ready"
 _LIVE = "/health/live"
 
+
+def _drain(name: str) -> Role:
+    command = ("worker", name)
+    return Role(name, command, Stage.WORKERS, "drains", is_background=True, health_path=_READY, live_path=_LIVE)
+
+
 ROLES: tuple[Role, ...] = (
     # Two, so that scoring goes on while one of them is replaced.
     Role("score", ("worker", "score"), Stage.WORKERS, "scoring", count=2, health_path=_READY, live_path=_LIVE),
-    Role(
-        "explain",
-        ("worker", "explain"),
-        Stage.WORKERS,
-        "drains",
-        is_background=True,
-        health_path=_READY,
-        live_path=_LIVE,
-    ),
-    Role(
-        "publish",
-        ("worker", "publish"),
-        Stage.WORKERS,
-        "drains",
-        is_background=True,
-        health_path=_READY,
-        live_path=_LIVE,
-    ),
-    Role(
-        "labels", ("worker", "labels"), Stage.WORKERS, "drains", is_background=True, health_path=_READY, live_path=_LIVE
-    ),
+    *(_drain(name) for name in ("explain", "publish", "labels")),
     Role("retrain", ("worker", "retrain"), Stage.WORKERS, "training", is_background=True, health_path=_READY),
     Role("web", ("web",), Stage.WEB, "web", health_path=_LIVE),
     Role("beat", ("beat",), Stage.OPERATIONS, "operations"),

@@ -16,7 +16,7 @@ from ml.scoring_batch import ScoringRequest
 from ml.transaction import Transaction
 from tasks.messages import SealedMessage
 from web.circuit_breaker import BreakerState, CircuitBreaker
-from web.dispatch import Batch, Dispatcher, Reservation
+from web.dispatch import Dispatcher, Reservation
 from web.errors import (
     BreakerOpenError,
     ConflictError,
@@ -28,6 +28,7 @@ from web.errors import (
     ShuttingDownError,
 )
 from web.scoring_results import Scored
+from web.transport import Batch
 from web.transport_memory import MemoryTransport
 
 TIMEOUT = 5.0

@@ -9,10 +9,11 @@ from ml.rendezvous import choose
 from ml.scoring_batch import ScoringRequest
 from ml.transaction import Transaction
 from web.circuit_breaker import CircuitBreaker
-from web.dispatch import Batch, Dispatcher, Transport
+from web.dispatch import Dispatcher
 from web.errors import BreakerOpenError, QueueUnavailableError, ShuttingDownError
 from web.scoring_results import Scored, ScoringResult
 from web.shards import ShardedDispatcher
+from web.transport import Batch, Transport
 from web.transport_memory import MemoryTransport
 
 SHARDS = ("s1", "s2", "s3")

@@ -17,9 +17,10 @@ from ml.stores.features_memory import MemoryFeatureStore
 from ml.transaction import Transaction
 from tests.unit.ml.fixed_model import FixedModel
 from web.circuit_breaker import CircuitBreaker
-from web.dispatch import Batch, Dispatcher
+from web.dispatch import Dispatcher
 from web.errors import ConflictError, QueueUnavailableError, SafeModeError
 from web.scoring_results import Scored
+from web.transport import Batch
 from web.transport_local import LocalTransport
 
 TIMEOUT = 20.0

@@ -42,11 +42,12 @@ from tasks.queues import QueueState, ShardState, WorkerState
 from web.app import create_app
 from web.capacity import scoring_share
 from web.circuit_breaker import CircuitBreaker
-from web.dispatch import Batch, Dispatcher, Transport
+from web.dispatch import Dispatcher
 from web.entrance import Entrance
 from web.entrance_memory import MemoryEntranceCheck
 from web.load_shedding import LoadShedder
 from web.services import Services
+from web.transport import Batch, Transport
 from web.transport_memory import MemoryTransport
 
 HMAC_KEY = generate_secret()

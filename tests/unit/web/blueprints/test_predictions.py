@@ -10,8 +10,8 @@ from ml.errors import StoreUnavailableError
 from security.roles import Role
 from tests.unit.web.world import World
 from web.circuit_breaker import BreakerState, CircuitBreaker
-from web.dispatch import Batch
 from web.schemas import BatchAnswer, DecisionAnswer, ProblemAnswer, StoredDecision
+from web.transport import Batch
 
 SCORE = "/predictions/score"
 BATCH = "/predictions/score/batch"
