@@ -4,7 +4,7 @@ import sys
 
 from pydantic import ValidationError
 
-from ml.errors import MlError, StoreUnavailableError
+from ml.domain.errors import MlError, StoreUnavailableError
 from ops.errors import OpsError
 from security.errors import SecurityError
 

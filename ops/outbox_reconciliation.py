@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
-from ml.completeness import CompletenessReport, Window
-from ml.reconciliation import ReconciliationReport
+from ml.delivery.completeness import CompletenessReport, Window
+from ml.delivery.reconciliation import ReconciliationReport
 from settings import Settings
 from tasks.completeness import sink_checks
 from tasks.wiring import explanation_store, reconciled_sinks

@@ -2,8 +2,8 @@
 
 import redis
 
-from ml.errors import StoreUnavailableError
-from ml.stores.persistence_redis import Persistence, broken_promises, read_persistence
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.redis.persistence_redis import Persistence, broken_promises, read_persistence
 from ops.errors import OpsError
 from settings import Environment, Settings
 

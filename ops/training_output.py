@@ -4,8 +4,8 @@ import time
 
 import click
 
-from ml.thresholds import OperatingPoint, ThresholdPolicy
-from ml.trained_model import TrainedModel
+from ml.policy.thresholds import OperatingPoint, ThresholdPolicy
+from ml.training.trained_model import TrainedModel
 from ops.progress import ProgressLine
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Protocol
 
-from ml.completeness import Arrivals, CompletenessReport, SinkCheck, Window
-from ml.errors import StoreUnavailableError
-from ml.stores.answered_redis import RedisAnsweredIndex
-from ml.stores.arrivals_mongo import MongoArrivals
-from ml.stores.awaiting_redis import RedisAwaitingIndex
+from ml.delivery.completeness import CompletenessReport, SinkCheck, Window
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.arrivals.arrivals import Arrivals
+from ml.stores.arrivals.arrivals_mongo import MongoArrivals
+from ml.stores.outbox.answered_redis import RedisAnsweredIndex
+from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
 from observability import metrics
 from settings import Settings
 from tasks.wiring import connect_redis, decision_store, explanation_store, kafka_arrivals, outbox_owners

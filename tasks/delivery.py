@@ -4,10 +4,10 @@ import logging
 
 from celery.worker import state as worker_state
 
-from ml.delivery import DeliveryReport, DeliveryRules, drain
-from ml.errors import StoreUnavailableError
-from ml.sinks import ExplanationSink, LabelSink, PublicationSink
-from ml.stores.outbox_redis import RedisOutbox
+from ml.delivery.drain import DeliveryReport, DeliveryRules, drain
+from ml.delivery.sinks import ExplanationSink, LabelSink, PublicationSink
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.outbox.outbox_redis import RedisOutbox
 from observability import metrics
 from tasks.app import app
 from tasks.audit import AuditCourier

@@ -16,8 +16,8 @@ from uuid import uuid4
 from celery import signals
 from kombu.exceptions import OperationalError
 
-from ml.errors import StoreUnavailableError
-from ml.stores.failures_redis import redis_failures_as_unavailable
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from security.messages import MessageSigner
 from tasks.app import app
 from tasks.message_queue_redis import envelope

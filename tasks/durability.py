@@ -6,7 +6,7 @@ from functools import partial
 
 from redis import Redis
 
-from ml.stores.persistence_redis import broken_promises, read_persistence
+from ml.stores.redis.persistence_redis import broken_promises, read_persistence
 from observability import metrics
 from settings import Settings
 

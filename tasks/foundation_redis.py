@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import redis
 
-from ml.stores.failures_redis import redis_failures_as_unavailable
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 
 _FOUNDED: Final = "shrike:founded"
 _TOLD: Final = "shrike:founded:told"

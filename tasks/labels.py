@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ml.label import Label
-from ml.stores.labels import LabelInbox
+from ml.domain.label import Label
+from ml.stores.labels.labels import LabelInbox
 from tasks.doorbells import ring
 
 

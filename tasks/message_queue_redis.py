@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import redis
 
-from ml.stores.failures_redis import redis_failures_as_unavailable
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 
 
 def envelope(queue: str, *, message_id: str, headers: Mapping[str, Any], body: list[Any]) -> bytes:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ml.errors import ArtifactError, StoreUnavailableError
-from ml.memory_guard import bounded_memory
-from ml.registry import ModelRegistry, RegistryError
-from ml.release import open_version
-from ml.runtime import ScoringModel
-from ml.scoring import ModelSlot
-from ml.stores.accepted_version import AcceptedVersion
+from ml.domain.errors import ArtifactError, StoreUnavailableError
+from ml.registry.registry import ModelRegistry, RegistryError
+from ml.registry.release import open_version
+from ml.serving.memory_guard import bounded_memory
+from ml.serving.pipeline import ModelSlot
+from ml.serving.runtime import ScoringModel
+from ml.stores.accepted_version.accepted_version import AcceptedVersion
 from observability import metrics
 from security.artifact_keys import ArtifactVerifier
 from security.safe_mode import SafeModeStore, SafeModeUnavailableError

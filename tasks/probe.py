@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import orjson
 from redis import Redis
 
-from ml.stores.failures_redis import redis_failures_as_unavailable
-from ml.stores.replies_redis import push_reply
+from ml.stores.decisions.replies_redis import push_reply
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from tasks.app import app
 from tasks.services import require
 

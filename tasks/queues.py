@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 from redis import Redis
 
-from ml.stores.failures_redis import redis_failures_as_unavailable
-from ml.stores.keys_redis import WORKERS
-from ml.stores.outbox import Lag
-from ml.stores.outbox_redis import RedisOutbox
+from ml.stores.outbox.outbox import Lag
+from ml.stores.outbox.outbox_redis import RedisOutbox
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+from ml.stores.redis.keys_redis import WORKERS
 
 QUEUES = ("score", "explain", "publish", "labels", "retrain")
 CONSUMER_GROUPS = ("explain", "publish", "labels")

@@ -4,8 +4,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from ml.errors import StoreUnavailableError
-from ml.reconciliation import ReconciliationReport
+from ml.delivery.reconciliation import ReconciliationReport
+from ml.domain.errors import StoreUnavailableError
 from tasks.app import app
 from tasks.completeness import CompletenessCheck, count_repairs
 from tasks.doorbells import ring

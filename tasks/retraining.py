@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from redis import Redis
 
-from ml.drift_check import DriftReport
-from ml.retraining import Retraining
-from ml.stores.failures_redis import redis_failures_as_unavailable
-from ml.stores.keys_redis import slot_key
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+from ml.stores.redis.keys_redis import slot_key
+from ml.training.drift_check import DriftReport
+from ml.training.retraining import Retraining
 from observability import metrics
 from tasks.app import app
 from tasks.services import require

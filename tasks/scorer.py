@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ml.registry import ModelRegistry
-from ml.safe_mode_rules import SafeModeRules
-from ml.scoring import ModelSlot, ScoringPipeline
-from ml.stores.decisions_unrecorded_redis import RedisUnrecordedDecisions
-from ml.stores.features import AppliedLabel
+from ml.policy.safe_mode_rules import SafeModeRules
+from ml.registry.registry import ModelRegistry
+from ml.serving.pipeline import ModelSlot, ScoringPipeline
+from ml.stores.decisions.decisions_unrecorded_redis import RedisUnrecordedDecisions
+from ml.stores.features.features import AppliedLabel
 from security.artifact_keys import ArtifactVerifier
 from security.safe_mode import CachedSafeMode, SafeModeStore
 from settings import Settings

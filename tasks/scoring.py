@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 from prometheus_client import Histogram
 
-from ml.safe_mode_rules import RULES_VERSION
-from ml.scoring import BatchReport, ScoringPipeline
-from ml.scoring_batch import ScoringBatch, ScoringRequest
+from ml.domain.scoring_batch import ScoringBatch, ScoringRequest
+from ml.policy.safe_mode_rules import RULES_VERSION
+from ml.serving.pipeline import BatchReport, ScoringPipeline
 from observability import metrics
 from tasks.app import app
 from tasks.doorbells import ring

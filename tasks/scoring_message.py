@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from ml.scoring_batch import ScoringRequest
+from ml.domain.scoring_batch import ScoringRequest
 from tasks.messages import MessagePublisher, SealedMessage
 
 SCORE_TASK = "scoring.score"

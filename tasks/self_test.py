@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ml.errors import MlError, StoreUnavailableError
+from ml.domain.errors import MlError, StoreUnavailableError
 from security.errors import SecurityError
 
 _POLL_SECONDS = 0.1

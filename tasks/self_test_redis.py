@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 import redis
 
-from ml.stores.failures_redis import redis_failures_as_unavailable
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from security.errors import MessageRejectedError
 from security.messages import MessageSigner
 from tasks.self_test import SelfTestResult

@@ -13,23 +13,23 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from ml.reconciliation import ReconciliationReport, reconcile
-from ml.registry import ModelRegistry
-from ml.stores.accepted_version_redis import RedisAcceptedVersion
-from ml.stores.awaiting_redis import RedisAwaitingIndex
-from ml.stores.cluster_redis import ClusterCommands
-from ml.stores.commands import CommandRunner
-from ml.stores.decisions import DecisionReader, DecisionStore
-from ml.stores.decisions_fsynced_redis import RedisFsyncedDecisions
-from ml.stores.decisions_redis import RedisDecisionStore
-from ml.stores.decisions_sharded import ShardedDecisions
-from ml.stores.fsync_redis import RedisFsync
-from ml.stores.keys_redis import LABELS, OUTBOX, SINKS
-from ml.stores.label_inbox_redis import RedisLabelInbox
-from ml.stores.outbox_redis import RedisOutbox
-from ml.stores.placements_redis import RedisPlacements
-from ml.stores.replies_redis import RedisReplyBox
-from ml.stores.server_redis import ServerCommands
+from ml.delivery.reconciliation import ReconciliationReport, reconcile
+from ml.registry.registry import ModelRegistry
+from ml.stores.accepted_version.accepted_version_redis import RedisAcceptedVersion
+from ml.stores.decisions.decisions import DecisionReader, DecisionStore
+from ml.stores.decisions.decisions_fsynced_redis import RedisFsyncedDecisions
+from ml.stores.decisions.decisions_redis import RedisDecisionStore
+from ml.stores.decisions.decisions_sharded import ShardedDecisions
+from ml.stores.decisions.replies_redis import RedisReplyBox
+from ml.stores.labels.label_inbox_redis import RedisLabelInbox
+from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
+from ml.stores.outbox.outbox_redis import RedisOutbox
+from ml.stores.placements.placements_redis import RedisPlacements
+from ml.stores.redis.cluster_redis import ClusterCommands
+from ml.stores.redis.commands import CommandRunner
+from ml.stores.redis.fsync_redis import RedisFsync
+from ml.stores.redis.keys_redis import LABELS, OUTBOX, SINKS
+from ml.stores.redis.server_redis import ServerCommands
 from observability.operations_redis import CountingRedis, count_operation
 from security.artifact_keys import ArtifactVerifier
 from security.messages import MessageSigner
@@ -42,13 +42,13 @@ from tasks.self_test_redis import RedisSelfTestExchange
 if TYPE_CHECKING:
     from pymongo.database import Database
 
-    from ml.model_administration import ModelAdministration
-    from ml.stores.arrivals_kafka import KafkaArrivals
-    from ml.stores.explanations_mongo import MongoExplanationStore
-    from ml.stores.features_redis import RedisFeatureStore
-    from ml.stores.labels_mongo import MongoLabelStore
-    from ml.stores.publications_kafka import KafkaPublicationLog
-    from ml.stores.training_source_mongo import MongoTrainingSource
+    from ml.registry.administration import ModelAdministration
+    from ml.stores.arrivals.arrivals_kafka import KafkaArrivals
+    from ml.stores.explanations.explanations_mongo import MongoExplanationStore
+    from ml.stores.features.features_redis import RedisFeatureStore
+    from ml.stores.labels.labels_mongo import MongoLabelStore
+    from ml.stores.publications.publications_kafka import KafkaPublicationLog
+    from ml.stores.training_source.training_source_mongo import MongoTrainingSource
     from security.audit import AuditLog
     from security.audit_mongo import MongoAuditLog
 
@@ -179,7 +179,7 @@ def decision_reader(settings: Settings) -> DecisionReader:
 
 def feature_store(settings: Settings, *, timeout_seconds: float | None = None) -> "RedisFeatureStore":
     """Returns the online feature store; on a cluster REDIS_SOCKET_TIMEOUT_SECONDS bounds its waits in any case."""
-    from ml.stores.features_redis import RedisFeatureStore
+    from ml.stores.features.features_redis import RedisFeatureStore
 
     runner: CommandRunner
     if urls := settings.feature_cluster_urls:
@@ -197,14 +197,14 @@ def feature_store(settings: Settings, *, timeout_seconds: float | None = None) -
 
 def explanation_store(settings: Settings) -> "MongoExplanationStore":
     """Returns the stored explanations."""
-    from ml.stores.explanations_mongo import MongoExplanationStore
+    from ml.stores.explanations.explanations_mongo import MongoExplanationStore
 
     return MongoExplanationStore(connect_mongo(settings)["explanations"])
 
 
 def label_store(settings: Settings) -> "MongoLabelStore":
     """Returns the labels of record."""
-    from ml.stores.labels_mongo import MongoLabelStore
+    from ml.stores.labels.labels_mongo import MongoLabelStore
 
     return MongoLabelStore(connect_mongo(settings)["labels"])
 
@@ -217,7 +217,7 @@ def label_inbox(settings: Settings, client: "Redis | None" = None) -> RedisLabel
 
 def training_source(settings: Settings) -> "MongoTrainingSource":
     """Returns the stored transactions and labels, as retraining and the drift check read them."""
-    from ml.stores.training_source_mongo import MongoTrainingSource
+    from ml.stores.training_source.training_source_mongo import MongoTrainingSource
 
     database = connect_mongo(settings)
     return MongoTrainingSource(database["explanations"], database["labels"])
@@ -225,7 +225,7 @@ def training_source(settings: Settings) -> "MongoTrainingSource":
 
 def publication_log(settings: Settings) -> "KafkaPublicationLog":
     """Returns the Kafka producer."""
-    from ml.stores.publications_kafka import KafkaPublicationLog
+    from ml.stores.publications.publications_kafka import KafkaPublicationLog
 
     return KafkaPublicationLog(
         settings.kafka_bootstrap,
@@ -238,7 +238,7 @@ def publication_log(settings: Settings) -> "KafkaPublicationLog":
 
 def kafka_arrivals(settings: Settings) -> "KafkaArrivals":
     """Returns what tells which decisions are in Kafka."""
-    from ml.stores.arrivals_kafka import KafkaArrivals
+    from ml.stores.arrivals.arrivals_kafka import KafkaArrivals
 
     return KafkaArrivals(
         settings.kafka_bootstrap,
@@ -310,7 +310,7 @@ def model_administration(settings: Settings, audit: "AuditLog") -> "ModelAdminis
     Raises:
         security.errors.KeyUnusableError: a key that models are checked with is missing or weak.
     """
-    from ml.model_administration import ModelAdministration
+    from ml.registry.administration import ModelAdministration
 
     return ModelAdministration(
         registry=ModelRegistry(settings.models_path),

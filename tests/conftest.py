@@ -7,13 +7,13 @@ import pytest
 
 pytest.register_assert_rewrite("tests.contracts")  # before anything imports them
 
+from ml.data.simulator import simulate
+from ml.data.table import TransactionTable
 from ml.model.gradient_boosting import BoostingSettings
-from ml.runtime import ScoringModel
-from ml.simulator import simulate
-from ml.table import TransactionTable
-from ml.trained_model import TrainedModel
-from ml.training import TrainingSettings, train
-from ml.training_window import TrainingWindow
+from ml.serving.runtime import ScoringModel
+from ml.training.train import TrainingSettings, train
+from ml.training.trained_model import TrainedModel
+from ml.training.window import TrainingWindow
 from ops.embedded.kafka import kafka
 from ops.embedded.mongo import mongo
 from ops.embedded.valkey import valkey

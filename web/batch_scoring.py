@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from ml.scoring_batch import ScoringRequest
+from ml.domain.scoring_batch import ScoringRequest
 from web.errors import BreakerOpenError, OverloadedError, ShuttingDownError, WebError
 from web.scoring_queue import ScoringQueue
 from web.scoring_results import ScoringResult

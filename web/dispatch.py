@@ -20,8 +20,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from ml.errors import RetryableError
-from ml.scoring_batch import ScoringRequest
+from ml.domain.errors import RetryableError
+from ml.domain.scoring_batch import ScoringRequest
 from tasks.messages import SealedMessage
 from web.circuit_breaker import CircuitBreaker
 from web.errors import DeadlineError, OverloadedError, QueueUnavailableError, ScoringFailedError, ShuttingDownError

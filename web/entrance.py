@@ -19,9 +19,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ml.scoring_batch import ScoringRequest
-from ml.stores.decisions import DecisionRecord
-from ml.stores.placements import Placement
+from ml.domain.scoring_batch import ScoringRequest
+from ml.stores.decisions.decisions import DecisionRecord
+from ml.stores.placements.placements import Placement
 from security.admission import Admission, AdmissionRequest
 from security.errors import AdmissionUnavailableError
 from web.dispatch import Ticket

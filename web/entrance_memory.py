@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ml.stores.decisions import DecisionReader
+from ml.stores.decisions.decisions import DecisionReader
 from security.admission import AdmissionControl
 from web.entrance import Arrival, Passage
 

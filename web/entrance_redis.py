@@ -19,14 +19,14 @@ from secrets import token_hex
 import redis
 from redis.exceptions import RedisError
 
-from ml.errors import StoreUnavailableError
-from ml.scoring_batch import ScoringRequest
-from ml.stores.commands import Command
-from ml.stores.decisions_redis import lookup_command, read_records
-from ml.stores.fsync_redis import RedisFsync
-from ml.stores.keys_redis import decision_key
-from ml.stores.scripts_redis import LuaScript
-from ml.stores.server_redis import ServerCommands
+from ml.domain.errors import StoreUnavailableError
+from ml.domain.scoring_batch import ScoringRequest
+from ml.stores.decisions.decisions_redis import lookup_command, read_records
+from ml.stores.redis.commands import Command
+from ml.stores.redis.fsync_redis import RedisFsync
+from ml.stores.redis.keys_redis import decision_key
+from ml.stores.redis.scripts_redis import LuaScript
+from ml.stores.redis.server_redis import ServerCommands
 from security.admission_redis import RedisAdmissionControl, replay_key, replay_mark
 from security.errors import AdmissionUnavailableError
 from tasks.messages import SealedMessage

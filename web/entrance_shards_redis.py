@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 import redis
 from redis.exceptions import RedisError
 
-from ml.errors import StoreUnavailableError
-from ml.rendezvous import choose
-from ml.stores.commands import Command
-from ml.stores.decisions_redis import lookup_command, read_records
-from ml.stores.fsync_redis import RedisFsync
-from ml.stores.placements import Placement
-from ml.stores.placements_redis import RedisPlacements
-from ml.stores.scripts_redis import LuaScript
-from ml.stores.server_redis import ServerCommands
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.decisions.decisions_redis import lookup_command, read_records
+from ml.stores.placements.placements import Placement
+from ml.stores.placements.placements_redis import RedisPlacements
+from ml.stores.placements.rendezvous import choose
+from ml.stores.redis.commands import Command
+from ml.stores.redis.fsync_redis import RedisFsync
+from ml.stores.redis.scripts_redis import LuaScript
+from ml.stores.redis.server_redis import ServerCommands
 from security.admission_redis import RedisAdmissionControl
 from security.errors import AdmissionUnavailableError
 from web.entrance import Arrival, Passage

@@ -12,8 +12,8 @@ from typing import Any
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from ml.errors import ArtifactError, RetryableError
-from ml.registry import OlderVersionError, RegistryError, UnknownVersionError
+from ml.domain.errors import ArtifactError, RetryableError
+from ml.registry.registry import OlderVersionError, RegistryError, UnknownVersionError
 from security.audit import AuditUnavailableError
 from security.errors import (
     AdmissionUnavailableError,

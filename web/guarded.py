@@ -7,8 +7,8 @@ and MongoDB behind `/explanations`.
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from ml.errors import RetryableError
-from ml.stores.explanations import ExplanationPage, ExplanationQuery, ExplanationReader
+from ml.domain.errors import RetryableError
+from ml.stores.explanations.explanations import ExplanationPage, ExplanationQuery, ExplanationReader
 from security.errors import AdmissionUnavailableError
 from web.circuit_breaker import CircuitBreaker
 from web.entrance import Arrival, EntranceCheck, Passage

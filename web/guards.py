@@ -16,7 +16,7 @@ on purpose is idempotent by its `transaction_id`.
 
 from collections.abc import Mapping
 
-from ml.scoring_batch import ScoringRequest
+from ml.domain.scoring_batch import ScoringRequest
 from observability import metrics
 from security.admission import AdmissionOutcome, AdmissionRequest
 from security.errors import SignatureRejectedError, TokenRejectedError

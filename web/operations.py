@@ -13,7 +13,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, g, request
 from pydantic import BaseModel
 
-from ml.scoring_batch import ScoringRequest
+from ml.domain.scoring_batch import ScoringRequest
 from observability.flask_hooks import request_facts
 from security.admission import Admission, AdmissionOutcome
 from security.roles import Role

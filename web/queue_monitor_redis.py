@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import redis
 
-from ml.errors import StoreUnavailableError
-from ml.stores.outbox import Lag
-from ml.stores.outbox_redis import RedisOutbox
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.outbox.outbox import Lag
+from ml.stores.outbox.outbox_redis import RedisOutbox
 from tasks.queues import (
     SHARD_QUEUES,
     QueueState,

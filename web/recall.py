@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ml.errors import RetryableError
-from ml.stores.decisions import DecisionReader, DecisionRecord
+from ml.domain.errors import RetryableError
+from ml.stores.decisions.decisions import DecisionReader, DecisionRecord
 from web.circuit_breaker import CircuitBreaker
 from web.entrance import Passage
 from web.errors import QueueUnavailableError, WebError

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from ml.decision import Outcome
-from ml.transaction import Identifier, Transaction
+from ml.domain.decision import Outcome
+from ml.domain.transaction import Identifier, Transaction
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from ml.scoring_batch import ScoringRequest
+from ml.domain.scoring_batch import ScoringRequest
 from web.scoring_results import ScoringResult
 
 

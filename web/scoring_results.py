@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from ml.scoring_batch import ResultStatus, ScoringRequest
-from ml.stores.decisions import DecisionRecord
+from ml.domain.scoring_batch import ResultStatus, ScoringRequest
+from ml.stores.decisions.decisions import DecisionRecord
 from web.errors import ConflictError, DeadlineError, OverloadedError, SafeModeError, ScoringFailedError, WebError
 
 

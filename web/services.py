@@ -6,12 +6,12 @@ from typing import Protocol
 
 from flask import Flask
 
-from ml.label import Label
-from ml.model_administration import ModelAdministration
-from ml.registry import ModelRegistry
-from ml.stores.decisions import DecisionReader
-from ml.stores.explanations import ExplanationReader
-from ml.stores.outbox import Lag
+from ml.domain.label import Label
+from ml.registry.administration import ModelAdministration
+from ml.registry.registry import ModelRegistry
+from ml.stores.decisions.decisions import DecisionReader
+from ml.stores.explanations.explanations import ExplanationReader
+from ml.stores.outbox.outbox import Lag
 from security.client_certificates import CertificateMap
 from security.message_verifier import MessageSignatureVerifier
 from security.safe_mode import CachedSafeMode, SafeModeStore

@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ml.rendezvous import choose
-from ml.scoring_batch import ScoringRequest
+from ml.domain.scoring_batch import ScoringRequest
+from ml.stores.placements.rendezvous import choose
 from web.circuit_breaker import CircuitBreaker
 from web.dispatch import Dispatcher, Ticket
 from web.errors import (

@@ -1,6 +1,6 @@
 """The real transport: a signed Celery message out, the process's own Redis reply list back."""
 
-from ml.stores.replies_redis import RedisReplyBox
+from ml.stores.decisions.replies_redis import RedisReplyBox
 from tasks.messages import MessagePublisher, SealedMessage
 from tasks.scoring_message import seal_batch
 from web.transport import Batch

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ml.scoring_batch import ScoringBatch
+from ml.domain.scoring_batch import ScoringBatch
 from web.transport import Batch
 
 if TYPE_CHECKING:
     # What scores is slow to import, and most web processes leave scoring to the workers.
-    from ml.scoring import BatchReport, ScoringPipeline
+    from ml.serving.pipeline import BatchReport, ScoringPipeline
 
 _log = logging.getLogger(__name__)
 

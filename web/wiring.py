@@ -7,10 +7,10 @@ from functools import cache, partial
 
 from redis import Redis
 
-from ml.label import Label
-from ml.registry import ModelRegistry
-from ml.stores.labels import LabelInbox
-from ml.stores.outbox_redis import RedisOutbox
+from ml.domain.label import Label
+from ml.registry.registry import ModelRegistry
+from ml.stores.labels.labels import LabelInbox
+from ml.stores.outbox.outbox_redis import RedisOutbox
 from observability import metrics
 from security.admission import AdmissionPolicy
 from security.admission_redis import RedisAdmissionControl

@@ -1,7 +1,7 @@
 """What the three draining workers share."""
 
-from ml.delivery import DeliveryRules
-from ml.stores.outbox_redis import RedisOutbox
+from ml.delivery.drain import DeliveryRules
+from ml.stores.outbox.outbox_redis import RedisOutbox
 from settings import Settings
 from tasks.doorbells import ring
 from tasks.services import provide

@@ -2,8 +2,8 @@
 
 import logging
 
-from ml.errors import StoreUnavailableError
-from ml.sinks import ExplanationSink
+from ml.delivery.sinks import ExplanationSink
+from ml.domain.errors import StoreUnavailableError
 from settings import Settings
 from tasks import delivery  # noqa: F401 - registers the tasks
 from tasks.audit import AuditCourier

@@ -1,6 +1,6 @@
 """The labels worker: `celery -A workers.labels worker -Q labels`. Stores labels and applies them to the features."""
 
-from ml.sinks import LabelSink
+from ml.delivery.sinks import LabelSink
 from settings import Settings
 from tasks import delivery  # noqa: F401 - registers the tasks
 from tasks.services import provide

@@ -5,7 +5,7 @@
 | `<queue>.<worker>.<random>` | list | 60 s after the last probe | probes, as Celery messages |
 | `shrike:reply:probe-<id>` | list | 60 s | ids of answered probes |
 
-`shrike:replaced`: see `ml.stores.keys_redis`.
+`shrike:replaced`: see `ml.stores.redis.keys_redis`.
 """
 
 import secrets
@@ -17,8 +17,8 @@ import orjson
 import redis
 from celery import Celery
 
-from ml.stores.failures_redis import redis_failures_as_unavailable
-from ml.stores.keys_redis import REPLACED, reply_key
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+from ml.stores.redis.keys_redis import REPLACED, reply_key
 from security.messages import MessageSigner
 from tasks.message_queue_redis import RedisMessageQueue
 from tasks.messages import MessagePublisher

@@ -1,6 +1,6 @@
 """The publish worker: `celery -A workers.publish worker -Q publish`. Publishes decisions to Kafka."""
 
-from ml.sinks import PublicationSink
+from ml.delivery.sinks import PublicationSink
 from settings import Settings
 from tasks import delivery  # noqa: F401 - registers the tasks
 from tasks.services import provide

@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from ml.drift_check import check_drift
-from ml.registry import ModelRegistry
-from ml.retraining import Retraining, RetrainingPlan
-from ml.tracking_mlflow import MlflowTracker
+from ml.registry.registry import ModelRegistry
+from ml.training.drift_check import check_drift
+from ml.training.retraining import Retraining, RetrainingPlan
+from ml.training.tracking_mlflow import MlflowTracker
 from security.artifact_keys import ArtifactSigner, ArtifactVerifier
 from settings import Settings
 from tasks import reconcile as reconcile_task

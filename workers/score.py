@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from ml.scoring import ScoringPipeline
+from ml.serving.pipeline import ScoringPipeline
 from observability import metrics
 from security.safe_mode import CachedSafeMode, SafeModeStore
 from settings import Settings

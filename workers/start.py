@@ -14,7 +14,7 @@ from typing import Any
 
 from celery import Celery, signals
 
-from ml.errors import StoreUnavailableError
+from ml.domain.errors import StoreUnavailableError
 from observability import celery_hooks, logs
 from security.masking import masker
 from security.message_replays import SeenMessages

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kombu.entity import Queue
 
-from ml.errors import StoreUnavailableError
+from ml.domain.errors import StoreUnavailableError
 from observability import metrics
 from settings import Settings
 from tasks.app import app

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ml.errors import StoreUnavailableError
+from ml.domain.errors import StoreUnavailableError
 
 _log = logging.getLogger(__name__)
 

@@ -3,8 +3,7 @@
 Each of them enters `ml.features.schema.schema_hash`: changing one makes trained models refuse the vectors.
 """
 
-HOUR_SECONDS = 3_600
-DAY_SECONDS = 86_400
+from ml.domain.durations import DAY_SECONDS, HOUR_SECONDS
 
 CUSTOMER_NEWEST = 48
 """Payments of a customer that features see one by one; earlier ones count in tiles (`ml.features.history`)."""

@@ -23,9 +23,9 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.data.table import NEVER
+from ml.domain.transaction import Transaction
 from ml.features.definition import ORDINARY_RATIO, RATIO_DECIMALS
-from ml.table import NEVER
-from ml.transaction import Transaction
 
 _COMMON_FIELDS = [
     ("transaction", "<u8"),

@@ -26,7 +26,7 @@ A label of a payment that is no longer there counts in the label tiles, if the e
 payment ever was there cannot be told. The label keys make a label that is delivered twice count once; the first
 outcome of such a payment stands.
 
-`ml/stores/lua/features_observe.lua` and `features_label.lua` do to a history in Redis what `remember` and `relabel` do
+`ml/stores/features/observe.lua` and `label.lua` beside it do to a history in Redis what `remember` and `relabel` do
 here.
 """
 
@@ -35,12 +35,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from ml.domain.durations import DAY_SECONDS, HOUR_SECONDS
 from ml.features.definition import (
     CUSTOMER_NEWEST,
     CUSTOMER_RETRY_SLACK,
-    DAY_SECONDS,
     DAY_TILES,
-    HOUR_SECONDS,
     HOUR_TILES,
     LABEL_KEYS,
     TERMINAL_NEWEST,

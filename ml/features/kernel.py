@@ -17,15 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.domain.durations import DAY_SECONDS, HOUR_SECONDS
+from ml.domain.transaction import UNITS_PER_CURRENCY_UNIT
 from ml.features.definition import (
     CUSTOMER_FRAUD_WINDOWS,
-    DAY_SECONDS,
     DEVIATION_FLOOR,
     EWMA_DECAY,
     HABIT_HOURS,
     HIGH_RATIO,
     HIGH_WINDOWS,
-    HOUR_SECONDS,
     LAST_LABELLED,
     MAX_AGE_DAYS,
     MAX_RATIO,
@@ -39,7 +39,6 @@ from ml.features.definition import (
 from ml.features.entries import COUNTRY_MASK, LABEL_FRAUD, LABEL_ORDINARY_FRAUD, amount_units, labels
 from ml.features.schema import FEATURES, SEQUENCE_CHANNELS, SEQUENCE_LENGTH
 from ml.features.tile_sums import TileSums
-from ml.transaction import UNITS_PER_CURRENCY_UNIT
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.data.table import FRAUD, Column, TransactionTable
 from ml.features.entries import (
     COUNTRY_MASK,
     CUSTOMER_ENTRY,
@@ -23,7 +24,6 @@ from ml.features.history import SHAPES, Shapes
 from ml.features.kernel import FeatureMatrix, Windows, compute, ratio_to_median
 from ml.features.past import Pasts
 from ml.features.schema import FEATURE_COUNT, SEQUENCE_CHANNELS, SEQUENCE_LENGTH
-from ml.table import FRAUD, Column, TransactionTable
 
 _CHUNK_ROWS = 1024
 _BUCKET = 8  # rows whose windows differ by less than this many entries share a chunk

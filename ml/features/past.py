@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.data.table import Column
 from ml.features.entries import labels
 from ml.features.running_totals import RunningTotals
 from ml.features.tile_sums import TileSums, sums_of_payments
-from ml.table import Column
 
 
 class Pasts:

@@ -8,7 +8,7 @@ the order of labels, less what the row still sees one by one.
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.features.definition import DAY_SECONDS
+from ml.domain.durations import DAY_SECONDS
 from ml.features.entries import LABEL_FRAUD, LABEL_ORDINARY_FRAUD, amount_units, labels
 from ml.features.tile_sums import Floats, Seconds, TileSums, label_borders, label_end, payment_borders
 

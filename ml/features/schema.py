@@ -16,13 +16,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ml.domain.durations import DAY_SECONDS, HOUR_SECONDS
 from ml.features import definition
 from ml.features.definition import (
     CUSTOMER_FRAUD_WINDOWS,
-    DAY_SECONDS,
     HIGH_RATIO,
     HIGH_WINDOWS,
-    HOUR_SECONDS,
     LAST_LABELLED,
     MAX_AGE_DAYS,
     RISK_WINDOWS,

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.features.definition import DAY_SECONDS, HOUR_SECONDS, RISK_WINDOWS, SPARE_TILES, VELOCITY_WINDOWS
+from ml.domain.durations import DAY_SECONDS, HOUR_SECONDS
+from ml.features.definition import RISK_WINDOWS, SPARE_TILES, VELOCITY_WINDOWS
 from ml.features.entries import LABEL_FRAUD, LABEL_ORDINARY_FRAUD, amount_units
 from ml.features.entries import labels as labels_of
 from ml.features.history import tile_parts

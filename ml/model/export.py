@@ -12,10 +12,10 @@ from ml.model.fusion import COMPONENTS, Fusion
 from ml.model.gradient_boosting import GradientBoosting
 from ml.model.graph import GraphBuilder
 from ml.model.isolation_forest import IsolationForest
+from ml.model.rarity import Rarity
 from ml.model.sequence import SequenceModel
+from ml.model.terms import TERMS
 from ml.model.unusualness import Unusualness
-from ml.rarity import Rarity
-from ml.terms import TERMS
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def export_model(
     - `sequence_steps` [B, S]: the sequence component's log-odds after every step;
     - `reconstruction` [B, 3 · `WORST_FEATURES`]: what the autoencoder expected least, see `Autoencoder.add_to`.
 
-    The metadata gain `bias` and `rarity` (`ml.rarity.Rarity`).
+    The metadata gain `bias` and `rarity` (`ml.model.rarity.Rarity`).
     """
     graph = GraphBuilder()
     tensors = _add_components(graph, components, sequence_shape)

@@ -11,7 +11,7 @@ The result is additive in log-odds, so that an explanation can name the part of 
 
     logit(score) = bias + weight(tabular) · Σ contribution(feature) + Σ term
 
-A component's weight is that of the stack times that of the calibration. The terms (`ml.terms.TERMS`) of the three
+A component's weight is that of the stack times that of the calibration. The terms (`ml.model.terms.TERMS`) of the three
 components without contributions are their log-odds times their weight; the term `novelty` is what the second voice
 adds, the calibrated log-odds of both voices minus those of the stack alone. Every term counts from the median
 legitimate payment, whose part is in the bias: 0 is usual, and the sum is exact by construction.
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.model.graph import GraphBuilder
-from ml.terms import TERMS
+from ml.model.terms import TERMS
 
 COMPONENTS = ("tabular", "anomaly", "autoencoder", "sequence")
 """Order of the columns of every log-odds matrix here."""

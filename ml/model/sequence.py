@@ -5,7 +5,7 @@ pass through the memory.
 
 The same head, applied to the memory after every earlier step and to that step itself, gives a running log-odds: what
 the component would say had the sequence ended there. The last of them is the component's answer. Which step mattered
-most is read from them, see `ml.sequence_reading`.
+most is read from them, see `ml.explanation.sequence_reading`.
 """
 
 import math

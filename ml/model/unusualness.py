@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.model.graph import GraphBuilder
-from ml.rarity import RARITY_LEVELS
+from ml.model.rarity import RARITY_LEVELS
 
 RARE_SHARE = 0.01
 """The share of legitimate training rows that score above one half."""

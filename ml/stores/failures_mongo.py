@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from pymongo.errors import BulkWriteError, PyMongoError, WriteError
 
-from ml.errors import StoreUnavailableError
+from ml.domain.errors import StoreUnavailableError
 
 _DOCUMENT_CODES = frozenset({2, 9, 14, 22, 52, 55, 57, 121, 10334, 11000, 17280, 17419, 17420})
 """Codes that blame the document: bad values, wrong types, forbidden field names, failed validation, too large.

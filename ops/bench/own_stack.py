@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ml.transaction import Transaction
+from ml.domain.transaction import Transaction
 from ops.bench.latency.contenders import Contender
 from ops.bench.latency.requests import SUBJECT, Signer
 from ops.bench.latency.start import environment, platform

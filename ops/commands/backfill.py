@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from ml.backfill import count_entities, entity_states
-from ml.datasets import load_transactions
-from ml.stores.features import EntityState
+from ml.data.datasets import load_transactions
+from ml.serving.backfill import count_entities, entity_states
+from ml.stores.features.features import EntityState
 from settings import load_settings
 from tasks.wiring import feature_store
 

@@ -9,10 +9,10 @@ from socket import gethostname
 
 import click
 
-from ml.artifacts import load
-from ml.registry import ModelRegistry, OlderVersionError, RegistryState
-from ml.release import open_version
-from ml.tracking import REPORT_NAME
+from ml.registry.artifacts import load
+from ml.registry.registry import ModelRegistry, OlderVersionError, RegistryState
+from ml.registry.release import open_version
+from ml.training.tracking import REPORT_NAME
 from ops.errors import OpsError
 from security.artifact_keys import ArtifactVerifier
 from settings import load_settings

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from ml.stores.outbox_redis import RedisOutbox
+from ml.stores.outbox.outbox_redis import RedisOutbox
 from settings import load_settings
 from tasks.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, outbox_lags
 from tasks.wiring import connect_redis, outbox

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from ml.datasets import write_transactions
-from ml.simulator import simulate
-from ml.table import FRAUD
+from ml.data.datasets import write_transactions
+from ml.data.simulator import simulate
+from ml.data.table import FRAUD
 
 
 @click.command()

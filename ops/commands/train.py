@@ -8,18 +8,19 @@ from pathlib import Path
 
 import click
 
-from ml.datasets import Dataset, load_transactions
-from ml.errors import DataError
-from ml.registry import Alias, ModelRegistry
-from ml.release import ServableVersion, release
-from ml.report import render_report
-from ml.table import FRAUD, LEGITIMATE, TransactionTable
-from ml.thresholds import ThresholdPolicy
-from ml.tracking import REPORT_FILES, REPORT_NAME, TrackingError, TrainingRun
-from ml.tracking_mlflow import MlflowTracker
-from ml.trained_model import TrainedModel
-from ml.training import TrainingSettings, train
-from ml.training_window import DAY_SECONDS, TrainingWindow
+from ml.data.datasets import Dataset, load_transactions
+from ml.data.table import FRAUD, LEGITIMATE, TransactionTable
+from ml.domain.durations import DAY_SECONDS
+from ml.domain.errors import DataError
+from ml.policy.thresholds import ThresholdPolicy
+from ml.registry.registry import Alias, ModelRegistry
+from ml.registry.release import ServableVersion, release
+from ml.training.report import render_report
+from ml.training.tracking import REPORT_FILES, REPORT_NAME, TrackingError, TrainingRun
+from ml.training.tracking_mlflow import MlflowTracker
+from ml.training.train import TrainingSettings, train
+from ml.training.trained_model import TrainedModel
+from ml.training.window import TrainingWindow
 from ops.training_output import Stages, print_results
 from security.artifact_keys import ArtifactSigner
 from settings import Settings, load_settings

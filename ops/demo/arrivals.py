@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from ml.errors import StoreUnavailableError
-from ml.stores.explanations import ExplanationStore
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.explanations.explanations import ExplanationStore
 from ops.errors import StackError
 
 _CHUNK_ROWS = 500

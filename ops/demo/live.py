@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from ml.errors import DataError
-from ml.table import FRAUD, TransactionTable
-from ml.transaction import Transaction
+from ml.data.table import FRAUD, TransactionTable
+from ml.domain.errors import DataError
+from ml.domain.transaction import Transaction
 from ops.traffic import Shot
 
 SCORE_PATH = "/predictions/score"
@@ -46,7 +46,7 @@ def build_traffic(table: TransactionTable, *, run: str, seed: int = 1) -> LiveTr
         seed: of the places where requests that must be refused stand.
 
     Raises:
-        ml.errors.DataError: there are too few transactions.
+        ml.domain.errors.DataError: there are too few transactions.
     """
     if len(table) <= _REPLAY_DISTANCE:
         raise DataError(f"The demo needs more than {_REPLAY_DISTANCE} transactions to score, there are {len(table)}.")

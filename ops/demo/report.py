@@ -8,8 +8,8 @@ from typing import Any
 import click
 import numpy as np
 
-from ml.decision import Outcome
-from ml.evaluation import average_precision, roc_auc
+from ml.domain.decision import Outcome
+from ml.training.evaluation import average_precision, roc_auc
 from ops.demo.arrivals import Arrivals
 from ops.demo.live import LiveTraffic
 from ops.demo.tally import Tally

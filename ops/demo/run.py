@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from ml.features.definition import DAY_SECONDS
-from ml.registry import ModelRegistry
-from ml.stores.explanations_mongo import MongoExplanationStore
-from ml.table import TransactionTable
+from ml.data.table import TransactionTable
+from ml.domain.durations import DAY_SECONDS
+from ml.registry.registry import ModelRegistry
+from ml.stores.explanations.explanations_mongo import MongoExplanationStore
 from ops.client import Client
 from ops.demo.arrivals import Arrivals, wait_for_published, wait_for_stored
 from ops.demo.live import LiveTraffic, build_traffic
@@ -57,7 +57,7 @@ class Demo:
         """Runs all steps and returns the report, which it has printed and written.
 
         Raises:
-            ml.errors.MlError, ops.errors.OpsError: a step failed; the message is one sentence.
+            ml.domain.errors.MlError, ops.errors.OpsError: a step failed; the message is one sentence.
         """
         say("Keys")
         self.settings = ensure_keys(self.settings, lambda text: click.echo(f"  {text}"))

@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ml.datasets import load_transactions
-from ml.errors import DataError
-from ml.features.definition import DAY_SECONDS
+from ml.data.datasets import load_transactions
+from ml.data.table import NEVER, TransactionTable
+from ml.domain.durations import DAY_SECONDS
+from ml.domain.errors import DataError
 from ml.features.schema import schema_hash
-from ml.registry import ModelRegistry
-from ml.table import NEVER, TransactionTable
+from ml.registry.registry import ModelRegistry
 from settings import Settings
 
 SIMULATION = ("--customers", "800", "--terminals", "1600", "--days", "80", "--seed", "7")
@@ -66,7 +66,7 @@ class Days:
         """Returns the borders of a table: whole days, the last ones live.
 
         Raises:
-            ml.errors.DataError: the table is shorter than the live days.
+            ml.domain.errors.DataError: the table is shorter than the live days.
         """
         end = (int(table.epoch_seconds[-1]) // DAY_SECONDS + 1) * DAY_SECONDS
         start, live_start = int(table.epoch_seconds[0]), end - LIVE_DAYS * DAY_SECONDS
@@ -96,7 +96,7 @@ def load(source: Source, settings: Settings) -> TransactionTable:
     """Returns the source's transactions.
 
     Raises:
-        ml.errors.DataError: the file is unusable.
+        ml.domain.errors.DataError: the file is unusable.
     """
     return load_transactions(source.file, label_delay_days=settings.label_delay_days).table
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ml.registry import ModelRegistry
+from ml.registry.registry import ModelRegistry
 from ops.demo.source import LIVE_DAYS, SIMULATION, Days, Source, TrainedFor, load, models_folder, moment
 from ops.demo.steps import run_command
 from ops.errors import StackError
@@ -40,7 +40,7 @@ def prepare(settings: Settings) -> None:
     """Makes keys and a first model on simulated history; whatever is there stays.
 
     Raises:
-        ml.errors.MlError, ops.errors.OpsError: a step failed; the message is one sentence.
+        ml.domain.errors.MlError, ops.errors.OpsError: a step failed; the message is one sentence.
     """
     settings = ensure_keys(settings, click.echo)
     champion = ModelRegistry(settings.models_path).champion()

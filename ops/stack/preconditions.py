@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from ml.errors import ArtifactError
-from ml.registry import ModelRegistry
+from ml.domain.errors import ArtifactError
+from ml.registry.registry import ModelRegistry
 from ops.development_keys import make_development_keys
 from ops.errors import StackError
 from security.artifact_keys import ArtifactVerifier
@@ -42,7 +42,7 @@ def require_model(settings: Settings) -> None:
             "or `make demo`, which does it."
         )
     # onnxruntime takes its time to load, and only this check needs it.
-    from ml.release import open_version
+    from ml.registry.release import open_version
 
     try:
         open_version(champion, registry=registry, verifier=ArtifactVerifier.from_settings(settings))

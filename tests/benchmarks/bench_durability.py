@@ -21,10 +21,10 @@ import redis
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from ml.stores.decisions import DecisionStore, NewDecision, Reply
-from ml.stores.decisions_fsynced_redis import RedisFsyncedDecisions
-from ml.stores.decisions_redis import RedisDecisionStore
-from ml.stores.fsync_redis import RedisFsync
+from ml.stores.decisions.decisions import DecisionStore, NewDecision, Reply
+from ml.stores.decisions.decisions_fsynced_redis import RedisFsyncedDecisions
+from ml.stores.decisions.decisions_redis import RedisDecisionStore
+from ml.stores.redis.fsync_redis import RedisFsync
 from ops.embedded.valkey import valkey
 
 BATCHES = (1, 32)

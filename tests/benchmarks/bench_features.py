@@ -29,18 +29,18 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 
-from ml.backfill import entity_states
-from ml.features.definition import DAY_SECONDS, HOUR_SECONDS
+from ml.data.simulator import simulate
+from ml.domain.durations import DAY_SECONDS, HOUR_SECONDS
+from ml.domain.transaction import Transaction
 from ml.features.entries import encode
 from ml.features.history import SHAPES, EntityKind, History
 from ml.features.offline import compute_features
 from ml.features.online import compute_online
-from ml.simulator import simulate
-from ml.stores.features import AppliedLabel, EntityState, FeatureStore
-from ml.stores.features_memory import MemoryFeatureStore
-from ml.stores.features_redis import RedisFeatureStore, entity_key
-from ml.stores.server_redis import ServerCommands
-from ml.transaction import Transaction
+from ml.serving.backfill import entity_states
+from ml.stores.features.features import AppliedLabel, EntityState, FeatureStore
+from ml.stores.features.features_memory import MemoryFeatureStore
+from ml.stores.features.features_redis import RedisFeatureStore, entity_key
+from ml.stores.redis.server_redis import ServerCommands
 from ops.embedded.valkey import valkey
 
 BATCH = 32

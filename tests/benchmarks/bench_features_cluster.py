@@ -15,11 +15,11 @@ import redis
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from ml.simulator import simulate
-from ml.stores.cluster_redis import ClusterCommands
-from ml.stores.features_redis import RedisFeatureStore
-from ml.stores.server_redis import ServerCommands
-from ml.transaction import Transaction
+from ml.data.simulator import simulate
+from ml.domain.transaction import Transaction
+from ml.stores.features.features_redis import RedisFeatureStore
+from ml.stores.redis.cluster_redis import ClusterCommands
+from ml.stores.redis.server_redis import ServerCommands
 from ops.embedded.valkey import valkey
 from settings import Settings
 from tasks.wiring import connect_redis_cluster

@@ -13,17 +13,17 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from ml.datasets import load_transactions
-from ml.decision import Breakdown, Reason
-from ml.explanation import top_reasons
+from ml.data.datasets import load_transactions
+from ml.data.simulator import simulate
+from ml.domain.decision import Breakdown, Reason
+from ml.explanation.findings import findings
+from ml.explanation.full_explanation import full_explanation, stored_explanation
+from ml.explanation.reasons import top_reasons
 from ml.features.kernel import FeatureMatrix
 from ml.features.offline import compute_features
-from ml.findings import findings
-from ml.full_explanation import full_explanation, stored_explanation
-from ml.runtime import ScoringModel
-from ml.simulator import simulate
-from ml.training import train
-from ml.training_window import TrainingWindow
+from ml.serving.runtime import ScoringModel
+from ml.training.train import train
+from ml.training.window import TrainingWindow
 
 ROUNDS = 9
 CALLS = 300

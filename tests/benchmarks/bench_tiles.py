@@ -20,17 +20,17 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from ml.datasets import load_transactions
-from ml.evaluation import average_precision, known_compromised
+from ml.data.datasets import load_transactions
+from ml.data.table import FRAUD, TransactionTable
+from ml.domain.durations import DAY_SECONDS, HOUR_SECONDS
 from ml.features import kernel
-from ml.features.definition import DAY_SECONDS, HOUR_SECONDS
 from ml.features.entries import CUSTOMER_ENTRY, TERMINAL_ENTRY
 from ml.features.history import SHAPES, Shape, Shapes
 from ml.features.offline import compute_features
 from ml.features.schema import FEATURE_NAMES
 from ml.model.gradient_boosting import fit_gradient_boosting
-from ml.table import FRAUD, TransactionTable
-from ml.training_window import TrainingWindow, slice_rows
+from ml.training.evaluation import average_precision, known_compromised
+from ml.training.window import TrainingWindow, slice_rows
 
 WEEK_SECONDS = 7 * DAY_SECONDS
 # As wide as the kernel allows: a month of nearly everybody.

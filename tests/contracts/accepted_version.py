@@ -1,6 +1,6 @@
 """What every mark of the last accepted version does; subclasses name the adapter in a fixture `mark`."""
 
-from ml.stores.accepted_version import AcceptedVersion
+from ml.stores.accepted_version.accepted_version import AcceptedVersion
 
 OLD, NEW, NEWER = "v20260101T000000-ffffff", "v20260102T000000-000000", "v20260102T000001-000000"
 

@@ -2,8 +2,8 @@
 
 import orjson
 
-from ml.scoring_batch import ResultStatus, Settled
-from ml.stores.decisions import CommitOutcome, CommitReport, DecisionStore, NewDecision, Reply
+from ml.domain.scoring_batch import ResultStatus, Settled
+from ml.stores.decisions.decisions import CommitOutcome, CommitReport, DecisionStore, NewDecision, Reply
 
 
 def new_decision(transaction_id: str, *, fingerprint: str = "f" * 32, score: float = 0.5) -> NewDecision:

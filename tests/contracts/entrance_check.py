@@ -5,7 +5,7 @@ from secrets import token_hex
 
 import pytest
 
-from ml.stores.decisions import DecisionStore, Reply
+from ml.stores.decisions.decisions import DecisionStore, Reply
 from security.admission import AdmissionOutcome, AdmissionPolicy, Bucket
 from tests.contracts.admission import asked, policy
 from tests.contracts.decision_store import new_decision

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from ml.decision import Outcome
-from ml.stores.explanation_cursor import encode_cursor
-from ml.stores.explanations import ExplanationQuery, ExplanationStore, InvalidCursorError
+from ml.domain.decision import Outcome
+from ml.stores.explanations.explanation_cursor import encode_cursor
+from ml.stores.explanations.explanations import ExplanationQuery, ExplanationStore, InvalidCursorError
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

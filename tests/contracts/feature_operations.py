@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 from hypothesis import strategies as st
 
+from ml.domain.transaction import Transaction
 from ml.features.entries import CUSTOMER_ENTRY, TERMINAL_ENTRY
 from ml.features.history import EntityKind, Shape, Shapes
 from ml.features.kernel import FeatureMatrix
 from ml.features.schema import AMOUNT_RATIO_FEATURE, FEATURE_NAMES
-from ml.stores.features import AppliedLabel, FeatureStore
-from ml.transaction import Transaction
+from ml.stores.features.features import AppliedLabel, FeatureStore
 
 SMALL = Shapes(Shape(CUSTOMER_ENTRY, newest=4, slack=2), Shape(TERMINAL_ENTRY, newest=3, slack=2))
 """Histories that a few payments fill."""

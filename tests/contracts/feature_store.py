@@ -5,12 +5,12 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from ml.domain.transaction import Transaction
 from ml.features.definition import CUSTOMER_NEWEST, CUSTOMER_RETRY_SLACK, TERMINAL_NEWEST, TERMINAL_RETRY_SLACK
 from ml.features.kernel import FeatureMatrix
 from ml.features.schema import FEATURE_COUNT, FEATURE_NAMES, SEQUENCE_CHANNELS, SEQUENCE_LENGTH
-from ml.stores.features import AppliedLabel, EntityState, FeatureStore
-from ml.stores.features_memory import MemoryFeatureStore
-from ml.transaction import Transaction
+from ml.stores.features.features import AppliedLabel, EntityState, FeatureStore
+from ml.stores.features.features_memory import MemoryFeatureStore
 
 START = 1_767_225_600
 DAY = 86_400

@@ -1,7 +1,7 @@
 """What every label store must do."""
 
-from ml.label import Label
-from ml.stores.labels import LabelStore
+from ml.domain.label import Label
+from ml.stores.labels.labels import LabelStore
 
 
 def label(transaction_id: str, outcome: str = "fraud", *, at: float = 1_000.0) -> Label:

@@ -1,6 +1,6 @@
 """What every outbox must do."""
 
-from ml.stores.outbox import Outbox
+from ml.stores.outbox.outbox import Outbox
 
 
 class OutboxContract:

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from ml.stores.placements import Placement, Placements
+from ml.stores.placements.placements import Placement, Placements
 
 
 def fresh(count: int) -> list[str]:

@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from ml.label import Label
-from ml.stores.training_source import TrainingSource
+from ml.domain.label import Label
+from ml.stores.training_source.training_source import TrainingSource
 
 Make: TypeAlias = Callable[[Sequence[dict[str, Any]], Sequence[Label]], TrainingSource]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ml.trained_model import TrainedModel
+from ml.training.trained_model import TrainedModel
 from ops.processes.spawn import stop
 from tests.e2e.installation import Home, Stack, make_home, start
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml.registry import ModelRegistry
-from ml.release import release
-from ml.trained_model import TrainedModel
+from ml.registry.registry import ModelRegistry
+from ml.registry.release import release
+from ml.training.trained_model import TrainedModel
 from ops.client import Client
 from ops.processes.spawn import spawn
 from ops.stack import state

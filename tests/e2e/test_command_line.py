@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.trained_model import TrainedModel
+from ml.training.trained_model import TrainedModel
 from ops.processes.ports import accepts
 from tests.e2e.installation import Stack, make_home, start, wait_for
 

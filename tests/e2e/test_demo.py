@@ -1,8 +1,8 @@
 import json
 from pathlib import Path
 
-from ml.datasets import write_transactions
-from ml.table import TransactionTable
+from ml.data.datasets import write_transactions
+from ml.data.table import TransactionTable
 from tests.e2e.installation import make_home
 
 

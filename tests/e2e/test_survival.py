@@ -5,7 +5,7 @@ import threading
 import orjson
 import pymongo
 
-from ml.stores.explanations_mongo import MongoExplanationStore
+from ml.stores.explanations.explanations_mongo import MongoExplanationStore
 from ops.demo.arrivals import wait_for_published, wait_for_stored
 from ops.stack.state import StackState
 from ops.traffic import Shot, fire

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from flask import Blueprint
 
-from ml.registry import RegistryState
+from ml.registry.registry import RegistryState
 from security.roles import Role
 from security.safe_mode import SafeModeState
 from web import examples, problems

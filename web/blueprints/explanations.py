@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Blueprint
 
-from ml.full_explanation import full_explanation
-from ml.stores.explanations import ExplanationQuery, InvalidCursorError
+from ml.explanation.full_explanation import full_explanation
+from ml.stores.explanations.explanations import ExplanationQuery, InvalidCursorError
 from security.roles import Role
 from web import examples, problems
 from web.answers import HttpAnswer, json_answer

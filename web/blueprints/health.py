@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from flask import Blueprint
 
-from ml.errors import RetryableError
+from ml.domain.errors import RetryableError
 from tasks.queues import ShardState, WorkerState
 from web import examples
 from web.answers import HttpAnswer, json_answer

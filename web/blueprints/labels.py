@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from ml.label import Label
+from ml.domain.label import Label
 from observability.context import get_correlation_id
 from security.roles import Role
 from web import examples, problems

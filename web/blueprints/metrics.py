@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from ml.errors import RetryableError
+from ml.domain.errors import RetryableError
 from observability import metrics as gauges
 from observability.exposition import render
 from security.roles import Role

@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import Blueprint
 
-from ml.safe_mode_rules import RULES_VERSION
-from ml.scoring_batch import ScoringRequest
-from ml.transaction import Transaction
+from ml.domain.scoring_batch import ScoringRequest
+from ml.domain.transaction import Transaction
+from ml.policy.safe_mode_rules import RULES_VERSION
 from observability import metrics
 from observability.context import get_correlation_id
 from security.roles import Role

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ml.transaction import Transaction
+from ml.domain.transaction import Transaction
 from security.signing import sign
 
 SCORE_PATH = "/predictions/score"

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from ml.transaction import Transaction
+from ml.domain.transaction import Transaction
 from ops.bench.latency.contenders import Contender
 from ops.bench.latency.load import LoadResult, closed_loop, open_loop
 from ops.bench.latency.requests import Signer, TransactionSupply, batch_requests, single_requests

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ml.features.definition import DAY_SECONDS
+from ml.domain.durations import DAY_SECONDS
 from ops.bench.latency.contenders import SHRIKE, Contender
 from ops.bench.latency.picture import draw
 from ops.bench.latency.requests import SUBJECT, Signer, TransactionSupply

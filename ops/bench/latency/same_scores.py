@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from ml.transaction import Transaction
+from ml.domain.transaction import Transaction
 from ops.bench.latency.contenders import Contender
 from ops.bench.latency.load import closed_loop
 from ops.bench.latency.requests import Signer, single_requests

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.evaluation import Quality
+from ml.data.table import TransactionTable
 from ml.features.schema import FEATURES, SEQUENCE_CHANNELS
 from ml.model.fusion import COMPONENTS
-from ml.table import TransactionTable
-from ml.training import TrainingSettings
-from ml.training_rows import LabelledRows, TrainingRows
+from ml.training.evaluation import Quality
+from ml.training.rows import LabelledRows, TrainingRows
+from ml.training.train import TrainingSettings
 from ops.bench.quality.hybrid import Hybrid, Outputs, Progress, fit_hybrid
 from ops.bench.quality.test_week import TestWeek
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.errors import DataError
-from ml.table import FRAUD, LEGITIMATE, TransactionTable
+from ml.data.table import FRAUD, LEGITIMATE, TransactionTable
+from ml.domain.errors import DataError
 from ops.bench.quality.figures import FIGURES, FoldFigures, Row
 from ops.bench.quality.folds import TEST_FOLDS
 from ops.bench.quality.protocol import TRAIN_DAYS, Fold

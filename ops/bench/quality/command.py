@@ -60,7 +60,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     The ablation and the search for hidden fraud patterns train a model for each of their rows and run on the first
     fold alone unless they are asked for on all.
     """
-    from ml.training import TrainingSettings
+    from ml.training.train import TrainingSettings
     from ops.bench.quality.data import BenchmarkData
     from ops.bench.quality.folds import choose_folds
     from ops.bench.quality.plan import Plan

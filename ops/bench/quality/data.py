@@ -4,8 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml.datasets import load_transactions
-from ml.table import TransactionTable
+from ml.data.datasets import load_transactions
+from ml.data.table import TransactionTable
 from ops.bench.quality.protocol import DELAY_DAYS, day_of
 
 _HANDBOOK_BEGINS = "2018-04-01"

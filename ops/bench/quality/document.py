@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from ml.evaluation import Quality
+from ml.training.evaluation import Quality
 from ops.bench.machine import describe_machine
 from ops.bench.quality.baselines import TOLERANCE, Reproduction, reproductions
 from ops.bench.quality.checks import SERVED_TOLERANCE, agrees, is_suspicious, served_differences, targets

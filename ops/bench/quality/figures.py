@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.evaluation import Quality
+from ml.training.evaluation import Quality
 
 FIGURES: Mapping[str, Callable[[Quality], float]] = {
     "auc": lambda quality: quality.auc,

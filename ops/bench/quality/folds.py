@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from ml.table import TransactionTable
-from ml.training_window import DAY_SECONDS
+from ml.data.table import TransactionTable
+from ml.domain.durations import DAY_SECONDS
 from ops.bench.quality.protocol import DELAY_DAYS, TEST_DAYS, TRAIN_DAYS, Fold, day_of
 from ops.errors import OpsError
 

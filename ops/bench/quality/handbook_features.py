@@ -9,9 +9,9 @@ transformation".
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.table import FRAUD, TransactionTable
-from ml.training_window import DAY_SECONDS
-from ml.transaction import UNITS_PER_CURRENCY_UNIT
+from ml.data.table import FRAUD, TransactionTable
+from ml.domain.durations import DAY_SECONDS
+from ml.domain.transaction import UNITS_PER_CURRENCY_UNIT
 from ops.bench.quality.protocol import DELAY_DAYS
 
 WINDOW_DAYS = (1, 7, 30)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.data.table import TransactionTable
 from ml.model.fusion import COMPONENTS, fit_fusion
-from ml.runtime import PROBABILITIES, ScoringModel
-from ml.table import TransactionTable
-from ml.trained_model import TrainedModel
-from ml.training import TrainingSettings, train
-from ml.training_rows import TrainingRows, load_rows
+from ml.serving.runtime import PROBABILITIES, ScoringModel
+from ml.training.rows import TrainingRows, load_rows
+from ml.training.train import TrainingSettings, train
+from ml.training.trained_model import TrainedModel
 from ops.bench.quality.protocol import Fold
 
 _CHUNK_ROWS = 4096
@@ -37,7 +37,7 @@ class Hybrid:
     """A trained hybrid model.
 
     Attributes:
-        trained: as `ml.training.train` returned it.
+        trained: as `ml.training.train.train` returned it.
         rows: what it was trained on.
         training_seconds: from the table to the model.
     """

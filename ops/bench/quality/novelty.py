@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.data.table import FRAUD, NEVER, UNKNOWN, TransactionTable
 from ml.model.fusion import COMPONENTS, UNSUPERVISED
-from ml.table import FRAUD, NEVER, UNKNOWN, TransactionTable
-from ml.training import TrainingSettings
+from ml.training.train import TrainingSettings
 from ops.bench.quality.hybrid import Progress, fit_hybrid
 from ops.bench.quality.protocol import Fold, test_rows
 from ops.bench.quality.test_week import TestWeek

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ml.training import TrainingSettings
+from ml.training.train import TrainingSettings
 from ops.bench.quality.protocol import TRAIN_DAYS, Fold
 
 

@@ -11,9 +11,10 @@ from datetime import UTC, date, datetime, time
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.evaluation import known_compromised
-from ml.table import FRAUD, LEGITIMATE, TransactionTable
-from ml.training_window import DAY_SECONDS, TrainingWindow
+from ml.data.table import FRAUD, LEGITIMATE, TransactionTable
+from ml.domain.durations import DAY_SECONDS
+from ml.training.evaluation import known_compromised
+from ml.training.window import TrainingWindow
 
 TRAIN_DAYS = DELAY_DAYS = TEST_DAYS = 7
 """Lengths of the Handbook's three periods."""

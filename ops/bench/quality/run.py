@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.table import TransactionTable
+from ml.data.table import TransactionTable
 from ops.bench.quality.ablation import FAMILIES, Ablated, ablate_components, ablate_family
 from ops.bench.quality.baselines import baseline_rows, fit_baselines
 from ops.bench.quality.figures import FoldFigures, Row

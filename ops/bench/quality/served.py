@@ -13,11 +13,11 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.backfill import count_entities, entity_states
-from ml.label import Label
-from ml.stores.explanations_mongo import MongoExplanationStore
-from ml.table import FRAUD, TransactionTable
-from ml.trained_model import TrainedModel
+from ml.data.table import FRAUD, TransactionTable
+from ml.domain.label import Label
+from ml.serving.backfill import count_entities, entity_states
+from ml.stores.explanations.explanations_mongo import MongoExplanationStore
+from ml.training.trained_model import TrainedModel
 from ops.bench.quality.protocol import Fold, test_rows
 from ops.bench.quality.served_platform import ReplayError, ServedPlatform, served_platform
 from ops.bench.quality.served_sender import Sender
@@ -75,7 +75,7 @@ def replay(
 
     Raises:
         ReplayError: there is nothing to replay, or an answer is missing, wrong or was not stored.
-        ml.errors.MlError, ops.errors.OpsError: the platform did not start or stopped working.
+        ml.domain.errors.MlError, ops.errors.OpsError: the platform did not start or stopped working.
     """
     rows = test_rows(table, fold)
     if not len(rows):

@@ -18,9 +18,9 @@ from types import FrameType
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from ml.registry import ModelRegistry
-from ml.release import release
-from ml.trained_model import TrainedModel
+from ml.registry.registry import ModelRegistry
+from ml.registry.release import release
+from ml.training.trained_model import TrainedModel
 from ops.client import Client
 from ops.development_keys import make_development_keys
 from ops.embedded.kafka import kafka
@@ -118,7 +118,7 @@ def served_platform(trained: TrainedModel, *, on_ready: OnReady) -> Iterator[Ser
     """Runs a platform that serves the model for the length of a block; nothing of it is left afterwards.
 
     Raises:
-        ml.errors.ArtifactError: the model cannot be served.
+        ml.domain.errors.ArtifactError: the model cannot be served.
         ops.errors.OpsError: the platform did not start.
     """
     with _unwinding_at_sigterm(), TemporaryDirectory(prefix="shrike-replay-") as name:

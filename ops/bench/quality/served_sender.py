@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import orjson
 
-from ml.label import Label
-from ml.transaction import Transaction
+from ml.domain.label import Label
+from ml.domain.transaction import Transaction
 from ops.bench.quality.served_platform import ReplayError, ServedPlatform
 from ops.traffic import Shot, fire
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.table import TransactionTable
+from ml.data.table import TransactionTable
 
 SLICE_SECONDS = 6 * 3_600
 

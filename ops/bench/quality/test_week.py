@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.evaluation import Quality, measure
+from ml.data.table import FRAUD, TransactionTable
 from ml.features.offline import compute_features
-from ml.table import FRAUD, TransactionTable
+from ml.training.evaluation import Quality, measure
 from ops.bench.quality.protocol import Fold, counted_rows, days_of_week
 
 

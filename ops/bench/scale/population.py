@@ -6,12 +6,12 @@ from itertools import islice
 
 import numpy as np
 
-from ml.backfill import entity_states
-from ml.features.definition import DAY_SECONDS
+from ml.data.simulator import simulate
+from ml.domain.durations import DAY_SECONDS
+from ml.domain.transaction import Transaction
 from ml.features.history import EntityKind
-from ml.simulator import simulate
-from ml.stores.features import EntityState, FeatureStore
-from ml.transaction import Transaction
+from ml.serving.backfill import entity_states
+from ml.stores.features.features import EntityState, FeatureStore
 
 _LOAD_ROWS = 2_000
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ml.registry import ModelRegistry
+from ml.registry.registry import ModelRegistry
 from ops.bench.latency.load import closed_loop
 from ops.bench.latency.requests import TransactionSupply, single_requests
 from ops.bench.machine import describe_machine

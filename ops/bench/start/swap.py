@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import orjson
 
-from ml.registry import ModelRegistry
-from ml.release import open_version, release
+from ml.registry.registry import ModelRegistry
+from ml.registry.release import open_version, release
 from ops.bench.latency.contenders import Contender
 from ops.bench.latency.load import LoadResult, open_loop
 from ops.bench.latency.requests import Signer, TransactionSupply, single_requests

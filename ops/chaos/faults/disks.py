@@ -3,9 +3,9 @@
 import os
 import time
 
-from ml.errors import MlError
-from ml.registry import ModelRegistry
-from ml.release import open_version, release
+from ml.domain.errors import MlError
+from ml.registry.registry import ModelRegistry
+from ml.registry.release import open_version, release
 from ops.chaos.disk import full_disk
 from ops.chaos.fault import Fault, Scene, Struck
 from ops.chaos.faults.sinks import drained

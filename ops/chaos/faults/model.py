@@ -3,9 +3,9 @@
 from functools import partial
 from http.client import HTTPConnection
 
-from ml.artifacts.manifest import MANIFEST_NAME
-from ml.registry import ModelRegistry
-from ml.release import open_version, release
+from ml.registry.artifacts.manifest import MANIFEST_NAME
+from ml.registry.registry import ModelRegistry
+from ml.registry.release import open_version, release
 from ops.chaos.fault import Fault, Scene, Struck
 from ops.chaos.ledger import now
 from ops.chaos.stack import wait_for

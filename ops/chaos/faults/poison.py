@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import orjson
 
-from ml.stores.keys_redis import LABELS, OUTBOX
+from ml.stores.redis.keys_redis import LABELS, OUTBOX
 from ops.chaos.fault import Fault, Scene, Struck
 from ops.chaos.ledger import now
 from ops.chaos.stack import wait_for

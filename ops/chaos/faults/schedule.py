@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from redbeat.decoder import RedBeatJSONEncoder
 
-from ml.stores.keys_redis import slot_key
+from ml.stores.redis.keys_redis import slot_key
 from ops.chaos.fault import Fault, Scene, Struck
 from ops.chaos.ledger import now
 from ops.chaos.stack import wait_for

@@ -6,8 +6,8 @@ import signal
 import time
 from typing import Any
 
-from ml.stores.keys_redis import OUTBOX
-from ml.stores.scripts_redis import script_source
+from ml.stores.redis.keys_redis import OUTBOX
+from ml.stores.redis.scripts_redis import script_source
 from ops.chaos.fault import Fault, Scene, Struck
 from ops.chaos.ledger import MAY_PASS, Fate, now
 from ops.chaos.proxy import Fate as Reply

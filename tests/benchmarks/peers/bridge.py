@@ -11,8 +11,8 @@ import redis.asyncio
 from greenlet import getcurrent, greenlet
 from redis.exceptions import NoScriptError
 
-from ml.stores.commands import Command
-from ml.stores.scripts_redis import LuaScript
+from ml.stores.redis.commands import Command
+from ml.stores.redis.scripts_redis import LuaScript
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class BridgedCommands:
         self._client = client
 
     def run(self, commands: Sequence[Command], *, scripts: Sequence[LuaScript] = ()) -> list[Any]:
-        """See `ml.stores.commands.CommandRunner.run`."""
+        """See `ml.stores.redis.commands.CommandRunner.run`."""
         replies = wait(self._send(commands))
         if any(isinstance(reply, NoScriptError) for reply in replies):
             for script in scripts:

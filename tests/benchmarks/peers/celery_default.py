@@ -13,9 +13,9 @@ import orjson
 from celery import Celery
 from flask import Flask, Response, request
 
-from ml.scoring import ScoringPipeline
-from ml.scoring_batch import ScoringRequest
-from ml.stores.server_redis import ServerCommands
+from ml.domain.scoring_batch import ScoringRequest
+from ml.serving.pipeline import ScoringPipeline
+from ml.stores.redis.server_redis import ServerCommands
 from settings import load_settings
 from tasks.wiring import connect_redis
 from tests.benchmarks.peers.work import SCORE_PATH, Guards, RefusedError, build_pipeline, decide, request_for

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 
-from ml.scoring_batch import ScoringRequest
+from ml.domain.scoring_batch import ScoringRequest
 from settings import load_settings
 from tests.benchmarks.peers.bridge import BridgedCommands, BridgedRedis, bridged
 from tests.benchmarks.peers.work import RefusedError, build_pipeline, decide

@@ -8,14 +8,14 @@ from typing import Any
 
 from redis import Redis
 
-from ml.registry import ModelRegistry
-from ml.release import open_version
-from ml.scoring import ModelSlot, ScoringPipeline
-from ml.scoring_batch import ScoringBatch, ScoringRequest
-from ml.stores.commands import CommandRunner
-from ml.stores.decisions_redis import RedisDecisionStore
-from ml.stores.features_redis import RedisFeatureStore
-from ml.transaction import Transaction
+from ml.domain.scoring_batch import ScoringBatch, ScoringRequest
+from ml.domain.transaction import Transaction
+from ml.registry.registry import ModelRegistry
+from ml.registry.release import open_version
+from ml.serving.pipeline import ModelSlot, ScoringPipeline
+from ml.stores.decisions.decisions_redis import RedisDecisionStore
+from ml.stores.features.features_redis import RedisFeatureStore
+from ml.stores.redis.commands import CommandRunner
 from security.admission import AdmissionPolicy, AdmissionRequest
 from security.admission_redis import RedisAdmissionControl
 from security.artifact_keys import ArtifactVerifier

@@ -16,11 +16,11 @@ import orjson
 import pytest
 from confluent_kafka import Consumer
 
-from ml.registry import ModelRegistry
-from ml.release import release
-from ml.stores.explanations_mongo import MongoExplanationStore
-from ml.stores.keys_redis import OUTBOX, SINKS, awaiting_key
-from ml.trained_model import TrainedModel
+from ml.registry.registry import ModelRegistry
+from ml.registry.release import release
+from ml.stores.explanations.explanations_mongo import MongoExplanationStore
+from ml.stores.redis.keys_redis import OUTBOX, SINKS, awaiting_key
+from ml.training.trained_model import TrainedModel
 from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
 from ops.redis_grants import USER_OF_ROLE

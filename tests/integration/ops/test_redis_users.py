@@ -8,11 +8,11 @@ import redis
 from kombu import Connection
 from redis.exceptions import AuthenticationError, NoPermissionError
 
-from ml.stores.answered_redis import RedisAnsweredIndex
-from ml.stores.awaiting_redis import RedisAwaitingIndex
-from ml.stores.keys_redis import answered_key
-from ml.stores.outbox_redis import RedisOutbox
-from ml.stores.placements_redis import RedisPlacements
+from ml.stores.outbox.answered_redis import RedisAnsweredIndex
+from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
+from ml.stores.outbox.outbox_redis import RedisOutbox
+from ml.stores.placements.placements_redis import RedisPlacements
+from ml.stores.redis.keys_redis import answered_key
 from ops.redis_grants import USER_OF_ROLE, USERS
 from ops.redis_users import ACCESS_LIST_NAME
 from ops.stack.roles import ROLES

@@ -10,7 +10,7 @@ _IMPORTS = {
     "web": ["web.wsgi", "web.wiring", "ops.commands.web", "gevent", "gunicorn.app.wsgiapp"],
     "scoring": ["workers.score", "ops.commands.worker"],
     "drains": ["workers.explain", "workers.publish", "workers.labels", "ops.commands.worker"],
-    "training": ["workers.retrain", "ops.commands.train", "ops.commands.prepare", "ml.training"],
+    "training": ["workers.retrain", "ops.commands.train", "ops.commands.prepare", "ml.training.train"],
     "operations": ["workers.beat", "ops.commands.beat", "ops.commands.flower", "redbeat", "flower"],
 }
 

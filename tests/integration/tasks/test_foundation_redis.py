@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from ml.errors import StoreUnavailableError
+from ml.domain.errors import StoreUnavailableError
 from ops.processes.ports import free_port
 from tasks.foundation_redis import RedisFoundation
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 from celery import Celery
 
-from ml.errors import StoreUnavailableError
+from ml.domain.errors import StoreUnavailableError
 from ops.embedded.valkey import valkey
 from ops.processes.ports import free_port
 from security.messages import MessageSigner

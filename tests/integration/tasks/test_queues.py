@@ -4,7 +4,7 @@ import orjson
 import redis
 from celery import Celery
 
-from ml.stores.keys_redis import WORKERS
+from ml.stores.redis.keys_redis import WORKERS
 from tasks.queues import QUEUES, WorkerState, forget_worker, live_workers, queue_states, show_worker
 
 

@@ -2,7 +2,7 @@ import orjson
 import pytest
 import redis
 
-from ml.errors import StoreUnavailableError
+from ml.domain.errors import StoreUnavailableError
 from security.messages import MessageSigner
 from tasks.self_test_redis import KEY, RedisSelfTestExchange
 from tests.contracts.self_test_exchange import ILL, WELL, SelfTestExchangeContract

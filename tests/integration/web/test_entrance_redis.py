@@ -13,13 +13,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
-from ml.rendezvous import choose
-from ml.scoring_batch import ScoringRequest
-from ml.stores.decisions import NewDecision, Reply
-from ml.stores.decisions_redis import RedisDecisionStore
-from ml.stores.placements import Placement
-from ml.stores.placements_redis import RedisPlacements
-from ml.transaction import Transaction
+from ml.domain.scoring_batch import ScoringRequest
+from ml.domain.transaction import Transaction
+from ml.stores.decisions.decisions import NewDecision, Reply
+from ml.stores.decisions.decisions_redis import RedisDecisionStore
+from ml.stores.placements.placements import Placement
+from ml.stores.placements.placements_redis import RedisPlacements
+from ml.stores.placements.rendezvous import choose
 from security.admission import AdmissionOutcome, AdmissionPolicy, AdmissionRequest, Bucket
 from security.admission_redis import RedisAdmissionControl, subject_key
 from security.errors import AdmissionUnavailableError

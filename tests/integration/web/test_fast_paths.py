@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import orjson
 import pytest
 
-from ml.registry import ModelRegistry
-from ml.release import release
-from ml.stores.keys_redis import OUTBOX, awaiting_key, decision_key
-from ml.trained_model import TrainedModel
+from ml.registry.registry import ModelRegistry
+from ml.registry.release import release
+from ml.stores.redis.keys_redis import OUTBOX, awaiting_key, decision_key
+from ml.training.trained_model import TrainedModel
 from security.artifact_keys import ArtifactSigner
 from security.roles import Role
 from settings import Settings

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ml.registry import ModelRegistry
+from ml.registry.registry import ModelRegistry
 from ops.bench.start.swap import copy_of_champion
 from security.artifact_keys import ArtifactSigner
 from tests.integration.web.conftest import RunningApi

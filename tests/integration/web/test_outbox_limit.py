@@ -1,4 +1,4 @@
-from ml.stores.keys_redis import OUTBOX, decision_key
+from ml.stores.redis.keys_redis import OUTBOX, decision_key
 from tests.integration.web.conftest import running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.workers.conftest import Works

@@ -13,11 +13,11 @@ from uuid import uuid4
 import pytest
 import redis
 
-from ml.registry import ModelRegistry
-from ml.release import release
-from ml.safe_mode_rules import RULES_VERSION
-from ml.stores.keys_redis import OUTBOX
-from ml.trained_model import TrainedModel
+from ml.policy.safe_mode_rules import RULES_VERSION
+from ml.registry.registry import ModelRegistry
+from ml.registry.release import release
+from ml.stores.redis.keys_redis import OUTBOX
+from ml.training.trained_model import TrainedModel
 from ops.client import Client
 from ops.embedded.valkey import valkey
 from ops.processes.ports import free_port

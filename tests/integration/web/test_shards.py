@@ -17,12 +17,12 @@ import pytest
 import redis
 from pymongo import MongoClient
 
-from ml.label import Label
-from ml.rendezvous import choose
-from ml.stores.decisions import Reply
-from ml.stores.explanations_mongo import MongoExplanationStore
-from ml.stores.keys_redis import OUTBOX, decision_key
-from ml.stores.placements_redis import placement_key
+from ml.domain.label import Label
+from ml.stores.decisions.decisions import Reply
+from ml.stores.explanations.explanations_mongo import MongoExplanationStore
+from ml.stores.placements.placements_redis import placement_key
+from ml.stores.placements.rendezvous import choose
+from ml.stores.redis.keys_redis import OUTBOX, decision_key
 from ops.client import Answer, Client
 from ops.embedded.valkey import valkey
 from security.roles import Role
@@ -30,7 +30,7 @@ from settings import Settings
 from tasks.wiring import decision_store, feature_store, outbox, reconciled_sinks
 from tests.contracts.decision_store import new_decision
 from tests.contracts.feature_store import value
-from tests.integration.ml.stores.test_publications_kafka import consume
+from tests.integration.ml.stores.publications.test_publications_kafka import consume
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.workers.conftest import Works, settings_of, wait_until

@@ -17,12 +17,12 @@ import redis
 from celery import Celery
 from dotenv import dotenv_values
 
-from ml.registry import ModelRegistry
-from ml.release import release
-from ml.scoring_batch import ScoringRequest
-from ml.stores.replies_redis import RedisReplyBox
-from ml.trained_model import TrainedModel
-from ml.transaction import Transaction
+from ml.domain.scoring_batch import ScoringRequest
+from ml.domain.transaction import Transaction
+from ml.registry.registry import ModelRegistry
+from ml.registry.release import release
+from ml.stores.decisions.replies_redis import RedisReplyBox
+from ml.training.trained_model import TrainedModel
 from ops.development_keys import make_development_keys
 from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop

@@ -2,8 +2,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from ml.errors import StoreUnavailableError
-from ml.transaction import Transaction
+from ml.domain.errors import StoreUnavailableError
+from ml.domain.transaction import Transaction
 from ops.embedded.valkey import valkey
 from ops.processes.ports import free_port
 from tests.integration.workers.conftest import Works, wait_until

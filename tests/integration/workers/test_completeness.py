@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from pymongo import MongoClient
 
-from ml.stores.explanations_mongo import MongoExplanationStore
-from ml.stores.keys_redis import answered_key
-from ml.transaction import Transaction
+from ml.domain.transaction import Transaction
+from ml.stores.explanations.explanations_mongo import MongoExplanationStore
+from ml.stores.redis.keys_redis import answered_key
 from tasks.wiring import outbox
 from tests.integration.workers.conftest import Works, wait_until
 

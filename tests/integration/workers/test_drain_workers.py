@@ -10,15 +10,15 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from ml.domain.label import Label
+from ml.domain.transaction import Transaction
+from ml.explanation.full_explanation import full_explanation
 from ml.features.schema import FEATURE_NAMES
-from ml.full_explanation import full_explanation
-from ml.label import Label
-from ml.stores.explanations_mongo import MongoExplanationStore
-from ml.stores.keys_redis import OUTBOX
-from ml.stores.labels_mongo import MongoLabelStore
-from ml.transaction import Transaction
+from ml.stores.explanations.explanations_mongo import MongoExplanationStore
+from ml.stores.labels.labels_mongo import MongoLabelStore
+from ml.stores.redis.keys_redis import OUTBOX
 from tasks.wiring import feature_store, label_inbox, outbox
-from tests.integration.ml.stores.test_publications_kafka import consume
+from tests.integration.ml.stores.publications.test_publications_kafka import consume
 from tests.integration.workers.conftest import Works, wait_until
 
 MakeTransaction = Callable[..., Transaction]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ml.stores.keys_redis import OUTBOX, decision_key
-from ml.transaction import Transaction
+from ml.domain.transaction import Transaction
+from ml.stores.redis.keys_redis import OUTBOX, decision_key
 from ops.embedded.valkey import valkey
 from settings import Settings
 from tests.integration.web.test_outages import pid_on_port

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from ml.stores.features_redis import entity_key
-from ml.transaction import Transaction
+from ml.domain.transaction import Transaction
+from ml.stores.features.features_redis import entity_key
 from tasks.wiring import feature_store
 from tests.contracts.feature_store import value
 from tests.integration.workers.conftest import Works

@@ -6,12 +6,12 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from ml.domain.scoring_batch import ScoringRequest
+from ml.domain.transaction import Transaction
 from ml.features.entries import CUSTOMER_ENTRY, TERMINAL_ENTRY
 from ml.features.history import HEADER_BYTES
-from ml.scoring_batch import ScoringRequest
-from ml.stores.features_redis import entity_key
-from ml.stores.keys_redis import OUTBOX, decision_key
-from ml.transaction import Transaction
+from ml.stores.features.features_redis import entity_key
+from ml.stores.redis.keys_redis import OUTBOX, decision_key
 from security.messages import MessageSigner
 from tasks.queues import live_workers
 from tasks.scoring_message import SCORE_TASK, seal_batch

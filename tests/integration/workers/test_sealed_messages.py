@@ -10,10 +10,10 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from ml.scoring_batch import ScoringRequest
-from ml.stores.keys_redis import OUTBOX, decision_key
-from ml.stores.replies_redis import RedisReplyBox
-from ml.transaction import Transaction
+from ml.domain.scoring_batch import ScoringRequest
+from ml.domain.transaction import Transaction
+from ml.stores.decisions.replies_redis import RedisReplyBox
+from ml.stores.redis.keys_redis import OUTBOX, decision_key
 from security.messages import MessageSigner
 from tasks.message_queue_redis import RedisMessageQueue
 from tasks.messages import MessagePublisher

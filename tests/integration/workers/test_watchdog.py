@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ml.stores.keys_redis import OUTBOX, REPLACED
-from ml.transaction import Transaction
+from ml.domain.transaction import Transaction
+from ml.stores.redis.keys_redis import OUTBOX, REPLACED
 from tests.integration.workers.conftest import Works, wait_until
 from workers.watch import STUCK_EXIT_CODE
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.decision import Thresholds
+from ml.domain.decision import Thresholds
+from ml.explanation.scores import ModelScores
 from ml.features.schema import FEATURE_COUNT, SEQUENCE_LENGTH
-from ml.rarity import RARITY_LEVELS, Rarity
-from ml.runtime import ModelScores
-from ml.terms import TERMS
+from ml.model.rarity import RARITY_LEVELS, Rarity
+from ml.model.terms import TERMS
 
 
 @dataclass

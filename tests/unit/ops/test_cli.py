@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
 
-from ml.errors import DataError
+from ml.domain.errors import DataError
 from ops.cli import shrike
 from ops.errors import OpsError
 from ops.failures import sentence
@@ -49,11 +49,11 @@ def test_a_command_imports_only_what_it_needs() -> None:
 
 
 def test_the_api_imports_nothing_of_what_scores() -> None:
-    program = "import sys, web.app; print(sorted(m for m in sys.modules if '.' not in m or m == 'ml.scoring'))"
+    program = "import sys, web.app; print(sorted(m for m in sys.modules if '.' not in m or m == 'ml.serving.pipeline'))"
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     ).stdout
-    for heavy in ("ml.scoring", "numpy", "onnxruntime", "pymongo", "mlflow", "pandas"):
+    for heavy in ("ml.serving.pipeline", "numpy", "onnxruntime", "pymongo", "mlflow", "pandas"):
         assert f"'{heavy}'" not in loaded, heavy
 
 

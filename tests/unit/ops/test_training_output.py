@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from ml.decision import Thresholds
-from ml.thresholds import ThresholdPolicy
-from ml.trained_model import TrainedModel
+from ml.domain.decision import Thresholds
+from ml.policy.thresholds import ThresholdPolicy
+from ml.training.trained_model import TrainedModel
 from ops.training_output import print_results
 
 

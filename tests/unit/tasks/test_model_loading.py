@@ -3,12 +3,12 @@ import os
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ml.errors import ArtifactError, StoreUnavailableError
-from ml.registry import ModelRegistry, RegistryError
-from ml.release import release
-from ml.scoring import ModelSlot
-from ml.stores.accepted_version_memory import MemoryAcceptedVersion
-from ml.trained_model import TrainedModel
+from ml.domain.errors import ArtifactError, StoreUnavailableError
+from ml.registry.registry import ModelRegistry, RegistryError
+from ml.registry.release import release
+from ml.serving.pipeline import ModelSlot
+from ml.stores.accepted_version.accepted_version_memory import MemoryAcceptedVersion
+from ml.training.trained_model import TrainedModel
 from observability import metrics
 from security.artifact_keys import ArtifactSigner, ArtifactVerifier
 from security.artifact_trust import ArtifactTrust, TrustedKey

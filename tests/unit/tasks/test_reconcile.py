@@ -1,7 +1,7 @@
 import pytest
 
-from ml.errors import StoreUnavailableError
-from ml.reconciliation import ReconciliationReport
+from ml.delivery.reconciliation import ReconciliationReport
+from ml.domain.errors import StoreUnavailableError
 from tasks import reconcile
 from tasks.completeness import CompletenessCheck
 from tasks.reconcile import Reconciler, run_reconciliation

@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ml.errors import ArtifactError, StoreUnavailableError
-from ml.registry import RegistryError
+from ml.domain.errors import ArtifactError, StoreUnavailableError
+from ml.registry.registry import RegistryError
 from security.safe_mode import SafeModeUnavailableError
 from tasks.self_test import OwnSelfTest, SelfTester, SelfTestResult, WorkersSelfTest
 from tasks.self_test_memory import MemorySelfTestExchange

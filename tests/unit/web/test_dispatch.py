@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 import pytest
 
-from ml.errors import StoreUnavailableError
-from ml.scoring_batch import ScoringRequest
-from ml.transaction import Transaction
+from ml.domain.errors import StoreUnavailableError
+from ml.domain.scoring_batch import ScoringRequest
+from ml.domain.transaction import Transaction
 from tasks.messages import SealedMessage
 from web.circuit_breaker import BreakerState, CircuitBreaker
 from web.dispatch import Dispatcher, Reservation

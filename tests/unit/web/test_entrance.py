@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ml.stores.decisions_memory import MemoryDecisionStore
+from ml.stores.decisions.decisions_memory import MemoryDecisionStore
 from security.admission import Admission, AdmissionOutcome, AdmissionPolicy, AdmissionRequest
 from security.admission_memory import MemoryAdmissionControl
 from security.errors import AdmissionUnavailableError

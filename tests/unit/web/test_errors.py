@@ -3,7 +3,7 @@ import inspect
 import pytest
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from ml.errors import StoreUnavailableError
+from ml.domain.errors import StoreUnavailableError
 from security.errors import AdmissionUnavailableError, SignatureRejectedError, TokenRejectedError
 from web import errors, problems
 from web.errors import (

@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from ml.errors import StoreUnavailableError
-from ml.stores.explanations import ExplanationPage, ExplanationQuery, InvalidCursorError
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.explanations.explanations import ExplanationPage, ExplanationQuery, InvalidCursorError
 from security.errors import AdmissionUnavailableError
 from web.circuit_breaker import BreakerState, CircuitBreaker
 from web.entrance import Arrival, Passage

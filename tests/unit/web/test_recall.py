@@ -2,10 +2,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from ml.errors import StoreUnavailableError
-from ml.stores.decisions import DecisionRecord, Reply
-from ml.stores.decisions_memory import MemoryDecisionStore
-from ml.stores.placements import Placement
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.decisions.decisions import DecisionRecord, Reply
+from ml.stores.decisions.decisions_memory import MemoryDecisionStore
+from ml.stores.placements.placements import Placement
 from security.admission import Admission, AdmissionOutcome
 from tests.contracts.decision_store import new_decision
 from web.circuit_breaker import BreakerState, CircuitBreaker

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 import orjson
 import pytest
 
-from ml.errors import StoreUnavailableError
-from ml.rendezvous import choose
-from ml.scoring_batch import ScoringRequest
-from ml.transaction import Transaction
+from ml.domain.errors import StoreUnavailableError
+from ml.domain.scoring_batch import ScoringRequest
+from ml.domain.transaction import Transaction
+from ml.stores.placements.rendezvous import choose
 from web.circuit_breaker import CircuitBreaker
 from web.dispatch import Dispatcher
 from web.errors import BreakerOpenError, QueueUnavailableError, ShuttingDownError

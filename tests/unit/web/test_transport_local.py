@@ -7,14 +7,14 @@ import orjson
 import pytest
 from redis import Redis
 
-from ml.errors import StoreUnavailableError
+from ml.domain.errors import StoreUnavailableError
+from ml.domain.scoring_batch import ScoringRequest
+from ml.domain.transaction import Transaction
 from ml.features.kernel import FeatureMatrix
-from ml.scoring import BatchReport, ModelSlot, ScoringPipeline
-from ml.scoring_batch import ScoringRequest
-from ml.stores.decisions_memory import MemoryDecisionStore
-from ml.stores.decisions_unrecorded_redis import RedisUnrecordedDecisions
-from ml.stores.features_memory import MemoryFeatureStore
-from ml.transaction import Transaction
+from ml.serving.pipeline import BatchReport, ModelSlot, ScoringPipeline
+from ml.stores.decisions.decisions_memory import MemoryDecisionStore
+from ml.stores.decisions.decisions_unrecorded_redis import RedisUnrecordedDecisions
+from ml.stores.features.features_memory import MemoryFeatureStore
 from tests.unit.ml.fixed_model import FixedModel
 from web.circuit_breaker import CircuitBreaker
 from web.dispatch import Dispatcher

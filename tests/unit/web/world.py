@@ -12,17 +12,17 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ml.decision import Breakdown, Decision, Reason, Thresholds
-from ml.errors import StoreUnavailableError
-from ml.label import Label
-from ml.model_administration import ModelAdministration
-from ml.registry import ModelRegistry
-from ml.scoring_batch import ScoringRequest
-from ml.stores.accepted_version_memory import MemoryAcceptedVersion
-from ml.stores.decisions import NewDecision, Reply
-from ml.stores.decisions_memory import MemoryDecisionStore
-from ml.stores.explanations_memory import MemoryExplanationStore
-from ml.stores.outbox import Lag
+from ml.domain.decision import Breakdown, Decision, Reason, Thresholds
+from ml.domain.errors import StoreUnavailableError
+from ml.domain.label import Label
+from ml.domain.scoring_batch import ScoringRequest
+from ml.registry.administration import ModelAdministration
+from ml.registry.registry import ModelRegistry
+from ml.stores.accepted_version.accepted_version_memory import MemoryAcceptedVersion
+from ml.stores.decisions.decisions import NewDecision, Reply
+from ml.stores.decisions.decisions_memory import MemoryDecisionStore
+from ml.stores.explanations.explanations_memory import MemoryExplanationStore
+from ml.stores.outbox.outbox import Lag
 from security.admission import AdmissionPolicy
 from security.admission_memory import MemoryAdmissionControl
 from security.artifact_keys import ArtifactSigner

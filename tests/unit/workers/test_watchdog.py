@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.errors import StoreUnavailableError
+from ml.domain.errors import StoreUnavailableError
 from workers.watchdog import Watchdog
 
 PATIENCE = 10.0

@@ -7,11 +7,11 @@ import pytest
 import redis
 from numpy.typing import NDArray
 
-from ml.datasets import load_transactions
+from ml.data.datasets import load_transactions
+from ml.data.table import NEVER, TransactionTable
 from ml.features.offline import compute_features
-from ml.stores.features_redis import RedisFeatureStore
-from ml.stores.server_redis import ServerCommands
-from ml.table import NEVER, TransactionTable
+from ml.stores.features.features_redis import RedisFeatureStore
+from ml.stores.redis.server_redis import ServerCommands
 
 ROOT = Path(__file__).parents[4]
 

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner, Result
 
-from ml.registry import ModelRegistry
-from ml.release import release
-from ml.trained_model import TrainedModel
+from ml.registry.registry import ModelRegistry
+from ml.registry.release import release
+from ml.training.trained_model import TrainedModel
 from ops.commands.models import command
 from ops.development_keys import make_development_keys
 from security.artifact_keys import ArtifactSigner

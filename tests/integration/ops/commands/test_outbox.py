@@ -9,10 +9,10 @@ import pytest
 import redis
 from pymongo.database import Database
 
-from ml.stores.decisions import NewDecision, Reply
-from ml.stores.decisions_redis import RedisDecisionStore
-from ml.stores.keys_redis import OUTBOX, SINKS, answered_key, decision_key
-from ml.stores.outbox_redis import RedisOutbox
+from ml.stores.decisions.decisions import NewDecision, Reply
+from ml.stores.decisions.decisions_redis import RedisDecisionStore
+from ml.stores.outbox.outbox_redis import RedisOutbox
+from ml.stores.redis.keys_redis import OUTBOX, SINKS, answered_key, decision_key
 
 
 class TestOutboxCommand:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ml.data.table import NEVER
 from ml.features.entries import (
     CUSTOMER_ENTRY,
     LABEL_FRAUD,
@@ -16,7 +17,6 @@ from ml.features.entries import (
     short_hash,
     transaction_key,
 )
-from ml.table import NEVER
 from tests.contracts.feature_store import payment
 
 

@@ -8,11 +8,11 @@ from statistics import fmean, median, pstdev
 import numpy as np
 import pytest
 
+from ml.data.simulator import Patterns, simulate
+from ml.data.table import TransactionTable
 from ml.features import definition as d
 from ml.features.offline import compute_features
 from ml.features.schema import FEATURE_NAMES, SEQUENCE_CHANNELS, SEQUENCE_LENGTH
-from ml.simulator import Patterns, simulate
-from ml.table import TransactionTable
 
 DAY = d.DAY_SECONDS
 

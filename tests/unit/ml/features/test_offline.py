@@ -7,16 +7,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ml.data.simulator import simulate
+from ml.data.table import NEVER, TransactionTable
+from ml.domain.transaction import Transaction
 from ml.features import definition
 from ml.features.history import SHAPES, Shapes
 from ml.features.kernel import FeatureMatrix
 from ml.features.offline import compute_features
 from ml.features.schema import FEATURE_NAMES
-from ml.simulator import simulate
-from ml.stores.features import AppliedLabel
-from ml.stores.features_memory import MemoryFeatureStore
-from ml.table import NEVER, TransactionTable
-from ml.transaction import Transaction
+from ml.stores.features.features import AppliedLabel
+from ml.stores.features.features_memory import MemoryFeatureStore
 from tests.contracts.feature_operations import DAY, RATIO, SMALL, START
 
 WHOLE_NUMBERS = [

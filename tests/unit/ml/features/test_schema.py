@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 
+from ml.data.table import Column, TransactionTable
 from ml.features import definition
 from ml.features.offline import compute_features
 from ml.features.schema import (
@@ -14,7 +15,6 @@ from ml.features.schema import (
     SEQUENCE_LENGTH,
     schema_hash,
 )
-from ml.table import Column, TransactionTable
 
 FAMILIES = ["amount_time", "customer_velocity", "customer_norm", "terminal_velocity", "terminal_risk", "novelty"]
 

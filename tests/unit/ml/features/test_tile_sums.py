@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ml.features.definition import DAY_SECONDS, HOUR_SECONDS, SPARE_TILES
+from ml.domain.durations import DAY_SECONDS, HOUR_SECONDS
+from ml.features.definition import SPARE_TILES
 from ml.features.entries import LABEL_SHIFT, TERMINAL_ENTRY
 from ml.features.history import History
 from ml.features.tile_sums import TileSums, label_borders, payment_borders, sums_of_payments, sums_of_tiles

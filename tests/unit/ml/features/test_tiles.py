@@ -1,6 +1,6 @@
 import pytest
 
-from ml.features.definition import DAY_SECONDS, HOUR_SECONDS
+from ml.domain.durations import DAY_SECONDS, HOUR_SECONDS
 from ml.features.entries import LABEL_FRAUD, LABEL_LEGITIMATE, LABEL_ORDINARY_FRAUD
 from ml.features.tiles import LABEL_TILE_BYTES, MAX_NUMBER, TILE_BYTES, Payment, add_label, add_payment
 

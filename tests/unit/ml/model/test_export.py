@@ -11,9 +11,9 @@ from ml.model.export import Components, export_components, export_model
 from ml.model.fusion import COMPONENTS, Fusion, fit_fusion
 from ml.model.gradient_boosting import BoostingSettings, fit_gradient_boosting
 from ml.model.isolation_forest import fit_isolation_forest
+from ml.model.rarity import RARITY_LEVELS, Rarity
 from ml.model.sequence import fit_sequence_model
 from ml.model.unusualness import fit_unusualness
-from ml.rarity import RARITY_LEVELS, Rarity
 
 TOLERANCE = 1e-5  # what the native models and the graph may differ by, in any probability
 

@@ -15,7 +15,7 @@ from ml.model.fusion import (
     novelty_surplus,
 )
 from ml.model.graph import GraphBuilder
-from ml.terms import TERMS
+from ml.model.terms import TERMS
 
 
 def sample(rows: int = 20_000) -> tuple[NDArray[np.float64], NDArray[np.int8]]:

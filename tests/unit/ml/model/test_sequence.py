@@ -3,9 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.evaluation import roc_auc
 from ml.model.graph import GraphBuilder
 from ml.model.sequence import SequenceModel, fit_sequence_model
+from ml.training.evaluation import roc_auc
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pymongo.errors import BulkWriteError
 
-from ml.errors import StoreUnavailableError
+from ml.domain.errors import StoreUnavailableError
 from ml.stores.failures_mongo import raise_unless_documents_fault
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ml.registry import ModelRegistry
-from ml.release import release
-from ml.trained_model import TrainedModel
+from ml.registry.registry import ModelRegistry
+from ml.registry.release import release
+from ml.training.trained_model import TrainedModel
 from ops.commands.models import command
 from ops.development_keys import make_development_keys
 from security.artifact_keys import ArtifactSigner
@@ -60,7 +60,7 @@ class TestModels:
     ) -> None:
         self.files["report.html"] = b"<!doctype html>"
         version = self.release()
-        monkeypatch.setattr("ml.release.schema_hash", lambda: "0" * 64)
+        monkeypatch.setattr("ml.registry.release.schema_hash", lambda: "0" * 64)
         refused = self.run("promote", version)
         assert refused.exit_code == 1
         assert "expects feature schema" in str(refused.exception)

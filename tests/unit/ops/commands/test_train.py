@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ml.datasets import load_transactions, write_transactions
-from ml.registry import ModelRegistry
-from ml.simulator import simulate
-from ml.table import FRAUD, LEGITIMATE, UNKNOWN
+from ml.data.datasets import load_transactions, write_transactions
+from ml.data.simulator import simulate
+from ml.data.table import FRAUD, LEGITIMATE, UNKNOWN
+from ml.registry.registry import ModelRegistry
 from ops.commands.train import command
 from ops.development_keys import make_development_keys
 from ops.failures import sentence

@@ -3,10 +3,10 @@ from collections import Counter
 import orjson
 import pytest
 
-from ml.errors import DataError
-from ml.simulator import simulate
-from ml.table import FRAUD, TransactionTable
-from ml.transaction import Transaction
+from ml.data.simulator import simulate
+from ml.data.table import FRAUD, TransactionTable
+from ml.domain.errors import DataError
+from ml.domain.transaction import Transaction
 from ops.demo.live import MALFORMED, REPLAYED_ORIGINAL, UNSIGNED, VALID, build_traffic
 
 

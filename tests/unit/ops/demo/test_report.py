@@ -4,7 +4,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ml.simulator import simulate
+from ml.data.simulator import simulate
 from ops.client import Answer
 from ops.demo.arrivals import Arrivals
 from ops.demo.live import REPLAYED_ORIGINAL, VALID, LiveTraffic, build_traffic

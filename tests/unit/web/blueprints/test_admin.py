@@ -2,10 +2,10 @@ import pytest
 from prometheus_client import REGISTRY
 from werkzeug.test import TestResponse
 
-from ml.artifacts import package
-from ml.artifacts.manifest import MANIFEST_NAME, REQUIRED_FILES
 from ml.features.schema import schema_hash
-from ml.stores.outbox import Lag
+from ml.registry.artifacts import package
+from ml.registry.artifacts.manifest import MANIFEST_NAME, REQUIRED_FILES
+from ml.stores.outbox.outbox import Lag
 from security.roles import Role
 from tasks.queues import QueueState, ShardState
 from tests.unit.web.world import ARTIFACT_SIGNER, World

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ml.full_explanation import full_explanation
+from ml.explanation.full_explanation import full_explanation
 from tests.unit.web.world import World
 from web import examples
 from web.schemas import ExplanationAnswer, ExplanationPageAnswer

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ml.errors import StoreUnavailableError
+from ml.domain.errors import StoreUnavailableError
 from tests.unit.web.world import World
 from web.schemas import LabelAnswer
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from prometheus_client import REGISTRY
 
-from ml.errors import StoreUnavailableError
+from ml.domain.errors import StoreUnavailableError
 from security.roles import Role
 from tests.unit.web.world import World
 from web.circuit_breaker import BreakerState, CircuitBreaker

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.features.definition import DAY_SECONDS
+from ml.data.table import NEVER, TransactionTable
+from ml.domain.durations import DAY_SECONDS
 from ml.features.offline import compute_features
-from ml.runtime import ScoringModel
-from ml.table import NEVER, TransactionTable
-from ml.trained_model import TrainedModel
+from ml.serving.runtime import ScoringModel
+from ml.training.trained_model import TrainedModel
 from ops.bench.quality import protocol
 from ops.bench.quality.protocol import Fold
 from ops.bench.quality.served import replay

@@ -1,8 +1,8 @@
 import pytest
 import redis
 
-from ml.stores.decisions import Reply
-from ml.stores.decisions_redis import RedisDecisionStore
+from ml.stores.decisions.decisions import Reply
+from ml.stores.decisions.decisions_redis import RedisDecisionStore
 from ops.bench.scale.server import ServerCounters, decision_record_bytes
 from ops.errors import OpsError
 from tests.contracts.decision_store import new_decision

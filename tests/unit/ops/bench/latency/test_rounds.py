@@ -4,7 +4,7 @@ import numpy as np
 import orjson
 import pytest
 
-from ml.transaction import Transaction
+from ml.domain.transaction import Transaction
 from ops.bench.latency import rounds
 from ops.bench.latency.contenders import (
     CELERY_DEFAULT,

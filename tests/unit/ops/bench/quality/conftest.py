@@ -2,8 +2,8 @@
 
 import pytest
 
-from ml.table import TransactionTable
-from ml.training import TrainingSettings
+from ml.data.table import TransactionTable
+from ml.training.train import TrainingSettings
 from ops.bench.quality.folds import last_folds
 from ops.bench.quality.hybrid import Hybrid, Outputs, fit_hybrid
 from ops.bench.quality.protocol import Fold

@@ -2,11 +2,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from ml.data.table import TransactionTable
 from ml.features.schema import FEATURE_NAMES, SEQUENCE_CHANNELS
 from ml.model.fusion import COMPONENTS
-from ml.table import TransactionTable
-from ml.training import TrainingSettings
-from ml.training_rows import TrainingRows
+from ml.training.rows import TrainingRows
+from ml.training.train import TrainingSettings
 from ops.bench.quality import ablation
 from ops.bench.quality.ablation import ALONE, FAMILIES, FAMILY_CHANNELS, WITHOUT_COMPONENT
 from ops.bench.quality.hybrid import Hybrid, Outputs, fit_hybrid

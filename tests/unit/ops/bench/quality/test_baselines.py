@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.evaluation import card_precision
+from ml.training.evaluation import card_precision
 from ops.bench.quality.baselines import TOLERANCE, baseline_rows, fit_baselines, reproductions
 from ops.bench.quality.data import BenchmarkData
 from ops.bench.quality.folds import TEST_FOLDS

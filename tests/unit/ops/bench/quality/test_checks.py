@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from ml.evaluation import CardPrecision, Quality
+from ml.training.evaluation import CardPrecision, Quality
 from ops.bench.quality.checks import agrees, is_suspicious, served_differences, targets
 from ops.bench.quality.figures import FoldFigures, Row
 

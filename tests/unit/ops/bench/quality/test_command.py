@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from ml.datasets import write_transactions
-from ml.table import TransactionTable
-from ml.training import TrainingSettings
+from ml.data.datasets import write_transactions
+from ml.data.table import TransactionTable
+from ml.training.train import TrainingSettings
 from ops.bench.quality import run as run_module
 from ops.bench.quality.command import command
 from ops.bench.quality.data import BenchmarkData

@@ -2,8 +2,8 @@ from datetime import date
 
 import pytest
 
-from ml.simulator import simulate
-from ml.table import TransactionTable
+from ml.data.simulator import simulate
+from ml.data.table import TransactionTable
 from ops.bench.quality.folds import TEST_FOLDS, VALIDATION_FOLDS, choose_folds, is_covered, last_folds
 from ops.errors import OpsError
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ml.simulator import simulate
-from ml.table import FRAUD, TransactionTable
-from ml.training_window import DAY_SECONDS
+from ml.data.simulator import simulate
+from ml.data.table import FRAUD, TransactionTable
+from ml.domain.durations import DAY_SECONDS
 from ops.bench.quality.handbook_features import handbook_features
 
 

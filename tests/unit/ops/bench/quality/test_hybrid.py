@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ml.data.table import TransactionTable
 from ml.model.fusion import COMPONENTS
-from ml.table import TransactionTable
-from ml.training import TrainingSettings
+from ml.training.train import TrainingSettings
 from ops.bench.quality.hybrid import Hybrid, Outputs, fit_hybrid
 from ops.bench.quality.protocol import Fold
 

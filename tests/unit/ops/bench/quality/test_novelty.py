@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ml.table import FRAUD, TransactionTable
-from ml.training import TrainingSettings
+from ml.data.table import FRAUD, TransactionTable
+from ml.training.train import TrainingSettings
 from ops.bench.quality.hybrid import Outputs
 from ops.bench.quality.novelty import patterns, recall_in_alerts, search_hidden
 from ops.bench.quality.protocol import Fold

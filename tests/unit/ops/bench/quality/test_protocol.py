@@ -3,8 +3,8 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from ml.table import NEVER, UNKNOWN, Column, TransactionTable
-from ml.training_window import DAY_SECONDS
+from ml.data.table import NEVER, UNKNOWN, Column, TransactionTable
+from ml.domain.durations import DAY_SECONDS
 from ops.bench.quality import protocol
 from ops.bench.quality.protocol import Fold, counted_rows, days_of_week
 

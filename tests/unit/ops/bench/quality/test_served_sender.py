@@ -4,7 +4,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ml.transaction import Transaction
+from ml.domain.transaction import Transaction
 from ops.bench.quality import served_sender
 from ops.bench.quality.served_platform import ReplayError
 from ops.bench.quality.served_sender import BATCH_PATH, SCORE_PATH, Sender

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ml.table import FRAUD, NEVER, Column, TransactionTable
+from ml.data.table import FRAUD, NEVER, Column, TransactionTable
 from ops.bench.quality.served_slices import SLICE_SECONDS, cut
 
 DAY = 86_400

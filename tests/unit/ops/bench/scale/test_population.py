@@ -1,7 +1,7 @@
 import pytest
 
-from ml.stores.features_memory import MemoryFeatureStore
-from ml.transaction import Transaction
+from ml.domain.transaction import Transaction
+from ml.stores.features.features_memory import MemoryFeatureStore
 from ops.bench.scale.population import Pool, Population
 from tests.contracts.feature_store import value
 

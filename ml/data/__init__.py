@@ -1,0 +1,4 @@
+"""Tables of transactions: read from files, checked, or simulated.
+
+May touch `ml.domain` only.
+"""

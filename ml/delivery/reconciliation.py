@@ -1,0 +1,93 @@
+"""Reconciliation: what was answered, compared with what was stored and published."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from ml.stores.decisions.decisions import DecisionReader, DecisionRecord
+from ml.stores.outbox.awaiting import AwaitingIndex
+
+REPAIRED_CORRELATION_ID = "reconciliation"
+"""Stands where a repaired event's own correlation id is no longer known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationReport:
+    """What one run found for one sink.
+
+    Attributes:
+        sink: `explain` or `publish`.
+        overdue: answered longer ago than the grace and not acknowledged.
+        held: still in the stream or the dead letters: their drain is late, or they were given up.
+        settled: the sink has them, only the acknowledgement was missing.
+        repaired: put back into the stream from the decision record.
+        lost: neither in the stream nor recorded any more; nothing can be repaired.
+        shard: whose outbox it was; None where scoring is not sharded.
+    """
+
+    sink: str
+    overdue: int
+    held: int
+    settled: int
+    repaired: int
+    lost: int
+    shard: str | None = None
+
+
+def reconcile(
+    sink: str,
+    index: AwaitingIndex,
+    decisions: DecisionReader,
+    *,
+    present: Callable[[Sequence[str]], set[str]],
+    before_ms: int,
+    count: int = 10_000,
+    shard: str | None = None,
+) -> ReconciliationReport:
+    """Compares and repairs for one sink.
+
+    Args:
+        sink: its name.
+        index: what it has not acknowledged.
+        decisions: the records that repairs are made from.
+        present: returns those of the ids that the sink holds; a sink that cannot be asked returns none of them
+            and gets the event once more.
+        before_ms: only what was answered before this moment, epoch milliseconds, is looked at.
+        count: most transactions per run.
+        shard: whose outbox it is, for the report.
+    """
+    overdue = index.overdue(before_ms=before_ms, count=count)
+    held = index.held(overdue) if overdue else set()
+    missing = [item.transaction_id for item in overdue if item.transaction_id not in held]
+    stored = present(missing) if missing else set()
+    index.settle(sorted(stored))
+    owed = [transaction_id for transaction_id in missing if transaction_id not in stored]
+    records = decisions.find_many(owed) if owed else []
+    lost = [transaction_id for transaction_id, record in zip(owed, records, strict=True) if record is None]
+    for transaction_id, record in zip(owed, records, strict=True):
+        if record is not None:
+            index.repair(transaction_id, repaired_event(record))
+    index.settle(lost)
+    return ReconciliationReport(
+        sink=sink,
+        overdue=len(overdue),
+        held=len(held),
+        settled=len(stored),
+        repaired=len(owed) - len(lost),
+        lost=len(lost),
+        shard=shard,
+    )
+
+
+def repaired_event(record: DecisionRecord) -> bytes:
+    """Returns the outbox event that a decision record still allows: without the feature vector."""
+    return orjson.dumps(
+        {
+            "transaction": record.transaction,
+            "decision": record.decision,
+            "fingerprint": record.fingerprint,
+            "correlation_id": REPAIRED_CORRELATION_ID,
+            "model": {"version": record.decision["model_version"], "hash": None},
+        }
+    )

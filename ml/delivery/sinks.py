@@ -1,0 +1,183 @@
+"""What each consumer of a stream does with an entry: store the explanation, publish the events, apply the label."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import orjson
+
+from ml.delivery.drain import Refusal
+from ml.domain.label import Label
+from ml.explanation.full_explanation import stored_explanation
+from ml.features.schema import AMOUNT_RATIO_FEATURE
+from ml.stores.decisions.decisions import DecisionReader, DecisionRecord
+from ml.stores.explanations.explanations import ExplanationStore
+from ml.stores.features.features import AppliedLabel, FeatureStore
+from ml.stores.labels.labels import LabelStore
+from ml.stores.outbox.outbox import OutboxEntry, wire_event
+from ml.stores.publications.publications import Publication, PublicationLog
+from security.errors import MessageRejectedError, SecurityError
+from security.messages import MessageSigner
+
+
+class ExplanationSink:
+    """Stores the full explanation of every decision."""
+
+    def __init__(self, store: ExplanationStore) -> None:
+        self._store = store
+
+    def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
+        """See `Sink.write`."""
+        records, refusals = _decode(entries, explanation_record)
+        refused = self._store.save([record for _, record in records]) if records else {}
+        return refusals + [
+            Refusal(entry, refused[record["transaction_id"]])
+            for entry, record in records
+            if record["transaction_id"] in refused
+        ]
+
+
+class PublicationSink:
+    """Publishes every decision, and the transaction as it was received."""
+
+    def __init__(self, log: PublicationLog, *, topic_scored: str, topic_raw: str) -> None:
+        self._log = log
+        self._topic_scored = topic_scored
+        self._topic_raw = topic_raw
+
+    def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
+        """See `Sink.write`."""
+        pairs, refusals = _decode(entries, self._publications)
+        flat = [publication for _, publications in pairs for publication in publications]
+        refused = self._log.publish(flat) if flat else {}
+        # Two publications an entry, in order: position // 2 is the entry's place.
+        reasons = {position // 2: reason for position, reason in refused.items()}
+        return refusals + [Refusal(pairs[place][0], reason) for place, reason in reasons.items()]
+
+    def _publications(self, event: dict[str, Any]) -> tuple[Publication, Publication]:
+        transaction, decision = event["transaction"], event["decision"]
+        key, correlation_id = transaction["customer_id"], event["correlation_id"]
+        transaction_id = transaction["transaction_id"]
+        scored = {"customer_id": key, "channel": transaction["channel"], **decision, "correlation_id": correlation_id}
+        return (
+            Publication(self._topic_scored, key, orjson.dumps(scored), f"{transaction_id}:scored", correlation_id),
+            Publication(self._topic_raw, key, orjson.dumps(transaction), f"{transaction_id}:raw", correlation_id),
+        )
+
+
+class LabelSink:
+    """Stores labels and applies them to the features of the transactions they confirm.
+
+    Whose features these are is read from the transaction's record; without one, from the label. A label that knows
+    neither is stored for retraining and counted in `unmatched`. How a fraud's amount compares with its customer's
+    norm is read from the vector it was scored with; without one the feature store judges by what it remembers. The
+    features learn the label of record only: a captured one that is sent again after its correction changes nothing.
+    `rejected` counts the deliveries of labels whose signature does not hold, by reason; none of them is ever applied.
+    """
+
+    def __init__(
+        self,
+        *,
+        signer: MessageSigner,
+        labels: LabelStore,
+        features: FeatureStore,
+        decisions: DecisionReader,
+        explanations: ExplanationStore,
+    ) -> None:
+        self._signer = signer
+        self._labels = labels
+        self._features = features
+        self._decisions = decisions
+        self._explanations = explanations
+        self.unmatched = 0
+        self.rejected: Counter[str] = Counter()
+
+    def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
+        """See `Sink.write`."""
+        labels, refusals = _decode(entries, self._verified_label)
+        if labels:
+            applied = self._applied(self._labels.save([label for _, label in labels]))
+            self.unmatched += applied.count(None)
+            self._features.apply_labels([label for label in applied if label is not None])
+        return refusals
+
+    def _verified_label(self, event: dict[str, Any]) -> Label:
+        payload = event["payload"]
+        label = Label.model_validate(orjson.loads(payload)["label"])
+        try:
+            self._signer.verify("labels.apply", label.transaction_id, 0, payload, signature=event.get("signature"))
+        except MessageRejectedError as error:
+            self.rejected[error.reason] += 1
+            raise
+        return label
+
+    def _applied(self, labels: Sequence[Label]) -> list[AppliedLabel | None]:
+        decisions = self._decisions.find_many([label.transaction_id for label in labels])
+        # The explanation outlives the decision's record, and it alone holds the vector.
+        wanted = [
+            label.transaction_id
+            for label, decision in zip(labels, decisions, strict=True)
+            if decision is None or label.is_fraud
+        ]
+        explanations = self._explanations.find_many(wanted) if wanted else {}
+        return [
+            _applied(label, decision, explanations.get(label.transaction_id))
+            for label, decision in zip(labels, decisions, strict=True)
+        ]
+
+
+def _applied(label: Label, decision: DecisionRecord | None, explanation: dict[str, Any] | None) -> AppliedLabel | None:
+    """Returns what the features are told of a label; None if nobody knows whose transaction it was."""
+    places: dict[str, Any] = {"customer_id": label.customer_id, "terminal_id": label.terminal_id}
+    if decision is not None:
+        places = decision.transaction
+    elif explanation is not None:
+        places = explanation["transaction"]
+    if places["customer_id"] is None:
+        return None
+    findings = None if explanation is None else explanation["explanation"]
+    return AppliedLabel(
+        transaction_id=label.transaction_id,
+        customer_id=places["customer_id"],
+        terminal_id=places["terminal_id"],
+        is_fraud=label.is_fraud,
+        known_at=label.known_at,
+        amount_ratio=None if findings is None or not label.is_fraud else findings["vector"].get(AMOUNT_RATIO_FEATURE),
+    )
+
+
+def explanation_record(event: dict[str, Any]) -> dict[str, Any]:
+    """Returns the stored form of an outbox event: the decision, its transaction and everything behind it.
+
+    Raises:
+        KeyError, ValueError: the event is malformed.
+    """
+    transaction, decision = event["transaction"], event["decision"]
+    return {
+        **decision,
+        "customer_id": transaction["customer_id"],
+        "correlation_id": event["correlation_id"],
+        "fingerprint": event["fingerprint"],
+        "transaction": transaction,
+        "model": event["model"],
+        # A repaired event has lost its findings; its decision stands without the explanation.
+        "explanation": stored_explanation(event["findings"], epoch_seconds=int(transaction["timestamp"]))
+        if "findings" in event
+        else None,
+    }
+
+
+_Decoded = TypeVar("_Decoded")
+
+
+def _decode(
+    entries: Sequence[OutboxEntry], decode: Callable[[dict[str, Any]], _Decoded]
+) -> tuple[list[tuple[OutboxEntry, _Decoded]], list[Refusal]]:
+    """Decodes what can be decoded; the rest is refused, so that one bad entry never stops the others."""
+    decoded, refusals = [], []
+    for entry in entries:
+        try:
+            decoded.append((entry, decode(wire_event(entry.body))))
+        except (KeyError, TypeError, ValueError, SecurityError) as error:
+            refusals.append(Refusal(entry, f"{type(error).__name__}: {error}"[:500]))
+    return decoded, refusals

@@ -1,0 +1,6 @@
+"""Units of time, in seconds."""
+
+from typing import Final
+
+HOUR_SECONDS: Final = 3_600
+DAY_SECONDS: Final = 86_400

@@ -1,0 +1,252 @@
+"""The scoring path: features, model, decision, record; one call per batch, whatever its size."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from ml.domain.decision import Breakdown, Decision
+from ml.domain.scoring_batch import ResultStatus, ScoringBatch, ScoringRequest, Settled
+from ml.explanation.findings import Findings, findings
+from ml.explanation.reasons import top_reasons
+from ml.policy.safe_mode_rules import SafeModeRules
+from ml.stores.decisions.decisions import CommitOutcome, CommitReport, DecisionStore, NewDecision, Reply
+from ml.stores.features.features import FeatureStore
+
+if TYPE_CHECKING:
+    # A web process imports the scoring task to address it, and has no onnxruntime.
+    from ml.explanation.scores import ModelScores
+    from ml.serving.runtime import ScoringModel
+
+
+_MADE = frozenset({CommitOutcome.RECORDED, CommitOutcome.UNRECORDED})
+
+
+class ModelSlot:
+    """The place a scoring process keeps its model in; a swap is one assignment, seen by the next batch."""
+
+    def __init__(self, model: "ScoringModel | None" = None) -> None:
+        self.current = model
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What scoring one batch did, for metrics and logs.
+
+    Attributes:
+        decisions: those that this batch made, in its order.
+        channels, correlation_ids: the channel and the request's id of each of these decisions.
+        settled: how many requests ended without being decided, by status.
+        commit: what the commit recorded; None if the batch expired as a whole.
+        queue_ms, features_ms, model_ms: the batch's timings.
+    """
+
+    decisions: tuple[Decision, ...] = ()
+    channels: tuple[str, ...] = ()
+    correlation_ids: tuple[str, ...] = ()
+    settled: Counter[ResultStatus] = field(default_factory=Counter)
+    commit: CommitReport | None = None
+    queue_ms: float = 0.0
+    features_ms: float = 0.0
+    model_ms: float = 0.0
+
+    def outcomes(self) -> Counter[str]:
+        """Returns how many requests ended how; a repeated answer counts as `replayed`, not as `scored`."""
+        counts = Counter({status.value: count for status, count in self.settled.items()})
+        if self.commit is not None:
+            committed = Counter(self.commit.outcomes)
+            counts += Counter(
+                scored=sum(committed[outcome] for outcome in _MADE),
+                replayed=committed[CommitOutcome.REPLAYED],
+                conflict=committed[CommitOutcome.CONFLICT],
+                overloaded=committed[CommitOutcome.OVERLOADED],
+            )
+        return +counts
+
+
+class ScoringPipeline:
+    """Scores batches: one per scoring process.
+
+    Args:
+        features: the online feature store.
+        decisions: where decisions are recorded and answered.
+        slot: holds the model; an empty slot answers `safe_mode`.
+        safe_mode: returns the reason for SAFE MODE, or None when scoring is allowed.
+        rules: decide while SAFE MODE is on; without them nothing is decided then.
+        unrecorded: answers batches that ask for no record; without it they are recorded like all others, so that
+            sender and scoring process must both be in PERF_MODE for a decision to leave no record.
+        now_ms: the clock, epoch milliseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        features: FeatureStore,
+        decisions: DecisionStore,
+        slot: ModelSlot,
+        safe_mode: Callable[[], str | None],
+        rules: SafeModeRules | None = None,
+        unrecorded: DecisionStore | None = None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._features = features
+        self._decisions = decisions
+        self._slot = slot
+        self._safe_mode = safe_mode
+        self._rules = rules
+        self._unrecorded = unrecorded or decisions
+        self._now_ms = now_ms
+
+    def score(self, batch: ScoringBatch) -> BatchReport:
+        """Decides every request of a batch and answers the waiting process.
+
+        A batch whose deadline has passed is dropped without any work: nobody waits for it, and its retry is safe.
+        Retries are answered by the web process; one that overtook its first copy is scored once more here, counts
+        nothing in the features, which recognise the transaction, and gets the answer that was committed first.
+
+        Raises:
+            StoreUnavailableError: Redis cannot be reached; nothing was answered.
+        """
+        now_ms = self._now_ms()
+        queue_ms = float(max(0, now_ms - batch.sent_ms))
+        if now_ms >= batch.deadline_ms:
+            return BatchReport(settled=Counter({ResultStatus.EXPIRED: len(batch.requests)}), queue_ms=queue_ms)
+        model, blocked = self._slot.current, self._safe_mode()
+        if blocked is not None and self._rules is not None:
+            decided = self._decide_by_rules(batch.requests, self._rules)
+        elif model is None or blocked is not None:
+            return self._refuse(batch, blocked or "no model is loaded", queue_ms)
+        else:
+            decided = self._decide(batch.requests, model)
+        entries = [answer.entry for answer in decided.answers]
+        timings = {"queue_ms": queue_ms, "features_ms": decided.features_ms, "model_ms": decided.model_ms}
+        commit = self._store(batch).commit(entries, Reply(batch.reply_to, batch.batch_id, timings))
+        made = [
+            (answer.decision, request)
+            for answer, request, outcome in zip(decided.answers, batch.requests, commit.outcomes, strict=True)
+            if answer.decision is not None and outcome in _MADE
+        ]
+        return BatchReport(
+            decisions=tuple(decision for decision, _ in made),
+            channels=tuple(request.transaction.channel for _, request in made),
+            correlation_ids=tuple(request.correlation_id for _, request in made),
+            settled=Counter(entry.status for entry in entries if isinstance(entry, Settled)),
+            commit=commit,
+            **timings,
+        )
+
+    def probe(self) -> None:
+        """Scores the model's golden transactions, if there is a model; touches no store.
+
+        Raises:
+            ml.registry.artifacts.ArtifactError: the model's answers are not what they were at its training.
+        """
+        if self._slot.current is not None:
+            self._slot.current.check_golden()
+
+    def _store(self, batch: ScoringBatch) -> DecisionStore:
+        return self._decisions if batch.recorded else self._unrecorded
+
+    def _refuse(self, batch: ScoringBatch, reason: str, queue_ms: float) -> BatchReport:
+        refusals = [Settled(ResultStatus.SAFE_MODE, reason) for _ in batch.requests]
+        commit = self._store(batch).commit(refusals, Reply(batch.reply_to, batch.batch_id, {"queue_ms": queue_ms}))
+        return BatchReport(settled=Counter({ResultStatus.SAFE_MODE: len(refusals)}), commit=commit, queue_ms=queue_ms)
+
+    def _decide(self, requests: Sequence[ScoringRequest], model: "ScoringModel") -> "_Decided":
+        started = time.perf_counter()
+        matrix = self._features.observe([request.transaction for request in requests])
+        observed = time.perf_counter()
+        scores = model.predict(matrix.vectors, matrix.sequences)
+        scored_at = _now()
+        rows = zip(requests, findings(matrix, scores), _rounded(scores.score), _breakdowns(scores), strict=True)
+        answers = [
+            _answer(request, model, found, score=score, parts=parts, scored_at=scored_at)
+            for request, found, score, parts in rows
+        ]
+        finished = time.perf_counter()
+        return _Decided(
+            tuple(answers),
+            features_ms=round((observed - started) * 1000, 3),
+            model_ms=round((finished - observed) * 1000, 3),
+        )
+
+    def _decide_by_rules(self, requests: Sequence[ScoringRequest], rules: SafeModeRules) -> "_Decided":
+        started = time.perf_counter()
+        # The rules do not look at it, but the histories must know these transactions when the model is back.
+        self._features.observe([request.transaction for request in requests])
+        observed = time.perf_counter()
+        scored_at = _now()
+        answers = tuple(_Answer(*rules.entry(request, scored_at=scored_at)) for request in requests)
+        return _Decided(answers, features_ms=round((observed - started) * 1000, 3), model_ms=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What one request gets: an entry to commit and, unless scoring it failed, the decision in it."""
+
+    entry: NewDecision | Settled
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    answers: tuple[_Answer, ...]
+    features_ms: float
+    model_ms: float
+
+
+def _answer(
+    request: ScoringRequest, model: "ScoringModel", found: Findings, *, score: float, parts: Breakdown, scored_at: str
+) -> _Answer:
+    if not 0.0 <= score <= 1.0:  # NaN included: what is no probability is never turned into a decision
+        return _Answer(Settled(ResultStatus.FAILED, "the model's score is no probability"))
+    decision = Decision(
+        transaction_id=request.transaction.transaction_id,
+        decision=model.thresholds.decide(score),
+        score=score,
+        threshold=model.thresholds,
+        breakdown=parts,
+        reasons=top_reasons(found, parts, epoch_seconds=request.transaction.epoch_seconds),
+        model_version=model.version,
+        scored_at=scored_at,
+    )
+    facts = {"findings": found.wire(), "model": {"version": model.version, "hash": model.manifest_hash}}
+    return _Answer(_record(request, decision, facts), decision)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _breakdowns(scores: "ModelScores") -> Iterator[Breakdown]:
+    columns = (scores.tabular, scores.anomaly, scores.autoencoder, scores.sequence)
+    return (Breakdown(*row) for row in zip(*map(_rounded, columns), strict=True))
+
+
+def _rounded(probabilities: NDArray[np.float32]) -> list[float]:
+    """Returns what a record keeps of probabilities: float32 knows no more digits."""
+    return [round(value, 9) for value in probabilities.tolist()]
+
+
+def _record(request: ScoringRequest, decision: Decision, facts: Mapping[str, Any]) -> NewDecision:
+    transaction, answer = orjson.dumps(request.transaction.wire()), orjson.dumps(decision)
+    event = {
+        "transaction": orjson.Fragment(transaction),
+        "decision": orjson.Fragment(answer),
+        "fingerprint": request.fingerprint,
+        "correlation_id": request.correlation_id,
+        **facts,
+    }
+    return NewDecision(
+        transaction_id=decision.transaction_id,
+        fingerprint=request.fingerprint,
+        decision=answer,
+        transaction=transaction,
+        event=orjson.dumps(event, option=orjson.OPT_SERIALIZE_NUMPY),
+    )

@@ -1,0 +1,51 @@
+"""Decision records that are answered only once they are on Redis's disk: DURABILITY=aof-fsync."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import redis
+
+from ml.domain.scoring_batch import Settled
+from ml.stores.decisions.decisions import CommitReport, DecisionRecord, DecisionStore, NewDecision, Reply
+from ml.stores.decisions.replies_redis import push_reply
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+from ml.stores.redis.fsync_redis import RedisFsync
+
+
+class RedisFsyncedDecisions:
+    """Records a batch, waits for the disk, and only then answers.
+
+    On a server that replies to nobody before it has written to its disk, that is one script and the question whether it
+    is such a server; on any other it takes two more round trips and the wait. A batch that is not known to be on disk
+    is not answered: its records may be there, and a retry gets them.
+
+    Args:
+        decisions: the records.
+        client: of the same server.
+        fsync: waits for its disk.
+    """
+
+    def __init__(self, decisions: DecisionStore, client: "redis.Redis", fsync: RedisFsync) -> None:
+        self._decisions = decisions
+        self._client = client
+        self._fsync = fsync
+
+    def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
+        """See `DecisionStore.commit`."""
+        if self._fsync.is_at_once():
+            return self._decisions.commit(entries, reply)
+        report = self._decisions.commit(entries, replace(reply, address=None))
+        self._fsync.wait()
+        if reply.address is None or report.reply is None:
+            return report
+        with redis_failures_as_unavailable():
+            push_reply(self._client, reply.address, report.reply)
+        return replace(report, reply=None)
+
+    def find(self, transaction_id: str) -> DecisionRecord | None:
+        """See `DecisionStore.find`."""
+        return self._decisions.find(transaction_id)
+
+    def find_many(self, transaction_ids: Sequence[str]) -> list[DecisionRecord | None]:
+        """See `DecisionStore.find_many`."""
+        return self._decisions.find_many(transaction_ids)

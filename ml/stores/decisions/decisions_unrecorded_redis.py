@@ -1,0 +1,51 @@
+"""Decisions that are answered and kept nowhere: what stands in a decision store's place in PERF_MODE.
+
+Keys: see `ml.stores.redis.keys_redis`.
+"""
+
+from collections.abc import Sequence
+
+import orjson
+import redis
+
+from ml.domain.scoring_batch import ResultStatus, Settled
+from ml.stores.decisions.decisions import CommitOutcome, CommitReport, DecisionRecord, NewDecision, Reply
+from ml.stores.decisions.replies_redis import push_reply
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+
+
+class RedisUnrecordedDecisions:
+    """Answers every batch anew and records nothing: no retry is recognised, nothing is stored or published.
+
+    Only a reply with an address touches Redis, which passes it on.
+    """
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+
+    def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
+        """See `DecisionStore.commit`; no entry is recorded and no doorbell rings."""
+        outcomes = tuple(
+            CommitOutcome.SETTLED if isinstance(entry, Settled) else CommitOutcome.UNRECORDED for entry in entries
+        )
+        results = [_result(entry, reply.timings) for entry in entries]
+        content = orjson.dumps({"batch_id": reply.batch_id, "results": results})
+        if reply.address is None:
+            return CommitReport(outcomes, rings=(), reply=content)
+        with redis_failures_as_unavailable():
+            push_reply(self._client, reply.address, content)
+        return CommitReport(outcomes, rings=())
+
+    def find(self, transaction_id: str) -> DecisionRecord | None:  # noqa: ARG002 - the protocol's signature
+        """See `DecisionStore.find`; there is never one."""
+        return None
+
+    def find_many(self, transaction_ids: Sequence[str]) -> list[DecisionRecord | None]:
+        """See `DecisionStore.find_many`; there is never one."""
+        return [None] * len(transaction_ids)
+
+
+def _result(entry: NewDecision | Settled, timings: dict[str, float]) -> object:
+    if isinstance(entry, Settled):
+        return orjson.Fragment(entry.json())
+    return {"status": ResultStatus.SCORED, "decision": orjson.Fragment(entry.decision), "timings": timings}

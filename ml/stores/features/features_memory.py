@@ -1,0 +1,75 @@
+"""Feature state in this process's memory, for tests and for replays without a server."""
+
+from collections.abc import Iterable, Sequence
+
+from ml.domain.transaction import Transaction
+from ml.features.entries import encode, label_code, transaction_key
+from ml.features.history import SHAPES, EntityKind, Shapes, relabel, remember
+from ml.features.kernel import FeatureMatrix
+from ml.features.online import amount_ratio, compute_online
+from ml.stores.features.features import AppliedLabel, EntityState
+
+
+class MemoryFeatureStore:
+    """Keeps each entity's history in a dictionary, for ever; not for use by several threads."""
+
+    def __init__(self, shapes: Shapes = SHAPES) -> None:
+        self._shapes = shapes
+        self._histories: dict[tuple[EntityKind, str], bytes] = {}
+
+    def observe(self, transactions: Sequence[Transaction]) -> FeatureMatrix:
+        """See `FeatureStore.observe`."""
+        entries, customers, terminals = [], [], []
+        for transaction in transactions:
+            customer_entry, terminal_entry = encode(transaction)
+            entries.append(customer_entry)
+            customers.append(self._remember("customer", transaction.customer_id, customer_entry))
+            terminals.append(self._remember("terminal", transaction.terminal_id, terminal_entry))
+        return compute_online(entries, customers, terminals, self._shapes)
+
+    def apply_labels(self, labels: Sequence[AppliedLabel]) -> int:
+        """See `FeatureStore.apply_labels`."""
+        found = 0
+        for label in labels:
+            code = self._label_code(label)
+            in_customer = self._relabel("customer", label.customer_id, label, code)
+            in_terminal = self._relabel("terminal", label.terminal_id, label, code)
+            found += in_customer or in_terminal
+        return found
+
+    def load(self, states: Iterable[EntityState]) -> int:
+        """See `FeatureStore.load`."""
+        number = 0
+        for state in states:
+            self._histories[state.kind, state.entity_id] = state.history
+            number += 1
+        return number
+
+    def state(self, kind: EntityKind, entity_id: str) -> bytes:
+        """Returns an entity's packed history, empty if there is none."""
+        return self._histories.get((kind, entity_id), b"")
+
+    def _remember(self, kind: EntityKind, entity_id: str, entry: bytes) -> bytes:
+        """Returns the history before the entry and keeps the one with it."""
+        before = self.state(kind, entity_id)
+        self._histories[kind, entity_id] = remember(before, entry, self._shapes.of(kind))
+        return before
+
+    def _label_code(self, label: AppliedLabel) -> int:
+        ratio = label.amount_ratio
+        if label.is_fraud and ratio is None:
+            history = self.state("customer", label.customer_id)
+            ratio = amount_ratio(history, transaction_key(label.transaction_id), self._shapes.customer)
+        return label_code(is_fraud=label.is_fraud, amount_ratio=ratio)
+
+    def _relabel(self, kind: EntityKind, entity_id: str, label: AppliedLabel, code: int) -> bool:
+        changed = relabel(
+            self.state(kind, entity_id),
+            transaction_key(label.transaction_id),
+            self._shapes.of(kind),
+            label=code,
+            known_at=label.known_at,
+        )
+        if changed is not None:
+            self._histories[kind, entity_id] = changed
+        return changed is not None

@@ -1,0 +1,112 @@
+"""Feature state in Redis: one string per entity, changed by one script per entity.
+
+| key | type | TTL | holds |
+| --- | --- | --- | --- |
+| `shrike:customer:{<customer_id>}` | string | 60 days after the last transaction | the customer's history |
+| `shrike:terminal:{<terminal_id>}` | string | 60 days after the last transaction | the terminal's history |
+
+A key, its string and Redis's own overhead stay within 4 KB. The braces put each entity on one node of a cluster. A
+batch is one pipeline of scripts, one per entity and transaction: one round trip per server. The scripts recognise a
+transaction they have seen, so that any part of a pipeline may be sent again.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from ml.domain.transaction import Transaction
+from ml.features.definition import DAY_TILES, HOUR_TILES, LABEL_KEYS
+from ml.features.entries import encode, label_code, transaction_key
+from ml.features.history import SHAPES, EntityKind, Shapes
+from ml.features.kernel import FeatureMatrix
+from ml.features.online import amount_ratio, compute_online
+from ml.stores.features.features import ENTITY_TTL_SECONDS, AppliedLabel, EntityState
+from ml.stores.redis.commands import Command, CommandRunner
+from ml.stores.redis.scripts_redis import LuaScript, script_source
+
+_LOAD_ROWS = 1000
+
+
+def _script(name: str) -> LuaScript:
+    return LuaScript.from_source(script_source("features", "tiles") + script_source("features", name))
+
+
+_OBSERVE = _script("observe")
+_LABEL = _script("label")
+_SCRIPTS = (_OBSERVE, _LABEL)
+
+
+def entity_key(kind: EntityKind, entity_id: str) -> str:
+    """Returns the key of an entity's history."""
+    return f"shrike:{kind}:{{{entity_id}}}"
+
+
+class RedisFeatureStore:
+    """Keeps the histories in Redis: on one server or on a cluster, as the command runner has it.
+
+    Fails closed: without the state nothing is scored.
+    """
+
+    def __init__(self, runner: CommandRunner, shapes: Shapes = SHAPES) -> None:
+        self._runner = runner
+        self._shapes = shapes
+
+    def observe(self, transactions: Sequence[Transaction]) -> FeatureMatrix:
+        """See `FeatureStore.observe`."""
+        entries: list[bytes] = []
+        commands: list[Command] = []
+        for transaction in transactions:
+            customer_entry, terminal_entry = encode(transaction)
+            entries.append(customer_entry)
+            commands += (
+                self._observation("customer", transaction.customer_id, customer_entry),
+                self._observation("terminal", transaction.terminal_id, terminal_entry),
+            )
+        histories = self._runner.run(commands, scripts=_SCRIPTS)
+        return compute_online(entries, histories[0::2], histories[1::2], self._shapes)
+
+    def apply_labels(self, labels: Sequence[AppliedLabel]) -> int:
+        """See `FeatureStore.apply_labels`."""
+        commands: list[Command] = []
+        ratios = self._amount_ratios(labels)
+        for place, label in enumerate(labels):
+            code = label_code(is_fraud=label.is_fraud, amount_ratio=ratios.get(place, label.amount_ratio))
+            commands += (
+                self._labelling("customer", label.customer_id, label, code),
+                self._labelling("terminal", label.terminal_id, label, code),
+            )
+        found = self._runner.run(commands, scripts=_SCRIPTS)
+        return sum(1 for pair in zip(found[0::2], found[1::2], strict=True) if any(pair))
+
+    def load(self, states: Iterable[EntityState]) -> int:
+        """See `FeatureStore.load`."""
+        number = 0
+        remaining = iter(states)
+        while part := list(islice(remaining, _LOAD_ROWS)):
+            self._runner.run(
+                [("SET", entity_key(s.kind, s.entity_id), s.history, "EX", ENTITY_TTL_SECONDS) for s in part]
+            )
+            number += len(part)
+        return number
+
+    def _observation(self, kind: EntityKind, entity_id: str, entry: bytes) -> Command:
+        shape = self._shapes.of(kind)
+        limits = (shape.newest, shape.capacity, HOUR_TILES, DAY_TILES)
+        return ("EVALSHA", _OBSERVE.sha, 1, entity_key(kind, entity_id), entry, *limits, ENTITY_TTL_SECONDS)
+
+    def _labelling(self, kind: EntityKind, entity_id: str, label: AppliedLabel, code: int) -> Command:
+        shape = self._shapes.of(kind)
+        key = transaction_key(label.transaction_id)
+        limits = (shape.newest, HOUR_TILES, DAY_TILES, LABEL_KEYS)
+        sizes = (shape.entry_bytes, *limits)
+        return ("EVALSHA", _LABEL.sha, 1, entity_key(kind, entity_id), key, code, label.known_at, *sizes)
+
+    def _amount_ratios(self, labels: Sequence[AppliedLabel]) -> dict[int, float | None]:
+        """Returns, by place, what the customers' histories tell of the frauds that came without their ratio."""
+        places = [place for place, label in enumerate(labels) if label.is_fraud and label.amount_ratio is None]
+        if not places:
+            return {}
+        histories = self._runner.run([("GET", entity_key("customer", labels[place].customer_id)) for place in places])
+        return {
+            place: amount_ratio(history or b"", transaction_key(labels[place].transaction_id), self._shapes.customer)
+            for place, history in zip(places, histories, strict=True)
+        }

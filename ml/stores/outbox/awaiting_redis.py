@@ -1,0 +1,93 @@
+"""Answered transactions that a sink has not acknowledged, in Redis. Keys: see `ml.stores.redis.keys_redis`."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+
+from ml.stores.outbox.awaiting import Awaiting
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+from ml.stores.redis.keys_redis import OUTBOX, awaiting_key, dead_letter_key
+
+_CLOCK_SLACK_MS = 1_000
+_DEAD_LETTERS_LOOKED_AT = 10_000
+_PAGE_ENTRIES = 200
+"""About a megabyte: a few milliseconds of Redis."""
+
+
+class RedisAwaitingIndex:
+    """One sink's sorted set, compared with the stream and its dead letters."""
+
+    def __init__(self, client: "redis.Redis", sink: str) -> None:
+        self._client: Any = client  # redis-py types each reply as a union over decoding modes
+        self._sink = sink
+
+    def overdue(self, *, before_ms: int, count: int) -> list[Awaiting]:
+        """See `AwaitingIndex.overdue`."""
+        with redis_failures_as_unavailable():
+            found = self._client.zrangebyscore(
+                awaiting_key(self._sink), "-inf", before_ms, start=0, num=count, withscores=True
+            )
+        return [Awaiting(transaction_id.decode(), int(score)) for transaction_id, score in found]
+
+    def held(self, awaiting: Sequence[Awaiting]) -> set[str]:
+        """See `AwaitingIndex.held`.
+
+        After an outage thousands wait, each beside the next: every stretch of the stream is read once and in pages, or
+        Redis would serve nobody else for seconds.
+        """
+        with redis_failures_as_unavailable():
+            letters = self._client.xrange(dead_letter_key(self._sink), count=_DEAD_LETTERS_LOOKED_AT)
+            present = {fields[b"id"].decode() for _, fields in letters}
+            for start_ms, end_ms in stretches([item.since_ms for item in awaiting]):
+                present |= self._between(start_ms, end_ms)
+        return present & {item.transaction_id for item in awaiting}
+
+    def _between(self, start_ms: int, end_ms: int) -> set[str]:
+        found: set[str] = set()
+        start: int | str = start_ms
+        while page := self._client.xrange(OUTBOX, start, end_ms, count=_PAGE_ENTRIES):
+            found.update(fields[b"id"].decode() for _, fields in page)
+            start = f"({page[-1][0].decode()}"
+        return found
+
+    def awaiting(self, transaction_ids: Sequence[str]) -> set[str]:
+        """See `AwaitingIndex.awaiting`."""
+        if not transaction_ids:
+            return set()
+        with redis_failures_as_unavailable():
+            scores = self._client.zmscore(awaiting_key(self._sink), list(transaction_ids))
+        return {name for name, score in zip(transaction_ids, scores, strict=True) if score is not None}
+
+    def settle(self, transaction_ids: Sequence[str]) -> None:
+        """See `AwaitingIndex.settle`."""
+        if transaction_ids:
+            with redis_failures_as_unavailable():
+                self._client.zrem(awaiting_key(self._sink), *transaction_ids)
+
+    def repair(self, transaction_id: str, event: bytes) -> None:
+        """See `AwaitingIndex.repair`."""
+        with redis_failures_as_unavailable(), self._client.pipeline(transaction=True) as pipeline:
+            pipeline.xadd(OUTBOX, {"id": transaction_id, "event": event, "only": self._sink})
+            pipeline.zadd(awaiting_key(self._sink), {transaction_id: time.time_ns() // 1_000_000})
+            pipeline.execute()
+
+
+def stretches(moments_ms: Sequence[int]) -> list[tuple[int, int]]:
+    """Returns the parts of the stream in which entries of these moments lie, in order and without overlaps.
+
+    The set and the stream are written in one script, so an entry's id starts with its time in the set; a repaired one's
+    lies close.
+
+    >>> stretches([10_000, 50_000, 11_500])
+    [(9000, 12500), (49000, 51000)]
+    """
+    found: list[tuple[int, int]] = []
+    for moment in sorted(moments_ms):
+        start, end = moment - _CLOCK_SLACK_MS, moment + _CLOCK_SLACK_MS
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return found

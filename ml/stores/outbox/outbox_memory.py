@@ -1,0 +1,107 @@
+"""A stream with consumer groups in memory, for tests and tools of one process."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ml.stores.outbox.outbox import DeadLetter, Lag, OutboxEntry
+
+
+class MemoryStream:
+    """Entries in order of arrival, shared by the groups that read it."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, OutboxEntry] = {}
+        self.groups: dict[str, MemoryOutbox] = {}
+        self._next_id = 1
+
+    def add(self, transaction_id: str, body: bytes, *, only: str | None = None) -> str:
+        """Appends an entry and returns its id."""
+        entry_id = f"{time.time_ns() // 1_000_000}-{self._next_id}"
+        self._next_id += 1
+        self.entries[entry_id] = OutboxEntry(entry_id, transaction_id, body, deliveries=0, only=only)
+        return entry_id
+
+
+class MemoryOutbox:
+    """One group's view of a MemoryStream, with a single consumer."""
+
+    def __init__(self, stream: MemoryStream, group: str) -> None:
+        self._stream = stream
+        self._group = group
+        self._seen: set[str] = set()
+        self._pending: dict[str, int] = {}
+        self._dead: dict[str, DeadLetter] = {}
+        stream.groups[group] = self
+
+    def read_pending(self, count: int) -> list[OutboxEntry]:
+        """See `Outbox.read_pending`."""
+        return [self._hand_out(entry_id) for entry_id in list(self._pending)[:count]]
+
+    def read_new(self, count: int) -> list[OutboxEntry]:
+        """See `Outbox.read_new`."""
+        unseen = [entry_id for entry_id in self._stream.entries if entry_id not in self._seen][:count]
+        self._seen.update(unseen)
+        self._pending.update(dict.fromkeys(unseen, 0))
+        return [self._hand_out(entry_id) for entry_id in unseen]
+
+    def _hand_out(self, entry_id: str) -> OutboxEntry:
+        self._pending[entry_id] += 1
+        return replace(self._stream.entries[entry_id], deliveries=self._pending[entry_id])
+
+    def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
+        """See `Outbox.acknowledge`."""
+        for entry in entries:
+            self._pending.pop(entry.entry_id, None)
+
+    def release(self, entries: Sequence[OutboxEntry]) -> None:
+        """See `Outbox.release`."""
+        for entry in entries:
+            self._pending[entry.entry_id] = entry.deliveries - 1
+
+    def charge(self, entry: OutboxEntry) -> None:
+        """See `Outbox.charge`."""
+        self._pending[entry.entry_id] = entry.deliveries
+
+    def bury(self, entry: OutboxEntry, reason: str) -> None:
+        """See `Outbox.bury`."""
+        letter_id = f"{len(self._dead) + 1}-0"
+        self._dead[letter_id] = DeadLetter(letter_id, entry.entry_id, entry.transaction_id, entry.body, reason)
+        self.acknowledge([entry])
+
+    def lag(self) -> Lag:
+        """See `Outbox.lag`."""
+        waiting = [
+            entry_id for entry_id in self._stream.entries if entry_id in self._pending or entry_id not in self._seen
+        ]
+        oldest_ms = min((int(entry_id.split("-")[0]) for entry_id in waiting), default=None)
+        age = 0.0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000)
+        return Lag(entries=len(waiting), oldest_seconds=age, dead_letters=len(self._dead))
+
+    def silence(self) -> None:
+        """See `Outbox.silence`; in memory nothing rings."""
+
+    def trim(self) -> int:
+        """See `Outbox.trim`."""
+        done = [
+            entry_id
+            for entry_id in self._stream.entries
+            if all(
+                entry_id in group._seen and entry_id not in group._pending  # noqa: SLF001 - groups of one stream
+                for group in self._stream.groups.values()
+            )
+        ]
+        for entry_id in done:
+            del self._stream.entries[entry_id]
+        return len(done)
+
+    def dead_letters(self, count: int) -> list[DeadLetter]:
+        """See `Outbox.dead_letters`."""
+        return list(self._dead.values())[:count]
+
+    def redrive(self, letters: Sequence[DeadLetter]) -> int:
+        """See `Outbox.redrive`."""
+        present = [letter for letter in letters if self._dead.pop(letter.letter_id, None)]
+        for letter in present:
+            self._stream.add(letter.transaction_id, letter.body, only=self._group)
+        return len(present)

@@ -1,0 +1,4 @@
+"""Decisions and transactions as events for other systems.
+
+Kafka in production, memory in tests.
+"""

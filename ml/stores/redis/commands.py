@@ -1,0 +1,34 @@
+"""Where a store's commands run: on one Redis server or on a cluster; the store does not know which."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from ml.stores.redis.scripts_redis import LuaScript
+
+Command = tuple[str | bytes | int, ...]
+"""A command on exactly one key: `EVALSHA sha 1 key …`, or one whose first argument is the key, as `SET key …`."""
+
+
+def key_of(command: Command) -> str | bytes | int:
+    """Returns the key that a command works on."""
+    return command[3] if command[0] == "EVALSHA" else command[1]
+
+
+class CommandRunner(Protocol):
+    """Runs batches of commands."""
+
+    def run(self, commands: Sequence[Command], *, scripts: Sequence[LuaScript] = ()) -> list[Any]:
+        """Sends the commands in one round trip per server and returns their raw replies, in order.
+
+        Commands on the same key take effect in the order given. A command may be sent, and take effect, more than
+        once: after a failure the unanswered part goes out again, so every command must bear repetition.
+
+        Args:
+            commands: what to run.
+            scripts: the scripts that the commands name; a server that does not know them is taught.
+
+        Raises:
+            StoreUnavailableError: some commands were not answered; they may have taken effect all the same.
+            redis.exceptions.ResponseError: the server refuses a command for good, which is a programming error.
+        """
+        ...

@@ -1,0 +1,88 @@
+"""What a Redis server keeps when it dies, and what it forgets when it is full."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from redis.exceptions import ResponseError
+
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+
+_BARRIER_SINCE = (7, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Persistence:
+    """What a server says of itself.
+
+    Attributes:
+        has_aof: whether it keeps an append-only file.
+        appendfsync: when it writes that to disk; None if it does not tell, as managed servers do.
+        eviction: its maxmemory-policy.
+        knows_barrier: whether it has WAITAOF.
+    """
+
+    has_aof: bool
+    appendfsync: str | None
+    eviction: str
+    knows_barrier: bool
+
+
+def read_persistence(client: "redis.Redis") -> Persistence:
+    """Asks a server.
+
+    Raises:
+        StoreUnavailableError: it cannot be reached.
+    """
+    with redis_failures_as_unavailable():
+        facts: dict[str, Any] = client.info()
+        policy = appendfsync(client)
+    # Valkey calls itself 7.2 in the field that clients of Redis read.
+    version = tuple(int(part) for part in str(facts["redis_version"]).split(".")[:2])
+    return Persistence(
+        has_aof=bool(facts["aof_enabled"]),
+        appendfsync=policy,
+        eviction=str(facts["maxmemory_policy"]),
+        knows_barrier=version >= _BARRIER_SINCE,
+    )
+
+
+def appendfsync(client: Any) -> str | None:
+    """Returns when a server writes its append-only file to disk; None if it has none, or does not tell.
+
+    Raises:
+        redis.exceptions.RedisError: it cannot be reached.
+    """
+    try:
+        reply = client.config_get("append*")
+    except ResponseError:  # CONFIG is renamed or forbidden
+        return None
+    told = {_text(name): _text(value) for name, value in reply.items()}
+    return told["appendfsync"] if told["appendonly"] == "yes" else None
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def broken_promises(server: Persistence, *, waits_for_disk: bool) -> Iterator[str]:
+    """Yields, in sentences, which promises the server cannot keep.
+
+    Args:
+        server: what it says of itself.
+        waits_for_disk: whether answers wait until they are on disk (DURABILITY=aof-fsync).
+    """
+    if not server.has_aof:
+        yield "Redis keeps no append-only file: its restart loses what was answered; set appendonly yes."
+    elif server.appendfsync == "no":
+        yield "Redis leaves disk writes to the operating system (appendfsync no); set everysec or always."
+    if server.eviction != "noeviction":
+        yield (
+            f"Redis forgets answers when its memory is full (maxmemory-policy {server.eviction}); "
+            "set maxmemory-policy noeviction."
+        )
+    if waits_for_disk and not server.knows_barrier:
+        yield "DURABILITY=aof-fsync needs WAITAOF, which Redis has since 7.2."
+    elif waits_for_disk and server.has_aof and server.appendfsync == "everysec":
+        yield "Every answer waits up to a second for Redis's disk (appendfsync everysec); set appendfsync always."

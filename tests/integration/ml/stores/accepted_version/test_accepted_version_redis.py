@@ -1,0 +1,39 @@
+import pytest
+import redis
+
+from ml.domain.errors import ArtifactError, StoreUnavailableError
+from ml.stores.accepted_version.accepted_version_redis import KEY, RedisAcceptedVersion
+from security.messages import MessageSigner
+from tests.contracts.accepted_version import NEW, NEWER, OLD, AcceptedVersionContract
+
+SIGNER = MessageSigner(b"k" * 32)
+
+
+class TestRedisAcceptedVersion(AcceptedVersionContract):
+    @pytest.fixture
+    def mark(self, redis_client: redis.Redis) -> RedisAcceptedVersion:
+        return RedisAcceptedVersion(redis_client, SIGNER)
+
+    def test_a_mark_that_somebody_else_wrote_is_not_believed(self, redis_client: redis.Redis) -> None:
+        mark = RedisAcceptedVersion(redis_client, SIGNER)
+        mark.raise_to(NEWER)
+        stranger = RedisAcceptedVersion(redis_client, MessageSigner(b"s" * 32))
+        for change in (
+            lambda: stranger.lower_to(OLD),
+            lambda: redis_client.hset(KEY, "version", OLD),
+            lambda: redis_client.hdel(KEY, "seal"),
+            lambda: redis_client.hset(KEY, "seal", "x"),
+        ):
+            change()
+            with pytest.raises(ArtifactError, match="altered") as caught:
+                mark.read()
+            assert caught.value.check == "version"
+            mark.lower_to(NEW)
+            assert mark.read() == NEW
+
+
+def test_an_unreachable_redis_is_told_in_the_domains_words() -> None:
+    mark = RedisAcceptedVersion(redis.Redis(port=1, socket_timeout=0.2, retry=None), SIGNER)
+    for call in (mark.read, lambda: mark.raise_to(NEW), lambda: mark.lower_to(NEW)):
+        with pytest.raises(StoreUnavailableError):
+            call()

@@ -1,0 +1,54 @@
+import secrets
+import time
+from base64 import b85encode
+from uuid import uuid4
+
+import orjson
+import pytest
+
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.arrivals.arrivals import Found
+from ml.stores.arrivals.arrivals_kafka import KafkaArrivals
+from ml.stores.publications.publications import Publication
+from ml.stores.publications.publications_kafka import KafkaPublicationLog
+
+SINCE_MS = int(time.time() * 1000) - 60_000
+
+
+def publish(bootstrap: str, topic: str, *names: str, key: str | None = None, size: int = 10) -> None:
+    log = KafkaPublicationLog(bootstrap, client_id="test", linger_ms=5, timeout_seconds=10)
+    value = orjson.dumps({"filler": b85encode(secrets.token_bytes(size)).decode()})  # nothing to compress
+    log.publish([Publication(topic, key or name, value, f"{name}:scored", "corr") for name in names])
+
+
+def arrivals(bootstrap: str, topic: str, *, timeout_seconds: float = 5) -> KafkaArrivals:
+    return KafkaArrivals(bootstrap, topic=topic, timeout_seconds=timeout_seconds)
+
+
+def test_finds_what_was_published_over_all_partitions_and_nothing_else(kafka_bootstrap: str) -> None:
+    topic, names = f"scored-{uuid4().hex[:8]}", [f"t-{number}" for number in range(200)]
+    publish(kafka_bootstrap, topic, *names)
+    look = arrivals(kafka_bootstrap, topic)
+    assert look.look([*names[:50], "absent"], since_ms=SINCE_MS) == Found(set(names[:50]))
+    assert look.look(["absent"], since_ms=SINCE_MS) == Found(set())
+
+
+def test_a_topic_that_does_not_exist_holds_nothing(kafka_bootstrap: str) -> None:
+    assert arrivals(kafka_bootstrap, f"none-{uuid4().hex}").look(["a"], since_ms=SINCE_MS) == Found(set())
+
+
+def test_says_since_when_a_topic_that_drops_old_messages_is_complete(kafka_bootstrap: str) -> None:
+    topic = f"scored-{uuid4().hex[:8]}"
+    publish(kafka_bootstrap, topic, "first", key="one partition")
+    for number in range(6):  # the embedded broker keeps some megabytes of a partition, and drops the oldest
+        names = (f"filler-{number}-{place}" for place in range(40))
+        publish(kafka_bootstrap, topic, *names, key="one partition", size=50_000)
+    publish(kafka_bootstrap, topic, "last", key="one partition")
+    found = arrivals(kafka_bootstrap, topic).look(["first", "last"], since_ms=SINCE_MS)
+    assert found.present == {"last"}
+    assert SINCE_MS < found.complete_since_ms <= time.time() * 1000
+
+
+def test_an_unreachable_kafka_is_unavailable() -> None:
+    with pytest.raises(StoreUnavailableError, match="Kafka"):
+        arrivals("127.0.0.1:1", "scored", timeout_seconds=0.5).look(["a"], since_ms=SINCE_MS)

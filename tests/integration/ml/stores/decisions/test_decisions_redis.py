@@ -1,0 +1,107 @@
+import threading
+import time
+
+import orjson
+import pytest
+import redis
+
+from ml.domain.errors import StoreUnavailableError
+from ml.domain.scoring_batch import ResultStatus, Settled
+from ml.stores.decisions.decisions import CommitOutcome, Reply
+from ml.stores.decisions.decisions_redis import RedisDecisionStore
+from ml.stores.redis.keys_redis import ANSWERED_TTL_SECONDS, OUTBOX, answered_key, awaiting_key, decision_key
+from tests.contracts.decision_store import DecisionStoreContract, new_decision
+
+
+def make_store(client: redis.Redis, *, outbox_limit: int = 1000) -> RedisDecisionStore:
+    return RedisDecisionStore(client, record_ttl_seconds=60, outbox_limit=outbox_limit)
+
+
+class TestRedisDecisionStore(DecisionStoreContract):
+    @pytest.fixture(autouse=True)
+    def _store(self, redis_client: redis.Redis) -> None:
+        self.client = redis_client
+        self.store = make_store(redis_client)
+
+    def replies(self, address: str) -> list[dict]:
+        return [orjson.loads(item) for item in reversed(self.client.lrange(address, 0, -1))]
+
+    def test_one_outbox_entry_per_transaction_however_often_it_is_retried(self) -> None:
+        for batch in range(5):
+            self.commit(new_decision("t-1"), new_decision("t-2"), batch_id=f"b-{batch}")
+        entries = [fields[b"id"] for _, fields in self.client.xrange(OUTBOX)]
+        assert entries == [b"t-1", b"t-2"]
+        assert self.client.zrange(awaiting_key("explain"), 0, -1) == [b"t-1", b"t-2"]
+
+    def test_rings_only_while_no_doorbell_is_ringing(self) -> None:
+        assert self.commit(new_decision("t-1")).rings == ("explain", "publish")
+        assert self.commit(new_decision("t-2")).rings == ()
+
+    def test_settled_results_alone_ring_nothing(self) -> None:
+        assert self.commit(Settled(ResultStatus.SAFE_MODE, "why")).rings == ()
+
+    def test_records_and_replies_expire(self) -> None:
+        self.commit(new_decision("t-1"))
+        assert 0 < self.client.ttl(decision_key("t-1")) <= 60
+        assert 0 < self.client.pttl("shrike:reply:test") <= 60_000
+
+    def test_a_reply_without_an_address_leaves_no_list_behind(self) -> None:
+        self.store.commit([new_decision("t-1"), Settled(ResultStatus.FAILED)], Reply(None, "b-1", {}))
+        lists = [key for key in self.client.scan_iter() if self.client.type(key) == b"list"]
+        assert lists == [answered_key(int(time.time() // 60)).encode()]
+        assert self.client.lrange(lists[0], 0, -1) == [b"t-1"]
+        assert 0 < self.client.ttl(lists[0]) <= ANSWERED_TTL_SECONDS
+        assert self.client.xlen(OUTBOX) == 1
+
+    def test_text_beyond_ascii_survives(self) -> None:
+        entry = new_decision("t-1")
+        decision = orjson.dumps({"text": "größer als üblich €"})
+        self.commit(type(entry)(entry.transaction_id, entry.fingerprint, decision, entry.transaction, entry.event))
+        assert self.store.find("t-1").decision == {"text": "größer als üblich €"}
+
+    def test_a_full_outbox_refuses_new_decisions_and_repeats_old_ones(self) -> None:
+        self.store = make_store(self.client, outbox_limit=2)
+        self.commit(new_decision("t-1"), new_decision("t-2"))
+        report = self.commit(new_decision("t-3"), new_decision("t-1"))
+        assert report.outcomes == (CommitOutcome.OVERLOADED, CommitOutcome.REPLAYED)
+        assert self.replies("shrike:reply:test")[-1]["results"][0] == {"status": "overloaded"}
+        assert self.client.xlen(OUTBOX) == 2
+
+    def test_racing_retries_agree_on_one_decision(self) -> None:
+        url = self.client.connection_pool.connection_kwargs
+        scores = [index / 100 for index in range(16)]
+
+        def race(score: float) -> None:
+            client = redis.Redis(host=url["host"], port=url["port"], db=url["db"])
+            reply = Reply(f"shrike:reply:{score}", "b", {})
+            make_store(client).commit([new_decision("t-race", score=score)], reply)
+            client.close()
+
+        threads = [threading.Thread(target=race, args=(score,)) for score in scores]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        answers = {
+            reply["results"][0]["decision"]["score"]
+            for score in scores
+            for reply in self.replies(f"shrike:reply:{score}")
+        }
+        assert len(answers) == 1
+        assert self.client.xlen(OUTBOX) == 1
+
+    def test_an_unreachable_server_is_unavailable(self) -> None:
+        client = redis.Redis(port=1, socket_connect_timeout=0.2)
+        with pytest.raises(StoreUnavailableError):
+            make_store(client).find("t-1")
+
+    def test_a_server_out_of_memory_is_unavailable_and_records_nothing(self) -> None:
+        used = self.client.info("memory")["used_memory"]
+        self.client.config_set("maxmemory", max(1, used // 2))
+        try:
+            with pytest.raises(StoreUnavailableError):
+                self.commit(new_decision("t-1"))
+        finally:
+            self.client.config_set("maxmemory", 0)
+        assert self.store.find("t-1") is None
+        assert self.client.xlen(OUTBOX) == 0

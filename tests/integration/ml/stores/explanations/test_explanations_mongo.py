@@ -1,0 +1,31 @@
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.explanations.explanations_mongo import MongoExplanationStore
+from tests.contracts.explanation_store import ExplanationStoreContract, record
+
+
+class TestMongoExplanationStore(ExplanationStoreContract):
+    @pytest.fixture(autouse=True)
+    def _store(self, mongo_database: Database) -> None:
+        self.collection = mongo_database["explanations"]
+        self.store = MongoExplanationStore(self.collection)
+        self.store.create_indexes()
+
+    def test_an_unstorable_record_is_refused_and_its_neighbours_are_stored(self) -> None:
+        unstorable = record("t-bad") | {"number": 2**70}
+        refused = self.store.save([record("t-1"), unstorable, record("t-2")])
+        assert set(refused) == {"t-bad"}
+        assert self.store.existing(["t-1", "t-2", "t-bad"]) == {"t-1", "t-2"}
+
+
+def test_an_unreachable_server_is_unavailable() -> None:
+    client: MongoClient = MongoClient("mongodb://127.0.0.1:1/", serverSelectionTimeoutMS=100)
+    store = MongoExplanationStore(client["shrike"]["explanations"])
+    with pytest.raises(StoreUnavailableError):
+        store.save([record("t-1")])
+    with pytest.raises(StoreUnavailableError):
+        store.find("t-1")
+    client.close()
