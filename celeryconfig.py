@@ -12,7 +12,7 @@ broker_url = _settings.celery_broker_url
 broker_use_ssl = _settings.redis_tls_options(broker_url) or None
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # for ever: a worker that gives up is one that nobody starts again
-worker_consumer = "workers.consumer:SteadyConsumer"
+worker_consumer = "workers.start.consumer:SteadyConsumer"
 broker_transport_options = {
     "socket_timeout": _settings.redis_socket_timeout_seconds,
     "socket_connect_timeout": _settings.redis_socket_timeout_seconds,
@@ -79,12 +79,12 @@ redbeat_redis_options = {
     "socket_keepalive": True,
     "health_check_interval": 5,
 }
-beat_scheduler = "workers.schedule:FixedScheduler"
+beat_scheduler = "workers.start.schedule:FixedScheduler"
 beat_max_loop_interval = 1
 _fallback = _settings.drain_fallback_seconds
 beat_schedule = {
     # The scoring worker rings the drains; these rings only cover a lost one. However many ring, one ring waits
-    # (`tasks.doorbells`).
+    # (`tasks.messaging.doorbells`).
     "ring explanations": {"task": "explanations.drain", "schedule": _fallback},
     "ring publishing": {"task": "publishing.drain", "schedule": _fallback},
     "ring labels": {"task": "labels.apply", "schedule": _fallback},

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from ml.delivery.completeness import CompletenessReport, Window
 from ml.delivery.reconciliation import ReconciliationReport
 from settings import Settings
-from tasks.completeness import sink_checks
-from tasks.wiring import explanation_store, reconciled_sinks
+from tasks.upkeep.completeness import sink_checks
+from tasks.wiring.stores import explanation_store, reconciled_sinks
 
 NOTHING_MISSING, REPAIRED, LOST = 0, 3, 4
 _GRACE_SECONDS = 60.0

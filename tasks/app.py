@@ -2,5 +2,5 @@
 
 from celery import Celery
 
-app = Celery("shrike", set_as_current=True, task_cls="tasks.sealed_task:SealedTask")
+app = Celery("shrike", set_as_current=True, task_cls="tasks.messaging.sealed_task:SealedTask")
 app.config_from_object("celeryconfig")

@@ -10,9 +10,9 @@ from ml.domain.errors import StoreUnavailableError
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from observability import metrics
 from tasks.app import app
-from tasks.audit import AuditCourier
-from tasks.doorbells import ring
-from tasks.services import require
+from tasks.messaging.doorbells import ring
+from tasks.upkeep.audit import AuditCourier
+from tasks.wiring.services import require
 
 _SINKS = {"explain": "mongo", "publish": "kafka", "labels": "labels"}
 """What a consumer group delivers to, as the metrics call it."""

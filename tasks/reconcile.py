@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from ml.delivery.reconciliation import ReconciliationReport
 from ml.domain.errors import StoreUnavailableError
 from tasks.app import app
-from tasks.completeness import CompletenessCheck, count_repairs
-from tasks.doorbells import ring
-from tasks.services import require
+from tasks.messaging.doorbells import ring
+from tasks.upkeep.completeness import CompletenessCheck, count_repairs
+from tasks.wiring.services import require
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from ml.training.drift_check import DriftReport
 from ml.training.retraining import Retraining
 from observability import metrics
 from tasks.app import app
-from tasks.services import require
+from tasks.wiring.services import require
 
 _SLOT_SECONDS = 300
 """Two beats that both send a retraining do so within seconds; the second finds the slot taken."""

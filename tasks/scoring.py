@@ -14,9 +14,9 @@ from ml.policy.safe_mode_rules import RULES_VERSION
 from ml.serving.pipeline import BatchReport, ScoringPipeline
 from observability import metrics
 from tasks.app import app
-from tasks.doorbells import ring
-from tasks.scoring_message import SCORE_TASK
-from tasks.services import require
+from tasks.messaging.doorbells import ring
+from tasks.messaging.scoring_message import SCORE_TASK
+from tasks.wiring.services import require
 
 _log = logging.getLogger(__name__)
 

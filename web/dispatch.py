@@ -22,7 +22,7 @@ from functools import partial
 
 from ml.domain.errors import RetryableError
 from ml.domain.scoring_batch import ScoringRequest
-from tasks.messages import SealedMessage
+from tasks.messaging.messages import SealedMessage
 from web.circuit_breaker import CircuitBreaker
 from web.errors import DeadlineError, OverloadedError, QueueUnavailableError, ScoringFailedError, ShuttingDownError
 from web.pace import Pace

@@ -8,7 +8,7 @@ ops/adr/0018.
 A connection that dies in the middle is replaced and the whole round trip repeated once, unchanged: the admission script
 recognises its own call, so a request that the lost one admitted is admitted once, at the price of one token, and a
 replay stays a replay. A reply that takes too long is not waited for twice: the callers have gone by then. Both are
-matters of the client's retry policy, see `tasks.wiring.connect_redis`.
+matters of the client's retry policy, see `tasks.wiring.stores.connect_redis`.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ from ml.stores.redis.scripts_redis import LuaScript
 from ml.stores.redis.server_redis import ServerCommands
 from security.admission_redis import RedisAdmissionControl, replay_key, replay_mark
 from security.errors import AdmissionUnavailableError
-from tasks.messages import SealedMessage
+from tasks.messaging.messages import SealedMessage
 from web.dispatch import Reservation
 from web.entrance import Arrival, Passage
 

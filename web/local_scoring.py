@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tasks.housekeeping import Housekeeping
+from tasks.upkeep.housekeeping import Housekeeping
 
 if TYPE_CHECKING:
     # Most web processes have no onnxruntime.
-    from tasks.model_loading import OpenedModel
+    from tasks.model.loading import OpenedModel
 
 
 class LocalScoring:
@@ -40,7 +40,7 @@ class LocalScoring:
 
 
 def open_beside_requests(version: str, **sources: Any) -> "OpenedModel":
-    """Opens a model like `tasks.model_loading.open_champion`, without holding up requests under way.
+    """Opens a model like `tasks.model.loading.open_champion`, without holding up requests under way.
 
     Under gevent every greenlet would wait for the decryption, the session and the warm-up; a native thread lets the
     others go on. It must touch nothing that gevent has patched, such as the log, and opening a model does not.
@@ -48,7 +48,7 @@ def open_beside_requests(version: str, **sources: Any) -> "OpenedModel":
     from gevent import get_hub
     from gevent.monkey import is_module_patched
 
-    from tasks.model_loading import open_champion
+    from tasks.model.loading import open_champion
 
     if not is_module_patched("threading"):
         return open_champion(version, **sources)

@@ -1,4 +1,4 @@
-"""Queues, streams and workers as Redis shows them; the keys are those of `tasks.queues` and the outbox."""
+"""Queues, streams and workers as Redis shows them; the keys are those of `tasks.upkeep.queues` and the outbox."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import redis
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.outbox.outbox import Lag
 from ml.stores.outbox.outbox_redis import RedisOutbox
-from tasks.queues import (
+from tasks.upkeep.queues import (
     SHARD_QUEUES,
     QueueState,
     ShardState,

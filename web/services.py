@@ -18,7 +18,7 @@ from security.safe_mode import CachedSafeMode, SafeModeStore
 from security.signing import SignatureVerifier
 from security.tokens import TokenVerifier
 from settings import Settings
-from tasks.queues import QueueState, ShardState, WorkerState
+from tasks.upkeep.queues import QueueState, ShardState, WorkerState
 from web.entrance import Entrance
 from web.entrance_open import OpenEntrance
 from web.load_shedding import LoadShedder

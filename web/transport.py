@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ml.domain.scoring_batch import ScoringRequest
-from tasks.messages import SealedMessage
+from tasks.messaging.messages import SealedMessage
 
 
 class Transport(Protocol):

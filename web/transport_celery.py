@@ -1,8 +1,8 @@
 """The real transport: a signed Celery message out, the process's own Redis reply list back."""
 
 from ml.stores.decisions.replies_redis import RedisReplyBox
-from tasks.messages import MessagePublisher, SealedMessage
-from tasks.scoring_message import seal_batch
+from tasks.messaging.messages import MessagePublisher, SealedMessage
+from tasks.messaging.scoring_message import seal_batch
 from web.transport import Batch
 
 

@@ -22,13 +22,13 @@ from security.safe_mode import CachedSafeMode
 from security.signing import SignatureVerifier
 from security.tokens import TokenVerifier
 from settings import Settings
-from tasks import wiring
 from tasks.app import app as celery_app
-from tasks.doorbells import sign_doorbells
-from tasks.labels import publish_labels
-from tasks.messages import MessagePublisher
-from tasks.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, live_workers
-from tasks.self_test import OwnSelfTest, WorkersSelfTest
+from tasks.messaging.doorbells import sign_doorbells
+from tasks.messaging.label_intake import publish_labels
+from tasks.messaging.messages import MessagePublisher
+from tasks.model.self_test import OwnSelfTest, WorkersSelfTest
+from tasks.upkeep.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, live_workers
+from tasks.wiring import stores as wiring
 from web.capacity import scoring_share
 from web.circuit_breaker import BreakerState, CircuitBreaker
 from web.dispatch import Dispatcher
@@ -212,7 +212,7 @@ def _local_transport(
     settings: Settings, safe_mode: CachedSafeMode
 ) -> tuple[Callable[[], Transport], LocalScoring, OwnSelfTest]:
     # Needs onnxruntime, which a web process that leaves scoring to the workers does without.
-    from tasks.scorer import build_scorer
+    from tasks.model.scorer import build_scorer
     from tasks.scoring import conclude
 
     scorer = build_scorer(

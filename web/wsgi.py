@@ -6,7 +6,7 @@ from observability import logs
 from observability.log_output import GatheringHandler
 from security.masking import masker
 from settings import load_settings
-from tasks.perf_mode import warn_of_perf_mode
+from tasks.wiring.perf_mode import warn_of_perf_mode
 from web.app import create_app
 
 

@@ -12,8 +12,8 @@ from observability import logs
 from security.masking import masker
 from settings import load_settings
 from tasks.app import app
-from tasks.doorbells import keep_one_ring, sign_doorbells
-from tasks.wiring import message_signer
+from tasks.messaging.doorbells import keep_one_ring, sign_doorbells
+from tasks.wiring.stores import message_signer
 
 __all__ = ["app"]
 

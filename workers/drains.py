@@ -3,11 +3,11 @@
 from ml.delivery.drain import DeliveryRules
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from settings import Settings
-from tasks.doorbells import ring
-from tasks.services import provide
-from tasks.wiring import outbox
-from workers.start import WorkerParts
-from workers.watch import Watched
+from tasks.messaging.doorbells import ring
+from tasks.wiring.services import provide
+from tasks.wiring.stores import outbox
+from workers.health.watch import Watched
+from workers.start.steps import WorkerParts
 
 _PATIENCE_SECONDS = 60.0
 """A drain may wait this long for a sink that does not answer: its budget, then MongoDB's or Kafka's own timeouts."""

@@ -3,10 +3,10 @@
 from ml.delivery.sinks import LabelSink
 from settings import Settings
 from tasks import delivery  # noqa: F401 - registers the tasks
-from tasks.services import provide
-from tasks.wiring import decision_reader, explanation_store, feature_store, label_store, message_signer
+from tasks.wiring.services import provide
+from tasks.wiring.stores import decision_reader, explanation_store, feature_store, label_store, message_signer
 from workers.drains import provide_stream
-from workers.start import WorkerParts, build_worker
+from workers.start.steps import WorkerParts, build_worker
 
 
 def _wire(settings: Settings, name: str) -> WorkerParts:

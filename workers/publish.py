@@ -3,10 +3,10 @@
 from ml.delivery.sinks import PublicationSink
 from settings import Settings
 from tasks import delivery  # noqa: F401 - registers the tasks
-from tasks.services import provide
-from tasks.wiring import publication_log
+from tasks.wiring.services import provide
+from tasks.wiring.stores import publication_log
 from workers.drains import provide_stream
-from workers.start import WorkerParts, build_worker
+from workers.start.steps import WorkerParts, build_worker
 
 
 def _wire(settings: Settings, name: str) -> WorkerParts:

@@ -10,10 +10,10 @@ from security.artifact_keys import ArtifactSigner, ArtifactVerifier
 from settings import Settings
 from tasks import reconcile as reconcile_task
 from tasks import retraining as retraining_task
-from tasks.completeness import CompletenessCheck, sink_checks
-from tasks.services import provide
-from tasks.wiring import connect_redis, explanation_store, reconciled_sinks, training_source
-from workers.start import WorkerParts, build_worker
+from tasks.upkeep.completeness import CompletenessCheck, sink_checks
+from tasks.wiring.services import provide
+from tasks.wiring.stores import connect_redis, explanation_store, reconciled_sinks, training_source
+from workers.start.steps import WorkerParts, build_worker
 
 
 def _wire(settings: Settings, _name: str) -> WorkerParts:

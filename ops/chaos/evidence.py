@@ -12,8 +12,8 @@ from pymongo import MongoClient
 
 from ops.errors import StackError
 from settings import Settings
-from tasks.queues import CONSUMER_GROUPS, outbox_lags
-from tasks.wiring import connect_redis, outbox
+from tasks.upkeep.queues import CONSUMER_GROUPS, outbox_lags
+from tasks.wiring.stores import connect_redis, outbox
 
 _CHUNK_ROWS = 500
 _POLL_SECONDS = 0.1

@@ -12,7 +12,7 @@ from ml.data.datasets import load_transactions
 from ml.serving.backfill import count_entities, entity_states
 from ml.stores.features.features import EntityState
 from settings import load_settings
-from tasks.wiring import feature_store
+from tasks.wiring.stores import feature_store
 
 _STEP = 2_000
 

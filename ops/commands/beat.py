@@ -7,7 +7,16 @@ import click
 
 from settings import load_settings
 
-_ARGUMENTS = ("-m", "celery", "-q", "-A", "workers.beat", "beat", "--scheduler", "workers.schedule:FixedScheduler")
+_ARGUMENTS = (
+    "-m",
+    "celery",
+    "-q",
+    "-A",
+    "workers.beat",
+    "beat",
+    "--scheduler",
+    "workers.start.schedule:FixedScheduler",
+)
 
 
 @click.command()

@@ -83,7 +83,7 @@ def report(version: str, out: Path) -> None:
 def rollback(version: str | None, reason: str, allow_older: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Make VERSION, by default the champion before this one, the champion again; audited before it counts."""
     # Servers' clients, which looking at the registry does without.
-    from tasks.wiring import audit_log, connect_mongo, model_administration
+    from tasks.wiring.stores import audit_log, connect_mongo, model_administration
 
     settings = load_settings()
     database = connect_mongo(settings)

@@ -8,8 +8,8 @@ import click
 
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from settings import load_settings
-from tasks.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, outbox_lags
-from tasks.wiring import connect_redis, outbox
+from tasks.upkeep.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, outbox_lags
+from tasks.wiring.stores import connect_redis, outbox
 
 _CONSUMER = "operator"
 _MOST_LETTERS = 10_000

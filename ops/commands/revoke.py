@@ -12,7 +12,7 @@ from security.revocation import RevokedKind, revocation
 from security.revocation_redis import RedisRevocations
 from security.token_claims import is_name
 from settings import Settings, load_settings
-from tasks.wiring import connect_redis
+from tasks.wiring.stores import connect_redis
 
 _KIND = click.Choice([kind.value for kind in RevokedKind])
 

@@ -1,6 +1,6 @@
 """What every exchange of self-tests does; subclasses name the adapter in a fixture `exchange`."""
 
-from tasks.self_test import SelfTestExchange, SelfTestResult
+from tasks.model.self_test import SelfTestExchange, SelfTestResult
 
 WELL, ILL = SelfTestResult("score-1@a", ""), SelfTestResult("score-2@a", "Prüfsumme ✗")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from flask import Blueprint
 
 from ml.domain.errors import RetryableError
-from tasks.queues import ShardState, WorkerState
+from tasks.upkeep.queues import ShardState, WorkerState
 from web import examples
 from web.answers import HttpAnswer, json_answer
 from web.operations import Answer, Call, Operation, operation

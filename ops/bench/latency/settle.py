@@ -9,8 +9,8 @@ from ml.stores.redis.keys_redis import OUTBOX
 from ops.errors import OpsError
 from ops.stack.state import StackState
 from settings import Settings
-from tasks.queues import CONSUMER_GROUPS, outbox_lags
-from tasks.wiring import connect_redis, outbox
+from tasks.upkeep.queues import CONSUMER_GROUPS, outbox_lags
+from tasks.wiring.stores import connect_redis, outbox
 
 _SETTLE_SECONDS = 180.0
 

@@ -22,7 +22,7 @@ from ops.bench.quality.protocol import Fold, test_rows
 from ops.bench.quality.served_platform import ReplayError, ServedPlatform, served_platform
 from ops.bench.quality.served_sender import Sender
 from ops.bench.quality.served_slices import Slice, cut
-from tasks.wiring import connect_mongo, feature_store
+from tasks.wiring.stores import connect_mongo, feature_store
 
 _LOADED_AT_ONCE = 2_000
 _CHECKED_AT_ONCE = 1_000

@@ -33,7 +33,7 @@ from security.keys import check_secret
 from security.roles import Role
 from security.tokens import issue_token
 from settings import DEVELOPMENT_ENV_FILE, Settings
-from tasks.wiring import outbox
+from tasks.wiring.stores import outbox
 
 _SUBJECT = "replay"
 _CODE = Path(__file__).parents[3]

@@ -24,7 +24,7 @@ from ops.demo.steps import say
 from ops.errors import OpsError
 from ops.progress import ProgressLine
 from settings import Settings
-from tasks.wiring import feature_store
+from tasks.wiring.stores import feature_store
 
 PARTS = ("customers", "processes", "memory")
 _FIRST_FEATURES, _FIRST_QUEUE = 6, 10  # Redis databases; the stack uses 0

@@ -10,8 +10,8 @@ from ml.stores.redis.keys_redis import LABELS, OUTBOX
 from ops.chaos.fault import Fault, Scene, Struck
 from ops.chaos.ledger import now
 from ops.chaos.stack import wait_for
-from tasks.queues import QUEUES
-from workers.dead_messages_redis import dead_messages_key
+from tasks.upkeep.queues import QUEUES
+from workers.start.dead_messages_redis import dead_messages_key
 
 _GARBAGE = (b"\x00\xff no json", b"[1, 2]", b'{"body": 5}', b"{}")
 _CALLS = ("no.such.task", "scoring.score", "retraining.run")

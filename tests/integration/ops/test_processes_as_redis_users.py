@@ -26,7 +26,7 @@ from ops.processes.spawn import spawn, stop
 from ops.redis_grants import USER_OF_ROLE
 from security.artifact_keys import ArtifactSigner
 from security.roles import Role
-from tasks.wiring import connect_mongo
+from tasks.wiring.stores import connect_mongo
 from tests.integration.ops.guarded import Guarded, guarded_server
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, transaction

@@ -23,7 +23,7 @@ from ml.stores.placements.rendezvous import choose
 from security.admission import AdmissionOutcome, AdmissionPolicy, AdmissionRequest, Bucket
 from security.admission_redis import RedisAdmissionControl, subject_key
 from security.errors import AdmissionUnavailableError
-from tasks.messages import SealedMessage
+from tasks.messaging.messages import SealedMessage
 from tests.contracts.admission import asked, policy
 from tests.contracts.entrance_check import EntranceCheckContract, Make
 from web.dispatch import Reservation, Ticket

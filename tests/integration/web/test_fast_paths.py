@@ -14,7 +14,7 @@ from ml.training.trained_model import TrainedModel
 from security.artifact_keys import ArtifactSigner
 from security.roles import Role
 from settings import Settings
-from tasks.wiring import connect_redis, safe_mode_store
+from tasks.wiring.stores import connect_redis, safe_mode_store
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.workers.conftest import Works, wait_until

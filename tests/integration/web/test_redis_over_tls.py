@@ -18,7 +18,7 @@ from ops.processes.ports import accepts, free_port, wait_until
 from ops.processes.spawn import spawn, stop
 from security.roles import Role
 from settings import Settings
-from tasks.wiring import connect_redis
+from tasks.wiring.stores import connect_redis
 from tests.integration.web.conftest import running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.workers.conftest import Works

@@ -26,7 +26,7 @@ from security.audit import AuditEvent
 from security.roles import Role
 from security.safe_mode_redis import STATE_KEY
 from settings import Settings
-from tasks.wiring import audit_log, connect_mongo
+from tasks.wiring.stores import audit_log, connect_mongo
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.web.test_outages import pid_on_port

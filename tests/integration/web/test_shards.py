@@ -27,7 +27,7 @@ from ops.client import Answer, Client
 from ops.embedded.valkey import valkey
 from security.roles import Role
 from settings import Settings
-from tasks.wiring import decision_store, feature_store, outbox, reconciled_sinks
+from tasks.wiring.stores import decision_store, feature_store, outbox, reconciled_sinks
 from tests.contracts.decision_store import new_decision
 from tests.contracts.feature_store import value
 from tests.integration.ml.stores.publications.test_publications_kafka import consume

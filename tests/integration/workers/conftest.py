@@ -28,10 +28,10 @@ from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
 from security.artifact_keys import ArtifactSigner
 from settings import Settings
-from tasks.doorbells import sign_doorbells
-from tasks.messages import MessagePublisher
-from tasks.scoring_message import seal_batch
-from tasks.wiring import connect_redis, message_queue, message_signer
+from tasks.messaging.doorbells import sign_doorbells
+from tasks.messaging.messages import MessagePublisher
+from tasks.messaging.scoring_message import seal_batch
+from tasks.wiring.stores import connect_redis, message_queue, message_signer
 
 _DATABASE = 7
 

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.integration.workers.conftest import Works, transaction, wait_until
-from workers.dead_messages_redis import dead_messages_key
+from workers.start.dead_messages_redis import dead_messages_key
 
 _UNREADABLE = (
     b"\x00\xff no json",

@@ -17,7 +17,7 @@ from ml.features.schema import FEATURE_NAMES
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
 from ml.stores.labels.labels_mongo import MongoLabelStore
 from ml.stores.redis.keys_redis import OUTBOX
-from tasks.wiring import feature_store, label_inbox, outbox
+from tasks.wiring.stores import feature_store, label_inbox, outbox
 from tests.integration.ml.stores.publications.test_publications_kafka import consume
 from tests.integration.workers.conftest import Works, wait_until
 

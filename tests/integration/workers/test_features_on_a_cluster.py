@@ -7,7 +7,7 @@ import pytest
 
 from ml.domain.transaction import Transaction
 from ml.stores.features.features_redis import entity_key
-from tasks.wiring import feature_store
+from tasks.wiring.stores import feature_store
 from tests.contracts.feature_store import value
 from tests.integration.workers.conftest import Works
 from tests.valkey_cluster import ValkeyCluster, valkey_cluster

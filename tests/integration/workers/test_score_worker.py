@@ -13,9 +13,9 @@ from ml.features.history import HEADER_BYTES
 from ml.stores.features.features_redis import entity_key
 from ml.stores.redis.keys_redis import OUTBOX, decision_key
 from security.messages import MessageSigner
-from tasks.queues import live_workers
-from tasks.scoring_message import SCORE_TASK, seal_batch
-from tasks.wiring import message_signer
+from tasks.messaging.scoring_message import SCORE_TASK, seal_batch
+from tasks.upkeep.queues import live_workers
+from tasks.wiring.stores import message_signer
 from tests.integration.workers.conftest import RunningWorker, Works, wait_until
 
 MakeTransaction = Callable[..., Transaction]

@@ -15,10 +15,10 @@ from ml.domain.transaction import Transaction
 from ml.stores.decisions.replies_redis import RedisReplyBox
 from ml.stores.redis.keys_redis import OUTBOX, decision_key
 from security.messages import MessageSigner
-from tasks.message_queue_redis import RedisMessageQueue
-from tasks.messages import MessagePublisher
-from tasks.scoring_message import seal_batch
-from tasks.wiring import connect_redis, message_signer
+from tasks.messaging.message_queue_redis import RedisMessageQueue
+from tasks.messaging.messages import MessagePublisher
+from tasks.messaging.scoring_message import seal_batch
+from tasks.wiring.stores import connect_redis, message_signer
 from tests.integration.workers.conftest import RunningWorker, Works, wait_until
 
 MakeTransaction = Callable[..., Transaction]

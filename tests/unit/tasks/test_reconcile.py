@@ -3,9 +3,9 @@ import pytest
 from ml.delivery.reconciliation import ReconciliationReport
 from ml.domain.errors import StoreUnavailableError
 from tasks import reconcile
-from tasks.completeness import CompletenessCheck
 from tasks.reconcile import Reconciler, run_reconciliation
-from tasks.services import provide
+from tasks.upkeep.completeness import CompletenessCheck
+from tasks.wiring.services import provide
 
 
 def report(sink: str, shard: str | None = None, *, repaired: int = 1) -> ReconciliationReport:

@@ -14,7 +14,7 @@ import pytest
 from ml.domain.errors import StoreUnavailableError
 from ml.domain.scoring_batch import ScoringRequest
 from ml.domain.transaction import Transaction
-from tasks.messages import SealedMessage
+from tasks.messaging.messages import SealedMessage
 from web.circuit_breaker import BreakerState, CircuitBreaker
 from web.dispatch import Dispatcher, Reservation
 from web.errors import (

@@ -5,7 +5,7 @@ import pytest
 
 from security.admission import AdmissionRequest
 from settings import Settings
-from tasks.perf_mode import warn_of_perf_mode
+from tasks.wiring.perf_mode import warn_of_perf_mode
 from tests.unit.web.world import World
 from web.entrance import Arrival
 from web.entrance_open import OpenEntrance

@@ -38,7 +38,7 @@ from security.sealing import SealingKey
 from security.signing import SignatureVerifier, sign
 from security.tokens import TokenVerifier, issue_token
 from settings import Settings
-from tasks.queues import QueueState, ShardState, WorkerState
+from tasks.upkeep.queues import QueueState, ShardState, WorkerState
 from web.app import create_app
 from web.capacity import scoring_share
 from web.circuit_breaker import CircuitBreaker

@@ -13,7 +13,7 @@ from pymongo.errors import ServerSelectionTimeoutError
 
 from ops.development_certificates import make_development_certificates
 from settings import Settings
-from tasks import wiring
+from tasks.wiring import stores as wiring
 
 
 @pytest.fixture(scope="module")

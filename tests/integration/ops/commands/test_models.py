@@ -15,7 +15,7 @@ from ops.development_keys import make_development_keys
 from security.artifact_keys import ArtifactSigner
 from security.audit import AuditUnavailableError
 from settings import load_settings
-from tasks.wiring import accepted_version, audit_log, connect_mongo
+from tasks.wiring.stores import accepted_version, audit_log, connect_mongo
 
 
 class TestRollback:
@@ -67,7 +67,7 @@ class TestRollback:
 
     def test_without_the_audit_nothing_is_changed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(os.environ, "MONGO_URL", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200")
-        monkeypatch.setattr("tasks.wiring._MONGO_TIMEOUT_MS", 200)
+        monkeypatch.setattr("tasks.wiring.stores._MONGO_TIMEOUT_MS", 200)
         assert isinstance(self.run("--allow-older").exception, AuditUnavailableError)
         assert self.registry.champion() == self.second
         assert self.mark.read() == self.second

@@ -7,7 +7,7 @@ from ml.registry.artifacts import package
 from ml.registry.artifacts.manifest import MANIFEST_NAME, REQUIRED_FILES
 from ml.stores.outbox.outbox import Lag
 from security.roles import Role
-from tasks.queues import QueueState, ShardState
+from tasks.upkeep.queues import QueueState, ShardState
 from tests.unit.web.world import ARTIFACT_SIGNER, World
 from web.schemas import AliasesAnswer, ModelsAnswer, ProblemAnswer, QueuesAnswer, SafeModeAnswer
 

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from tasks.queues import ShardState, WorkerState
+from tasks.upkeep.queues import ShardState, WorkerState
 from tests.unit.web.world import World
 from web.local_scoring import LocalScoring
 from web.schemas import LivenessAnswer, ReadinessAnswer

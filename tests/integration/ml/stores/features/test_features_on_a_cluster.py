@@ -15,7 +15,7 @@ from ml.stores.features.features_memory import MemoryFeatureStore
 from ml.stores.features.features_redis import RedisFeatureStore, entity_key
 from ml.stores.redis.cluster_redis import ClusterCommands
 from settings import Settings
-from tasks.wiring import connect_redis_cluster, feature_store
+from tasks.wiring.stores import connect_redis_cluster, feature_store
 from tests.contracts.feature_store import FeatureStoreContract, payment
 from tests.valkey_cluster import ValkeyCluster, valkey_cluster
 

@@ -1,0 +1,107 @@
+"""Doorbells: messages without content that start a task: a drain that has something in its stream, a scheduled run.
+
+Each is signed when it is sent, wherever in the process that happens, the scheduler included: a bell that somebody else
+rings is not answered.
+
+One ring of a drain is as good as many: whoever rings leaves its own ring alone in the queue. So a queue of doorbells
+holds at most one, however many processes ring, and however long nobody drains.
+"""
+
+import logging
+import time
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from celery import signals
+from kombu.exceptions import OperationalError
+
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+from security.messages import MessageSigner
+from tasks.app import app
+from tasks.messaging.message_queue_redis import envelope
+from tasks.messaging.messages import MessageSealer
+from tasks.wiring.services import provide, require
+
+_TASKS = {"explain": "explanations.drain", "publish": "publishing.drain", "labels": "labels.apply"}
+_QUEUES = {task: consumer for consumer, task in _TASKS.items()}
+DOORBELLS = frozenset({*_TASKS.values(), "retraining.run", "drift.check", "reconcile.run"})
+"""The tasks that take no argument."""
+
+_LONGEST_LIFE_SECONDS = 3600
+"""A bell without an expiry of its own may wait this long, behind a training for instance."""
+
+_log = logging.getLogger(__name__)
+
+
+def ring(*consumers: str) -> None:
+    """Rings the drains of consumers, all in one round trip: who rings has answers to give.
+
+    A lost ring costs only time: beat rings again every few seconds.
+
+    Raises:
+        tasks.wiring.services.ServiceMissingError: this process was not told to sign doorbells.
+    """
+    sealer, deadline_ms = require(MessageSealer), _deadline_ms(None)
+    bells = [
+        sealer.seal(_TASKS[consumer], None, message_id=str(uuid4()), deadline_ms=deadline_ms) for consumer in consumers
+    ]
+    try:
+        with redis_failures_as_unavailable(), app.pool.acquire(block=True) as connection:
+            pipeline = connection.default_channel.client.pipeline(transaction=False)
+            for bell in bells:
+                pipeline.lpush(bell.queue, bell.content)
+                _keep_newest(pipeline, bell.queue)
+            pipeline.execute()
+    except (OperationalError, StoreUnavailableError) as error:
+        _log.warning("the doorbells of %s were not rung: %s", ", ".join(consumers), error)
+
+
+def keep_one_ring(sender: object = None, **_: Any) -> None:
+    """Leaves one ring waiting after somebody sent another: the hook of beat, which sends its own way."""
+    consumer = _QUEUES.get(str(sender))
+    if consumer is None:
+        return
+    try:
+        with redis_failures_as_unavailable(), app.pool.acquire(block=True) as connection:
+            _keep_newest(connection.default_channel.client, consumer)
+    except (OperationalError, StoreUnavailableError) as error:
+        _log.warning("older rings of %s were left in the queue: %s", consumer, error)
+
+
+def _keep_newest(client: Any, queue: str) -> None:
+    # The newest, not the oldest: a worker may be taking the other end at this very moment.
+    client.ltrim(queue, 0, 0)
+
+
+def sign_doorbells(signer: MessageSigner) -> None:
+    """Makes this process sign every doorbell it sends from now on; called a second time, with another key."""
+
+    def sign(sender: str | None = None, body: Any = None, headers: dict[str, Any] | None = None, **_: Any) -> None:
+        # Nothing but a bare bell is signed here: whoever can make a process send a message of his own choosing, by way
+        # of a callback for example, must not get this process's signature on it.
+        if headers is None or sender not in DOORBELLS or not _is_bare(body):
+            return
+        deadline_ms = _deadline_ms(headers.get("expires"))
+        headers |= {
+            "deadline_ms": deadline_ms,
+            "signature": signer.sign(sender, headers["id"], deadline_ms, ""),
+        }
+        headers.setdefault("sent_at", time.time())
+
+    provide(MessageSealer, MessageSealer(app, signer, envelope))
+    signals.before_task_publish.disconnect(dispatch_uid="doorbells")
+    signals.before_task_publish.connect(sign, weak=False, dispatch_uid="doorbells")
+
+
+def _is_bare(body: Any) -> bool:
+    args, kwargs, embed = body
+    return not args and not kwargs and not any(embed.values())
+
+
+def _deadline_ms(expires: str | None) -> int:
+    """Returns when a bell is over: at its expiry, which Celery minds, but does not protect."""
+    if expires is None:
+        return int((time.time() + _LONGEST_LIFE_SECONDS) * 1000)
+    return int(datetime.fromisoformat(expires).timestamp() * 1000)

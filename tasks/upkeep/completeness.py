@@ -1,0 +1,92 @@
+"""Compares what was answered with what each sink holds, and tells what it found: wiring, metrics and log."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Protocol
+
+from ml.delivery.completeness import CompletenessReport, SinkCheck, Window
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.arrivals.arrivals import Arrivals
+from ml.stores.arrivals.arrivals_mongo import MongoArrivals
+from ml.stores.outbox.answered_redis import RedisAnsweredIndex
+from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
+from observability import metrics
+from settings import Settings
+from tasks.wiring.stores import connect_redis, decision_store, explanation_store, kafka_arrivals, outbox_owners
+
+_SINKS = {"explain": "mongo", "publish": "kafka"}
+"""What a consumer group delivers to, as the metrics call it."""
+
+_log = logging.getLogger(__name__)
+
+
+class Repairs(Protocol):
+    """What any report of a repair says."""
+
+    @property
+    def sink(self) -> str:
+        """`explain` or `publish`."""
+        ...
+
+    @property
+    def repaired(self) -> int:
+        """How many were put back into the stream."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """How many could not be."""
+        ...
+
+
+def sink_checks(settings: Settings) -> list[SinkCheck]:
+    """Returns what compares each sink of each outbox."""
+    arrivals: dict[str, Arrivals] = {
+        "explain": MongoArrivals(explanation_store(settings)),
+        "publish": kafka_arrivals(settings),
+    }
+    return [_sink_check(own, sink, present) for own in outbox_owners(settings) for sink, present in arrivals.items()]
+
+
+def _sink_check(settings: Settings, sink: str, present: Arrivals) -> SinkCheck:
+    client = connect_redis(settings, url=settings.delivery_url)
+    awaiting, decisions = RedisAwaitingIndex(client, sink), decision_store(settings, client)
+    return SinkCheck(sink, RedisAnsweredIndex(client), awaiting, present, decisions, settings.shard)
+
+
+class CompletenessCheck:
+    """Compares every sink; wired by the retrain worker and by the command line.
+
+    Args:
+        checks: of the sinks.
+        minutes: how far back a run looks, in whole minutes that are over.
+    """
+
+    def __init__(self, checks: Sequence[SinkCheck], *, minutes: int) -> None:
+        self._checks = checks
+        self._minutes = minutes
+
+    def run(self) -> list[CompletenessReport]:
+        """Returns a report per sink that could be asked; one that could not keeps no other from its turn."""
+        window = Window.before(time.time(), minutes=self._minutes)
+        reports = []
+        for check in self._checks:
+            try:
+                report = check.run(window)
+            except StoreUnavailableError as error:
+                _log.error("%s was not compared with what was answered: %s", check.sink, error)
+                continue
+            metrics.reconciliation_compared_total.labels(sink=_SINKS[check.sink]).inc(report.answered)
+            count_repairs(report)
+            level = logging.ERROR if report.lost else logging.WARNING if report.repaired else logging.INFO
+            _log.log(level, "compared with what was answered", extra=asdict(report))
+            reports.append(report)
+        return reports
+
+
+def count_repairs(report: Repairs) -> None:
+    """Counts what a report says was repaired or lost."""
+    metrics.reconciliation_repaired_total.labels(sink=_SINKS[report.sink]).inc(report.repaired)
+    metrics.reconciliation_lost_total.labels(sink=_SINKS[report.sink]).inc(report.lost)

@@ -1,0 +1,50 @@
+import time
+
+import orjson
+import redis
+from celery import Celery
+
+from ml.stores.redis.keys_redis import WORKERS
+from tasks.upkeep.queues import QUEUES, WorkerState, forget_worker, live_workers, queue_states, show_worker
+
+
+def worker(name: str = "score-1@host", queue: str = "score") -> WorkerState:
+    return WorkerState(name, queue, "v1", 1.0)
+
+
+def test_a_sign_of_life_counts_until_it_is_stale_or_withdrawn(redis_client: redis.Redis) -> None:
+    show_worker(redis_client, worker())
+    show_worker(redis_client, worker("explain-1@host", "explain"))
+    assert live_workers(redis_client) == [worker("explain-1@host", "explain"), worker()]
+    forget_worker(redis_client, "score-1@host")
+    stale = orjson.loads(redis_client.hget(WORKERS, "explain-1@host")) | {"seen_at": time.time() - 6}
+    redis_client.hset(WORKERS, "explain-1@host", orjson.dumps(stale))
+    assert live_workers(redis_client) == []
+    assert redis_client.hlen(WORKERS) == 1
+
+
+def test_what_a_killed_worker_left_is_cleared_after_an_hour(redis_client: redis.Redis) -> None:
+    show_worker(redis_client, worker())
+    old = orjson.loads(redis_client.hget(WORKERS, "score-1@host")) | {"seen_at": time.time() - 3601}
+    redis_client.hset(WORKERS, "score-1@host", orjson.dumps(old))
+    assert live_workers(redis_client) == []
+    assert redis_client.hlen(WORKERS) == 0
+
+
+def test_queues_show_depth_age_and_consumers(redis_client: redis.Redis) -> None:
+    connection = redis_client.connection_pool.connection_kwargs
+    app = Celery("test", broker=f"redis://{connection['host']}:{connection['port']}/{connection['db']}")
+    for age in (20.0, 10.0):
+        app.send_task("explanations.drain", queue="explain", headers={"sent_at": time.time() - age})
+    app.close()
+    states = {state.queue: state for state in queue_states(redis_client, [worker()])}
+    assert tuple(states) == QUEUES
+    assert (states["score"].depth, states["score"].oldest_seconds, states["score"].consumers) == (0, None, 1)
+    assert (states["explain"].depth, states["explain"].consumers) == (2, 0)
+    assert 20.0 <= states["explain"].oldest_seconds < 25.0
+
+
+def test_a_message_without_a_time_has_no_age(redis_client: redis.Redis) -> None:
+    redis_client.lpush("labels", b"not a message")
+    states = {state.queue: state for state in queue_states(redis_client, [])}
+    assert (states["labels"].depth, states["labels"].oldest_seconds) == (1, None)

@@ -1,0 +1,36 @@
+import logging
+import threading
+
+import pytest
+
+from tasks.upkeep.housekeeping import Housekeeping, no_more_often
+
+
+def test_repeats_every_job_and_survives_one_that_fails(caplog: pytest.LogCaptureFixture) -> None:
+    turns = threading.Semaphore(0)
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    with caplog.at_level(logging.CRITICAL + 1):
+        housekeeping = Housekeeping([fail, turns.release], interval_seconds=0.001)
+        housekeeping.start()
+        for _ in range(3):
+            assert turns.acquire(timeout=5)
+        housekeeping.stop()
+
+
+def test_stopping_before_the_start_is_harmless() -> None:
+    Housekeeping([]).stop()
+
+
+def test_a_job_with_a_pace_of_its_own_skips_the_turns_between() -> None:
+    moments = [100.0, 100.5, 101.0, 101.9, 102.0]
+    clock = iter(moments)
+    runs: list[str] = []
+    job = no_more_often(1.0, lambda: runs.append("run"), clock=lambda: next(clock))
+    counts = []
+    for _ in moments:
+        job()
+        counts.append(len(runs))
+    assert counts == [1, 1, 2, 2, 3]

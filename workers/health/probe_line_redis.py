@@ -1,0 +1,98 @@
+"""A worker's own queue and the answers to its probes, in Redis.
+
+| key | type | life | holds |
+| --- | --- | --- | --- |
+| `<queue>.<worker>.<random>` | list | 60 s after the last probe | probes, as Celery messages |
+| `shrike:reply:probe-<id>` | list | 60 s | ids of answered probes |
+
+`shrike:replaced`: see `ml.stores.redis.keys_redis`.
+"""
+
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import redis
+from celery import Celery
+
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+from ml.stores.redis.keys_redis import REPLACED, reply_key
+from security.messages import MessageSigner
+from tasks.messaging.message_queue_redis import RedisMessageQueue
+from tasks.messaging.messages import MessagePublisher
+from tasks.probe import PROBE_TASK
+
+_LIFE_SECONDS = 60
+_MOST_ANSWERS = 100
+
+
+def own_queue(queue: str, worker: str) -> str:
+    """Returns a name for a worker's own queue, another one at each call: two workers may be given one name."""
+    return f"{queue}.{worker}.{secrets.token_hex(4)}"
+
+
+class _OneQueue:
+    """Puts every message on one queue, whatever its route."""
+
+    def __init__(self, client: "redis.Redis", name: str) -> None:
+        self._queue = RedisMessageQueue(client)
+        self._name = name
+
+    def connect(self) -> None:
+        self._queue.connect()
+
+    def encode(self, queue: str, *, message_id: str, headers: Mapping[str, Any], body: list[Any]) -> bytes:  # noqa: ARG002 - the protocol's signature
+        return self._queue.encode(self._name, message_id=message_id, headers=headers, body=body)
+
+    def put(self, queue: str, message: bytes) -> None:  # noqa: ARG002 - the protocol's signature
+        self._queue.put(self._name, message)
+
+
+class RedisProbeLine:
+    """See `ProbeLine` in `watchdog`; `client` must be connected to the broker and not be the consumer's own."""
+
+    def __init__(self, client: "redis.Redis", app: Celery, signer: MessageSigner, *, queue: str) -> None:
+        self._client: Any = client  # redis-py types each reply as a union over decoding modes
+        self._queue = queue
+        self._reply_to = reply_key(f"probe-{secrets.token_hex(8)}")
+        self._publisher = MessagePublisher(app, signer, _OneQueue(client, queue))
+
+    def send(self, probe_id: str) -> None:
+        """See `ProbeLine.send`."""
+        payload = orjson.dumps({"reply_to": self._reply_to}).decode()
+        deadline_ms = int((time.time() + _LIFE_SECONDS) * 1000)
+        self._publisher.publish(PROBE_TASK, payload, message_id=probe_id, deadline_ms=deadline_ms)
+        with redis_failures_as_unavailable():
+            self._client.expire(self._queue, _LIFE_SECONDS)
+
+    def answered(self) -> set[str]:
+        """See `ProbeLine.answered`."""
+        with redis_failures_as_unavailable():
+            return {answer.decode() for answer in self._client.lpop(self._reply_to, _MOST_ANSWERS) or ()}
+
+    def is_waiting(self) -> bool:
+        """See `ProbeLine.is_waiting`."""
+        with redis_failures_as_unavailable():
+            return bool(self._client.llen(self._queue))
+
+
+def count_replacement(client: "redis.Redis", queue: str) -> None:
+    """Counts one worker that ends itself; its own metrics end with it.
+
+    Raises:
+        StoreUnavailableError: Redis cannot be reached.
+    """
+    with redis_failures_as_unavailable():
+        client.hincrby(REPLACED, queue, 1)
+
+
+def replacements(client: "redis.Redis", queue: str) -> int:
+    """Returns how many workers of a queue ended themselves.
+
+    Raises:
+        StoreUnavailableError: Redis cannot be reached.
+    """
+    with redis_failures_as_unavailable():
+        return int(client.hget(REPLACED, queue) or 0)  # type: ignore[arg-type,unused-ignore]

@@ -1,0 +1,53 @@
+"""A worker's sign of life in Redis: read by the API's readiness check and by operators."""
+
+import time
+from collections.abc import Callable
+
+from redis import Redis
+
+from tasks.upkeep.queues import WorkerState, forget_worker, show_worker
+
+
+class SignOfLife:
+    """Renews one entry that soon counts for nothing when the worker is gone.
+
+    Args:
+        client: a Redis client of the housekeeping's own.
+        queue: what the worker consumes.
+        name: the worker's node name.
+        model_version: returns the version that is loaded; None for a worker without a model.
+        shard: the worker's, if it belongs to one.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        queue: str,
+        name: str,
+        *,
+        model_version: Callable[[], str | None] = lambda: None,
+        shard: str | None = None,
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._name = name
+        self._model_version = model_version
+        self._shard = shard
+        self._started_at = time.time()
+
+    def give(self) -> None:
+        """Renews the entry.
+
+        Raises:
+            StoreUnavailableError: Redis cannot be reached.
+        """
+        state = WorkerState(self._name, self._queue, self._model_version(), self._started_at, self._shard)
+        show_worker(self._client, state)
+
+    def end(self) -> None:
+        """Removes the entry, so that a stopped worker is gone at once.
+
+        Raises:
+            StoreUnavailableError: Redis cannot be reached.
+        """
+        forget_worker(self._client, self._name)

@@ -1,0 +1,89 @@
+"""Puts the watchdog into a worker: its own queue, its probe, and what happens when it is found stuck."""
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kombu.entity import Queue
+
+from ml.domain.errors import StoreUnavailableError
+from observability import metrics
+from settings import Settings
+from tasks.app import app
+from tasks.probe import ProbedWork
+from tasks.upkeep.housekeeping import Job, no_more_often
+from tasks.wiring.services import provide
+from tasks.wiring.stores import connect_redis, message_signer
+from workers.health.probe_line_redis import RedisProbeLine, count_replacement, own_queue, replacements
+from workers.health.watchdog import Watchdog
+
+_TIMEOUT_SECONDS = 2.0
+_COUNT_SECONDS = 10.0
+STUCK_EXIT_CODE = 70
+"""EX_SOFTWARE: tells an operator that the worker ended itself, and was not killed."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How a kind of worker is watched.
+
+    Attributes:
+        patience_seconds: how long a probe may lie unread; longer than the longest task.
+        probe: the piece of work that a probe does.
+    """
+
+    patience_seconds: float
+    probe: Callable[[], None] = lambda: None
+
+
+def watch_jobs(
+    settings: Settings, watched: Watched, *, queue: str, name: str, is_consuming: Callable[[], bool], last_will: Job
+) -> list[Job]:
+    """Returns the housekeeping jobs of the watchdog; called before the worker consumes.
+
+    Args:
+        settings: of this process.
+        watched: what its kind asks for.
+        queue: what it consumes.
+        name: its node name.
+        is_consuming: whether it should take messages now.
+        last_will: what is done before it ends itself; must not raise.
+    """
+    if settings.watchdog_seconds == 0:
+        return []
+    own = own_queue(queue, name)
+    # Read by whoever is named so, over the connection and in the loop of the real queue. Not declared: a binding in
+    # Redis would outlive the worker.
+    app.amqp.queues.select_add(Queue(own, routing_key=own, no_declare=True))
+    client = connect_redis(settings, url=settings.celery_broker_url, timeout_seconds=_TIMEOUT_SECONDS)
+    provide(ProbedWork, ProbedWork(watched.probe, connect_redis(settings, url=settings.celery_broker_url)))
+
+    def end(waited_seconds: float) -> None:
+        _log.critical(
+            "this worker takes no messages any more and ends itself, to be started anew",
+            extra={"queue": queue, "waited_seconds": round(waited_seconds, 1)},
+        )
+        last_will()
+        try:
+            count_replacement(client, queue)
+        except StoreUnavailableError as error:
+            _log.warning("the replacement was not counted: %s", error)
+        # Nothing gentler: the thread that would have to end is the one that is stuck.
+        os._exit(STUCK_EXIT_CODE)
+
+    watchdog = Watchdog(
+        RedisProbeLine(client, app, message_signer(settings), queue=own),
+        interval_seconds=settings.watchdog_seconds,
+        patience_seconds=watched.patience_seconds,
+        is_consuming=is_consuming,
+        on_stuck=end,
+        on_answer=metrics.worker_probe_seconds.labels(queue=queue).set,
+    )
+
+    def show() -> None:
+        metrics.workers_replaced.labels(queue=queue).set(replacements(client, queue))
+
+    return [watchdog.look, no_more_often(_COUNT_SECONDS, show)]

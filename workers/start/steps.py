@@ -1,0 +1,189 @@
+"""Start-up and shutdown of a Celery worker: the same steps for every kind, in the same order.
+
+Logging, services, sign of life and endpoint are in place before the first message is consumed; the sign of life
+starts only once the worker consumes, and ends before it stops.
+"""
+
+import logging
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery, signals
+
+from ml.domain.errors import StoreUnavailableError
+from observability import celery_hooks, logs
+from security.masking import masker
+from security.message_replays import SeenMessages
+from settings import Settings, load_settings
+from tasks.app import app
+from tasks.messaging.doorbells import sign_doorbells
+from tasks.messaging.sealed_task import MessageGate
+from tasks.upkeep.durability import watch_durability
+from tasks.upkeep.housekeeping import Housekeeping, Job, no_more_often
+from tasks.wiring.services import provide
+from tasks.wiring.stores import connect_redis, message_signer
+from workers.health.endpoint import Endpoint
+from workers.health.sign_of_life import SignOfLife
+from workers.health.watch import Watched, watch_jobs
+from workers.start.control import refuse_remote_orders
+
+_log = logging.getLogger(__name__)
+
+_HOUSEKEEPING_TIMEOUT_SECONDS = 2.0
+_DURABILITY_SECONDS = 30.0
+
+_SWITCH_SECONDS = 0.0005
+"""How long a thread beside the tasks may keep a task waiting: by Python's default, longer than scoring takes."""
+
+# They write two lines per message that say less than the task's own line and the metrics.
+_CHATTY_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """What a kind of worker adds to the common start-up.
+
+    Attributes:
+        jobs: repeated by the housekeeping.
+        model_version: returns the loaded model's version, for the sign of life.
+        is_ready: whether the worker can do its work.
+        on_ready: called once the worker consumes.
+        watched: how it is watched; None for a worker whose tasks take as long as they take.
+    """
+
+    jobs: Sequence[Job] = ()
+    model_version: Callable[[], str | None] = lambda: None
+    is_ready: Callable[[], bool] = lambda: True
+    on_ready: Callable[[], None] = lambda: None
+    watched: Watched | None = None
+
+
+def build_worker(queue: str, wire: Callable[[Settings, str], WorkerParts]) -> Celery:
+    """Returns the Celery app of a worker kind, prepared to start.
+
+    Args:
+        queue: the queue it consumes.
+        wire: builds the services of its tasks, given the settings and the worker's node name, before it consumes.
+    """
+    running = _RunningWorker(queue, wire)
+    # Celery warns of things before it asks for the logs to be set up.
+    signals.celeryd_init.connect(running.configure_logging, weak=False)
+    signals.setup_logging.connect(running.configure_logging, weak=False)
+    signals.worker_init.connect(running.prepare, weak=False)
+    signals.worker_ready.connect(running.announce, weak=False)
+    signals.worker_shutting_down.connect(running.withdraw, weak=False)
+    signals.worker_shutdown.connect(running.stop, weak=False)
+    return app
+
+
+class _RunningWorker:
+    """The parts of this process that live from start to shutdown."""
+
+    def __init__(self, queue: str, wire: Callable[[Settings, str], WorkerParts]) -> None:
+        self._queue = queue
+        self._wire = wire
+        self._housekeeping: Housekeeping | None = None
+        self._sign: SignOfLife | None = None
+        self._endpoint: Endpoint | None = None
+        self._consuming = False
+        self._is_stuck = False
+        self._on_ready: Job = lambda: None
+
+    def configure_logging(self, **_: Any) -> None:
+        """Sends all logs through the one JSON formatter; connecting to this signal keeps Celery from its own."""
+        settings = load_settings()
+        logs.configure(self._queue, level=settings.log_level, mask=masker(settings))
+        for name in _CHATTY_LOGGERS:
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+    def prepare(self, sender: Any, **_: Any) -> None:
+        """Wires the worker, or ends it: Celery would log an exception of this handler and consume all the same."""
+        try:
+            self._prepare(sender)
+        except Exception as error:
+            _log.critical("the worker cannot start: %s", error, exc_info=True)
+            raise SystemExit(1) from error
+
+    def _prepare(self, sender: Any) -> None:
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        self.configure_logging()  # Celery asks for it later only, and loading a model has things to say
+        settings = load_settings()
+        name = getattr(sender, "hostname", None) or socket.gethostname()
+        celery_hooks.instrument(app, self._queue)
+        signer = message_signer(settings)
+        sign_doorbells(signer)
+        provide(MessageGate, MessageGate(signer, SeenMessages()))
+        refuse_remote_orders()
+        parts = self._wire(settings, name)
+        self._on_ready = parts.on_ready
+        client = connect_redis(settings, timeout_seconds=_HOUSEKEEPING_TIMEOUT_SECONDS)
+        self._sign = SignOfLife(client, self._queue, name, model_version=parts.model_version, shard=settings.shard)
+        records = connect_redis(settings, url=settings.delivery_url, timeout_seconds=_HOUSEKEEPING_TIMEOUT_SECONDS)
+        durability = no_more_often(_DURABILITY_SECONDS, watch_durability(settings, records))
+        self._housekeeping = Housekeeping(
+            [*parts.jobs, self._give_sign, durability, *self._watch(settings, parts, name)]
+        )
+        self._endpoint = Endpoint(
+            settings.metrics_host,
+            settings.metrics_port,
+            is_ready=lambda: self._consuming and parts.is_ready(),
+            is_alive=lambda: not self._is_stuck,
+        )
+        self._endpoint.start()
+        self._housekeeping.start()
+
+    def _watch(self, settings: Settings, parts: WorkerParts, name: str) -> list[Job]:
+        if parts.watched is None:
+            return []
+        return watch_jobs(
+            settings,
+            parts.watched,
+            queue=self._queue,
+            name=name,
+            is_consuming=lambda: self._consuming,
+            last_will=self._give_up,
+        )
+
+    def _give_up(self) -> None:
+        """The worker is stuck: nobody should count on it any more."""
+        self._is_stuck, self._consuming = True, False
+        if self._sign is not None:
+            with suppress(StoreUnavailableError):
+                self._sign.end()
+
+    def _give_sign(self) -> None:
+        if self._consuming and self._sign is not None:
+            self._sign.give()
+
+    def announce(self, **_: Any) -> None:
+        """The worker consumes from now on."""
+        self._consuming = True
+        self._give_sign_quietly()
+        self._on_ready()
+
+    def _give_sign_quietly(self) -> None:
+        try:
+            self._give_sign()
+        except StoreUnavailableError as error:
+            _log.warning("no sign of life yet: %s", error)
+
+    def withdraw(self, **_: Any) -> None:
+        """The worker takes no new work from now on."""
+        self._consuming = False
+
+    def stop(self, **_: Any) -> None:
+        """Ends what runs beside the tasks."""
+        self._consuming = False
+        if self._housekeeping is not None:
+            self._housekeeping.stop()
+        if self._sign is not None:
+            try:
+                self._sign.end()
+            except StoreUnavailableError:
+                _log.info("the sign of life expires by itself")
+        if self._endpoint is not None:
+            self._endpoint.stop()
