@@ -1,5 +1,5 @@
 """`python -m ops`."""
 
-from ops.cli import main
+from ops.terminal.cli import main
 
 main()

@@ -8,15 +8,15 @@ from flask import Flask, Response, g, request
 
 from observability.flask_hooks import instrument, request_facts
 from settings import Settings
-from web import problems
-from web.answers import HttpAnswer, problem_answer
 from web.blueprints import admin, documentation, explanations, health, labels, metrics, predictions
-from web.direct import DirectRoutes, extra_headers, is_over_tls
-from web.errors import problem_of
-from web.exchange import Exchange
-from web.headers import security_headers
-from web.openapi import openapi_document
-from web.operations import endpoints_of, flask_response
+from web.http import problems
+from web.http.answers import HttpAnswer, problem_answer
+from web.http.errors import problem_of
+from web.http.exchange import Exchange
+from web.http.headers import security_headers
+from web.routing.direct import DirectRoutes, extra_headers, is_over_tls
+from web.routing.openapi import openapi_document
+from web.routing.operations import endpoints_of, flask_response
 from web.services import Services, provide_services, services_of
 from web.wiring import build_services
 

@@ -13,18 +13,18 @@ from ml.stores.decisions.decisions import DecisionReader
 from ml.stores.explanations.explanations import ExplanationReader
 from ml.stores.outbox.outbox import Lag
 from security.client_certificates import CertificateMap
-from security.message_verifier import MessageSignatureVerifier
-from security.safe_mode import CachedSafeMode, SafeModeStore
-from security.signing import SignatureVerifier
-from security.tokens import TokenVerifier
+from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
+from security.signatures.message_verifier import MessageSignatureVerifier
+from security.signatures.signing import SignatureVerifier
+from security.tokens.tokens import TokenVerifier
 from settings import Settings
 from tasks.upkeep.queues import QueueState, ShardState, WorkerState
-from web.entrance import Entrance
-from web.entrance_open import OpenEntrance
-from web.load_shedding import LoadShedder
-from web.local_scoring import LocalScoring
-from web.recall import ShardRecall
-from web.scoring_queue import ScoringQueue
+from web.dispatch.local_scoring import LocalScoring
+from web.dispatch.scoring_queue import ScoringQueue
+from web.entrance.batcher import Entrance
+from web.entrance.open_batcher import OpenEntrance
+from web.entrance.recall import ShardRecall
+from web.protection.load_shedding import LoadShedder
 
 _EXTENSION = "shrike"
 

@@ -12,15 +12,15 @@ from ml.registry.registry import ModelRegistry
 from ml.stores.labels.labels import LabelInbox
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from observability import metrics
-from security.admission import AdmissionPolicy
-from security.admission_redis import RedisAdmissionControl
+from security.admission.admission import AdmissionPolicy
+from security.admission.admission_redis import RedisAdmissionControl
 from security.client_certificates import CertificateMap
-from security.message_verifier import MessageSignatureVerifier
-from security.revocation_list import RevocationList
-from security.revocation_redis import RedisRevocations
-from security.safe_mode import CachedSafeMode
-from security.signing import SignatureVerifier
-from security.tokens import TokenVerifier
+from security.revocations.revocation_list import RevocationList
+from security.revocations.revocation_redis import RedisRevocations
+from security.safe_mode.safe_mode import CachedSafeMode
+from security.signatures.message_verifier import MessageSignatureVerifier
+from security.signatures.signing import SignatureVerifier
+from security.tokens.tokens import TokenVerifier
 from settings import Settings
 from tasks.app import app as celery_app
 from tasks.messaging.doorbells import sign_doorbells
@@ -29,24 +29,24 @@ from tasks.messaging.messages import MessagePublisher
 from tasks.model.self_test import OwnSelfTest, WorkersSelfTest
 from tasks.upkeep.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, live_workers
 from tasks.wiring import stores as wiring
-from web.capacity import scoring_share
-from web.circuit_breaker import BreakerState, CircuitBreaker
-from web.dispatch import Dispatcher
-from web.entrance import Entrance, EntranceCheck
-from web.entrance_open import OpenEntrance
-from web.entrance_redis import RedisEntranceCheck, Reserve
-from web.entrance_shards_redis import RedisShardedEntranceCheck
-from web.guarded import GuardedEntranceCheck, GuardedExplanations
-from web.load_shedding import LoadShedder
-from web.local_scoring import LocalScoring, open_beside_requests
-from web.queue_monitor_redis import RedisQueueMonitor, RedisShardView
-from web.recall import RecallSource, ShardRecall
-from web.scoring_queue import ScoringQueue
+from web.blueprints.queue_monitor_redis import RedisQueueMonitor, RedisShardView
+from web.dispatch.dispatcher import Dispatcher
+from web.dispatch.local_scoring import LocalScoring, open_beside_requests
+from web.dispatch.scoring_queue import ScoringQueue
+from web.dispatch.shards import ShardedDispatcher
+from web.dispatch.transport import Transport
+from web.dispatch.transport_celery import CeleryTransport
+from web.dispatch.transport_local import LocalTransport
+from web.entrance.batcher import Entrance, EntranceCheck
+from web.entrance.check_redis import RedisEntranceCheck, Reserve
+from web.entrance.check_shards_redis import RedisShardedEntranceCheck
+from web.entrance.open_batcher import OpenEntrance
+from web.entrance.recall import RecallSource, ShardRecall
+from web.protection.capacity import scoring_share
+from web.protection.circuit_breaker import BreakerState, CircuitBreaker
+from web.protection.guarded import GuardedEntranceCheck, GuardedExplanations
+from web.protection.load_shedding import LoadShedder
 from web.services import SelfTest, Services
-from web.shards import ShardedDispatcher
-from web.transport import Transport
-from web.transport_celery import CeleryTransport
-from web.transport_local import LocalTransport
 
 _LOOK_TIMEOUT_SECONDS = 1.0
 _REDIS_OPEN_SECONDS = 1.0

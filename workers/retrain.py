@@ -6,7 +6,7 @@ from ml.registry.registry import ModelRegistry
 from ml.training.drift_check import check_drift
 from ml.training.retraining import Retraining, RetrainingPlan
 from ml.training.tracking_mlflow import MlflowTracker
-from security.artifact_keys import ArtifactSigner, ArtifactVerifier
+from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
 from settings import Settings
 from tasks import reconcile as reconcile_task
 from tasks import retraining as retraining_task

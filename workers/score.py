@@ -4,7 +4,7 @@ from functools import partial
 
 from ml.serving.pipeline import ScoringPipeline
 from observability import metrics
-from security.safe_mode import CachedSafeMode, SafeModeStore
+from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
 from settings import Settings
 from tasks import scoring  # noqa: F401 - registers the task; no other task runs in this worker
 from tasks.model.scorer import build_scorer

@@ -17,7 +17,7 @@ from ml.stores.labels.labels import LabelStore
 from ml.stores.outbox.outbox import OutboxEntry, wire_event
 from ml.stores.publications.publications import Publication, PublicationLog
 from security.errors import MessageRejectedError, SecurityError
-from security.messages import MessageSigner
+from security.messages.messages import MessageSigner
 
 
 class ExplanationSink:

@@ -6,9 +6,9 @@ from ml.features.schema import schema_hash
 from ml.registry.artifacts import load
 from ml.registry.registry import ModelRegistry, OlderVersionError, RegistryState, UnknownVersionError
 from ml.stores.accepted_version.accepted_version import AcceptedVersion
-from security.artifact_keys import ArtifactVerifier
-from security.audit import AuditEvent, AuditLog
-from security.safe_mode import timestamp
+from security.artifacts.artifact_keys import ArtifactVerifier
+from security.audit.audit import AuditEvent, AuditLog
+from security.safe_mode.safe_mode import timestamp
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class ModelAdministration:
             OlderVersionError: it is older than the last accepted one.
             UnknownVersionError: there is no such version.
             RegistryError: the registry cannot be read or written.
-            security.audit.AuditUnavailableError: the audit cannot be written; nothing was changed.
+            security.audit.audit.AuditUnavailableError: the audit cannot be written; nothing was changed.
             StoreUnavailableError: the mark cannot be read.
         """
         state = self._registry.state()

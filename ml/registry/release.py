@@ -9,7 +9,7 @@ from ml.registry.code_version import code_version
 from ml.registry.registry import ModelRegistry
 from ml.serving.memory_guard import bounded_memory
 from ml.serving.runtime import ScoringModel
-from security.artifact_keys import ArtifactSigner, ArtifactVerifier
+from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
 
 
 @dataclass(frozen=True)

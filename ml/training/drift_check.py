@@ -9,7 +9,7 @@ from ml.registry.artifacts.loader import load
 from ml.registry.registry import ModelRegistry
 from ml.stores.training_source.training_source import TrainingSource
 from ml.training.drift import Reference
-from security.artifact_keys import ArtifactVerifier
+from security.artifacts.artifact_keys import ArtifactVerifier
 
 ALERT_INDEX = 0.2
 """Population stability index from which a feature or the score counts as drifted. Source: Siddiqi, "Credit Risk

@@ -32,7 +32,7 @@ from ml.training.evaluation import Quality
 from ml.training.stored_table import gather
 from ml.training.tracking import REPORT_FILES, REPORT_NAME, ExperimentTracker, TrackingError, TrainingRun
 from ml.training.window import TrainingWindow
-from security.artifact_keys import ArtifactSigner, ArtifactVerifier
+from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
 
 if TYPE_CHECKING:
     from ml.training.train import TrainingSettings

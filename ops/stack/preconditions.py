@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from ml.domain.errors import ArtifactError
 from ml.registry.registry import ModelRegistry
-from ops.development_keys import make_development_keys
+from ops.credentials.development_keys import make_development_keys
 from ops.errors import StackError
-from security.artifact_keys import ArtifactVerifier
+from security.artifacts.artifact_keys import ArtifactVerifier
 from settings import DEVELOPMENT_ENV_FILE, Environment, Settings, load_settings
 
 _KEYS = ("hmac_key", "message_key", "artifact_encryption_key", "artifact_verify_key_file", "flower_password")

@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from security.messages import MessageSigner
+from security.messages.messages import MessageSigner
 from tasks.app import app
 from tasks.messaging.message_queue_redis import envelope
 from tasks.messaging.messages import MessageSealer

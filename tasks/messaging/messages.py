@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from celery import Celery
 
-from security.messages import MessageSigner
+from security.messages.messages import MessageSigner
 
 
 class MessageQueue(Protocol):

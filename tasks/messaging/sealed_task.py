@@ -15,8 +15,8 @@ from celery.exceptions import Ignore
 
 from observability import metrics
 from security.errors import MessageRejectedError
-from security.message_replays import SeenMessages
-from security.messages import MessageSigner
+from security.messages.message_replays import SeenMessages
+from security.messages.messages import MessageSigner
 from tasks.wiring.services import require
 
 _log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from ml.serving.pipeline import ModelSlot
 from ml.serving.runtime import ScoringModel
 from ml.stores.accepted_version.accepted_version import AcceptedVersion
 from observability import metrics
-from security.artifact_keys import ArtifactVerifier
-from security.safe_mode import SafeModeStore, SafeModeUnavailableError
+from security.artifacts.artifact_keys import ArtifactVerifier
+from security.safe_mode.safe_mode import SafeModeStore, SafeModeUnavailableError
 
 _REGISTRY = "registry"
 """Stands for the registry itself where a failed version is remembered."""

@@ -8,8 +8,8 @@ from ml.registry.registry import ModelRegistry
 from ml.serving.pipeline import ModelSlot, ScoringPipeline
 from ml.stores.decisions.decisions_unrecorded_redis import RedisUnrecordedDecisions
 from ml.stores.features.features import AppliedLabel
-from security.artifact_keys import ArtifactVerifier
-from security.safe_mode import CachedSafeMode, SafeModeStore
+from security.artifacts.artifact_keys import ArtifactVerifier
+from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
 from settings import Settings
 from tasks.model.loading import ModelKeeper, OpenModel, open_champion, slot_version
 from tasks.wiring.stores import accepted_version, connect_redis, decision_store, feature_store

@@ -16,7 +16,7 @@ import redis
 
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from security.errors import MessageRejectedError
-from security.messages import MessageSigner
+from security.messages.messages import MessageSigner
 from tasks.model.self_test import SelfTestResult
 
 KEY: Final = "shrike:self_test"

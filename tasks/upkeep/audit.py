@@ -1,7 +1,7 @@
 """Brings what happened to SAFE MODE from the switch, where it is written at once, into the audit that lasts."""
 
-from security.audit import AuditEvent, AuditLog, AuditUnavailableError
-from security.safe_mode import AUDIT_LIMIT, SafeModeEvent, SafeModeStore, SafeModeUnavailableError
+from security.audit.audit import AuditEvent, AuditLog, AuditUnavailableError
+from security.safe_mode.safe_mode import AUDIT_LIMIT, SafeModeEvent, SafeModeStore, SafeModeUnavailableError
 
 _USUAL_EVENTS = 20
 

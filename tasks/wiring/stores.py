@@ -31,9 +31,9 @@ from ml.stores.redis.fsync_redis import RedisFsync
 from ml.stores.redis.keys_redis import LABELS, OUTBOX, SINKS
 from ml.stores.redis.server_redis import ServerCommands
 from observability.operations_redis import CountingRedis, count_operation
-from security.artifact_keys import ArtifactVerifier
-from security.messages import MessageSigner
-from security.safe_mode_redis import RedisSafeMode
+from security.artifacts.artifact_keys import ArtifactVerifier
+from security.messages.messages import MessageSigner
+from security.safe_mode.safe_mode_redis import RedisSafeMode
 from settings import Settings
 from tasks.messaging.message_queue_redis import RedisMessageQueue
 from tasks.messaging.pinned_redis import PinnedConnectionPool
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from ml.stores.labels.labels_mongo import MongoLabelStore
     from ml.stores.publications.publications_kafka import KafkaPublicationLog
     from ml.stores.training_source.training_source_mongo import MongoTrainingSource
-    from security.audit import AuditLog
-    from security.audit_mongo import MongoAuditLog
+    from security.audit.audit import AuditLog
+    from security.audit.audit_mongo import MongoAuditLog
 
 _MONGO_TIMEOUT_MS = 5_000
 
@@ -299,7 +299,7 @@ def accepted_version(settings: Settings, client: "Redis | None" = None) -> Redis
 
 def audit_log(database: "Database[dict[str, Any]]") -> "MongoAuditLog":
     """Returns the audit in a database."""
-    from security.audit_mongo import MongoAuditLog
+    from security.audit.audit_mongo import MongoAuditLog
 
     return MongoAuditLog(database["audit"])
 

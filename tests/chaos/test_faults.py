@@ -2,11 +2,11 @@
 
 import pytest
 
-from ops.chaos.catalogue import FAULTS
-from ops.chaos.evidence import Evidence
-from ops.chaos.report import details
-from ops.chaos.run import run_fault
-from ops.chaos.stack import ChaosStack
+from ops.proving.chaos.catalogue import FAULTS
+from ops.proving.chaos.evidence import Evidence
+from ops.proving.chaos.report import details
+from ops.proving.chaos.run import run_fault
+from ops.proving.chaos.stack import ChaosStack
 
 
 @pytest.mark.parametrize("name", FAULTS)

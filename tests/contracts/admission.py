@@ -7,7 +7,14 @@ from secrets import token_hex
 
 import pytest
 
-from security.admission import UNLIMITED, AdmissionControl, AdmissionOutcome, AdmissionPolicy, AdmissionRequest, Bucket
+from security.admission.admission import (
+    UNLIMITED,
+    AdmissionControl,
+    AdmissionOutcome,
+    AdmissionPolicy,
+    AdmissionRequest,
+    Bucket,
+)
 
 Make = Callable[[AdmissionPolicy], AdmissionControl]
 

@@ -1,6 +1,6 @@
 """What every audit does; subclasses name the adapter in a fixture `audit`."""
 
-from security.audit import AuditEvent, AuditLog
+from security.audit.audit import AuditEvent, AuditLog
 
 
 def event(number: int, **changes: object) -> AuditEvent:

@@ -6,10 +6,10 @@ from secrets import token_hex
 import pytest
 
 from ml.stores.decisions.decisions import DecisionStore, Reply
-from security.admission import AdmissionOutcome, AdmissionPolicy, Bucket
+from security.admission.admission import AdmissionOutcome, AdmissionPolicy, Bucket
 from tests.contracts.admission import asked, policy
 from tests.contracts.decision_store import new_decision
-from web.entrance import Arrival, EntranceCheck
+from web.entrance.batcher import Arrival, EntranceCheck
 
 Make = Callable[[AdmissionPolicy], EntranceCheck]
 

@@ -2,7 +2,7 @@
 
 import time
 
-from security.revocation import Revocation, RevocationStore, RevokedKind
+from security.revocations.revocation import Revocation, RevocationStore, RevokedKind
 
 NOW = int(time.time())  # adapters let entries expire by the real clock
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from security.safe_mode import AUDIT_LIMIT, REASON_LIMIT, SafeModeState, SafeModeStore
+from security.safe_mode.safe_mode import AUDIT_LIMIT, REASON_LIMIT, SafeModeState, SafeModeStore
 
 
 class SafeModeContract:

@@ -15,9 +15,9 @@ from ml.training.trained_model import TrainedModel
 from ops.client import Client
 from ops.processes.spawn import spawn
 from ops.stack import state
-from security.artifact_keys import ArtifactSigner
+from security.artifacts.artifact_keys import ArtifactSigner
 from security.roles import Role
-from security.tokens import issue_token
+from security.tokens.tokens import issue_token
 from settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ import orjson
 import pymongo
 
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
-from ops.demo.arrivals import wait_for_published, wait_for_stored
+from ops.proving.demo.arrivals import wait_for_published, wait_for_stored
+from ops.proving.traffic import Shot, fire
 from ops.stack.state import StackState
-from ops.traffic import Shot, fire
 from tests.e2e.installation import Stack, wait_for
 from tests.e2e.transactions import transaction
 

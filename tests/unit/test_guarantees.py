@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.chaos.catalogue import FAULTS
+from ops.proving.chaos.catalogue import FAULTS
 from settings import Settings
 
 PAGE = Path("docs/guarantees.md")

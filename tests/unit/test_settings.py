@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ops.development_certificates import make_development_certificates
+from ops.credentials.development_certificates import make_development_certificates
 from settings import DEVELOPMENT_MARK, Settings
 
 

@@ -6,12 +6,10 @@ from flask import Blueprint
 
 from ml.registry.registry import RegistryState
 from security.roles import Role
-from security.safe_mode import SafeModeState
-from web import examples, problems
-from web.answers import HttpAnswer, json_answer
-from web.operations import Answer, Call, Operation, operation
-from web.safe_mode import leave_safe_mode, show_safe_mode
-from web.schemas import (
+from security.safe_mode.safe_mode import SafeModeState
+from web.http import examples, problems
+from web.http.answers import HttpAnswer, json_answer
+from web.http.schemas import (
     AliasesAnswer,
     ModelsAnswer,
     ModelVersionPath,
@@ -20,6 +18,8 @@ from web.schemas import (
     SafeModeAnswer,
     SafeModeRequest,
 )
+from web.routing.operations import Answer, Call, Operation, operation
+from web.routing.safe_mode import leave_safe_mode, show_safe_mode
 
 blueprint = Blueprint("admin", __name__)
 

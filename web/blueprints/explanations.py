@@ -7,11 +7,11 @@ from flask import Blueprint
 from ml.explanation.full_explanation import full_explanation
 from ml.stores.explanations.explanations import ExplanationQuery, InvalidCursorError
 from security.roles import Role
-from web import examples, problems
-from web.answers import HttpAnswer, json_answer
-from web.errors import ExplanationPendingError, InvalidParameterError, NotFoundError, Violation
-from web.operations import Answer, Call, Operation, operation
-from web.schemas import ExplanationAnswer, ExplanationPageAnswer, ExplanationSearch, TransactionPath
+from web.http import examples, problems
+from web.http.answers import HttpAnswer, json_answer
+from web.http.errors import ExplanationPendingError, InvalidParameterError, NotFoundError, Violation
+from web.http.schemas import ExplanationAnswer, ExplanationPageAnswer, ExplanationSearch, TransactionPath
+from web.routing.operations import Answer, Call, Operation, operation
 
 blueprint = Blueprint("explanations", __name__)
 

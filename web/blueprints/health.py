@@ -6,11 +6,11 @@ from flask import Blueprint
 
 from ml.domain.errors import RetryableError
 from tasks.upkeep.queues import ShardState, WorkerState
-from web import examples
-from web.answers import HttpAnswer, json_answer
-from web.operations import Answer, Call, Operation, operation
-from web.safe_mode import safe_mode_state
-from web.schemas import LivenessAnswer, ReadinessAnswer
+from web.http import examples
+from web.http.answers import HttpAnswer, json_answer
+from web.http.schemas import LivenessAnswer, ReadinessAnswer
+from web.routing.operations import Answer, Call, Operation, operation
+from web.routing.safe_mode import safe_mode_state
 from web.services import Services
 
 blueprint = Blueprint("health", __name__)

@@ -5,10 +5,10 @@ from flask import Blueprint
 from ml.domain.label import Label
 from observability.context import get_correlation_id
 from security.roles import Role
-from web import examples, problems
-from web.answers import HttpAnswer, json_answer
-from web.operations import Answer, Call, Operation, operation
-from web.schemas import LabelAnswer
+from web.http import examples, problems
+from web.http.answers import HttpAnswer, json_answer
+from web.http.schemas import LabelAnswer
+from web.routing.operations import Answer, Call, Operation, operation
 
 blueprint = Blueprint("labels", __name__)
 

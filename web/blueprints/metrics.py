@@ -6,9 +6,9 @@ from ml.domain.errors import RetryableError
 from observability import metrics as gauges
 from observability.exposition import render
 from security.roles import Role
-from web.answers import HttpAnswer
-from web.operations import Answer, Call, Operation, operation
-from web.safe_mode import safe_mode_state
+from web.http.answers import HttpAnswer
+from web.routing.operations import Answer, Call, Operation, operation
+from web.routing.safe_mode import safe_mode_state
 from web.services import QueueMonitor
 
 blueprint = Blueprint("metrics", __name__)

@@ -12,15 +12,15 @@ from ml.policy.safe_mode_rules import RULES_VERSION
 from observability import metrics
 from observability.context import get_correlation_id
 from security.roles import Role
-from web import examples, problems
-from web.answers import HttpAnswer, batch_item, decision_body, json_answer
-from web.batch_scoring import score_items
-from web.errors import InvalidBodyError, NotFoundError, Violation, WebError
-from web.json_body import validate
-from web.operations import Answer, BodyLimit, Call, Operation, operation
-from web.safe_mode import refuse_in_safe_mode, safe_mode_state
-from web.schemas import BatchAnswer, BatchRequest, DecisionAnswer, StoredDecision, TransactionPath
-from web.scoring_results import Scored, ScoringResult, recorded_result
+from web.dispatch.batch_scoring import score_items
+from web.dispatch.scoring_results import Scored, ScoringResult, recorded_result
+from web.http import examples, problems
+from web.http.answers import HttpAnswer, batch_item, decision_body, json_answer
+from web.http.errors import InvalidBodyError, NotFoundError, Violation, WebError
+from web.http.json_body import validate
+from web.http.schemas import BatchAnswer, BatchRequest, DecisionAnswer, StoredDecision, TransactionPath
+from web.routing.operations import Answer, BodyLimit, Call, Operation, operation
+from web.routing.safe_mode import refuse_in_safe_mode, safe_mode_state
 from web.services import Services
 
 blueprint = Blueprint("predictions", __name__)

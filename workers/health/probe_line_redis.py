@@ -19,7 +19,7 @@ from celery import Celery
 
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.keys_redis import REPLACED, reply_key
-from security.messages import MessageSigner
+from security.messages.messages import MessageSigner
 from tasks.messaging.message_queue_redis import RedisMessageQueue
 from tasks.messaging.messages import MessagePublisher
 from tasks.probe import PROBE_TASK

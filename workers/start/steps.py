@@ -17,7 +17,7 @@ from celery import Celery, signals
 from ml.domain.errors import StoreUnavailableError
 from observability import celery_hooks, logs
 from security.masking import masker
-from security.message_replays import SeenMessages
+from security.messages.message_replays import SeenMessages
 from settings import Settings, load_settings
 from tasks.app import app
 from tasks.messaging.doorbells import sign_doorbells

@@ -35,10 +35,10 @@ from ml.registry.artifacts.manifest import (
     ArtifactFile,
     Manifest,
 )
-from security.artifact_keys import SIGNATURE_BYTES, ArtifactSignatureError, ArtifactVerifier
-from security.artifact_trust import VersionRevokedError
+from security.artifacts.artifact_keys import SIGNATURE_BYTES, ArtifactSignatureError, ArtifactVerifier
+from security.artifacts.artifact_trust import VersionRevokedError
+from security.artifacts.sealing import SealContext, UnsealError
 from security.errors import SecurityError
-from security.sealing import SealContext, UnsealError
 
 MANIFEST_LIMIT_BYTES = 256 * 1024
 SIGNATURE_LIMIT_BYTES = 1024

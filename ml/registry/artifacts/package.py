@@ -22,8 +22,8 @@ from ml.registry.artifacts.manifest import (
     Manifest,
     is_version,
 )
-from security.artifact_keys import ArtifactSigner
-from security.sealing import SealContext
+from security.artifacts.artifact_keys import ArtifactSigner
+from security.artifacts.sealing import SealContext
 
 STAGING_PREFIX = ".staging-"
 

@@ -16,7 +16,7 @@ from ml.domain.errors import ArtifactError
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.scripts_redis import script_source
 from security.errors import MessageRejectedError
-from security.messages import MessageSigner
+from security.messages.messages import MessageSigner
 
 KEY: Final = "shrike:accepted_version"
 _PURPOSE = "model.accepted_version"

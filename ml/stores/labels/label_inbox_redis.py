@@ -10,7 +10,7 @@ from ml.domain.label import Label
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.fsync_redis import RedisFsync
 from ml.stores.redis.keys_redis import DOORBELL_TTL_MS, LABELS, doorbell_key
-from security.messages import MessageSigner
+from security.messages.messages import MessageSigner
 
 LABEL_MESSAGE = "labels.apply"
 

@@ -16,18 +16,18 @@ from ml.serving.pipeline import ModelSlot, ScoringPipeline
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
 from ml.stores.features.features_redis import RedisFeatureStore
 from ml.stores.redis.commands import CommandRunner
-from security.admission import AdmissionPolicy, AdmissionRequest
-from security.admission_redis import RedisAdmissionControl
-from security.artifact_keys import ArtifactVerifier
+from security.admission.admission import AdmissionPolicy, AdmissionRequest
+from security.admission.admission_redis import RedisAdmissionControl
+from security.artifacts.artifact_keys import ArtifactVerifier
 from security.errors import SecurityError
-from security.revocation_list import RevocationList
-from security.revocation_memory import MemoryRevocations
+from security.revocations.revocation_list import RevocationList
+from security.revocations.revocation_memory import MemoryRevocations
 from security.roles import Role
-from security.signing import SignatureVerifier
-from security.tokens import TokenVerifier, bearer_token
+from security.signatures.signing import SignatureVerifier
+from security.tokens.tokens import TokenVerifier, bearer_token
 from settings import Settings
-from web.errors import WebError
-from web.json_body import parse_json, validate
+from web.http.errors import WebError
+from web.http.json_body import parse_json, validate
 
 SCORE_PATH = "/predictions/score"
 _DEADLINE_MS = 60_000

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import redis
 
+from ops.credentials.redis_users import FOLDER_NAME, make_redis_users
 from ops.embedded.server import serving
 from ops.embedded.valkey import command, is_healthy
 from ops.processes.ports import free_port
-from ops.redis_users import FOLDER_NAME, make_redis_users
 
 
 class Guarded:

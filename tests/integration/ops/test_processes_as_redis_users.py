@@ -21,10 +21,10 @@ from ml.registry.release import release
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
 from ml.stores.redis.keys_redis import OUTBOX, SINKS, awaiting_key
 from ml.training.trained_model import TrainedModel
+from ops.credentials.redis_grants import USER_OF_ROLE
 from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
-from ops.redis_grants import USER_OF_ROLE
-from security.artifact_keys import ArtifactSigner
+from security.artifacts.artifact_keys import ArtifactSigner
 from security.roles import Role
 from tasks.wiring.stores import connect_mongo
 from tests.integration.ops.guarded import Guarded, guarded_server

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 _IMPORTS = {
-    "web": ["web.wsgi", "web.wiring", "ops.commands.web", "gevent", "gunicorn.app.wsgiapp"],
-    "scoring": ["workers.score", "ops.commands.worker"],
-    "drains": ["workers.explain", "workers.publish", "workers.labels", "ops.commands.worker"],
-    "training": ["workers.retrain", "ops.commands.train", "ops.commands.prepare", "ml.training.train"],
-    "operations": ["workers.beat", "ops.commands.beat", "ops.commands.flower", "redbeat", "flower"],
+    "web": ["web.server.wsgi", "web.wiring", "ops.commands.processes.web", "gevent", "gunicorn.app.wsgiapp"],
+    "scoring": ["workers.score", "ops.commands.processes.worker"],
+    "drains": ["workers.explain", "workers.publish", "workers.labels", "ops.commands.processes.worker"],
+    "training": ["workers.retrain", "ops.commands.models.train", "ops.commands.stack.prepare", "ml.training.train"],
+    "operations": ["workers.beat", "ops.commands.processes.beat", "ops.commands.processes.flower", "redbeat", "flower"],
 }
 
 # Runs in the child: packages that the role does not pin are as good as not installed.

@@ -11,7 +11,7 @@ from ml.registry.registry import ModelRegistry
 from ml.registry.release import release
 from ml.stores.redis.keys_redis import OUTBOX, awaiting_key, decision_key
 from ml.training.trained_model import TrainedModel
-from security.artifact_keys import ArtifactSigner
+from security.artifacts.artifact_keys import ArtifactSigner
 from security.roles import Role
 from settings import Settings
 from tasks.wiring.stores import connect_redis, safe_mode_store

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ml.registry.registry import ModelRegistry
-from ops.bench.start.swap import copy_of_champion
-from security.artifact_keys import ArtifactSigner
+from ops.proving.bench.start.swap import copy_of_champion
+from security.artifacts.artifact_keys import ArtifactSigner
 from tests.integration.web.conftest import RunningApi
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.workers.conftest import Works

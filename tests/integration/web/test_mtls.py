@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ops.development_certificates import client_uri, make_development_certificates
+from ops.credentials.development_certificates import client_uri, make_development_certificates
 from security.roles import Role
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, transaction

@@ -13,7 +13,7 @@ from celery import Celery
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from ml.stores.redis.keys_redis import OUTBOX
-from ops.development_certificates import make_development_certificates
+from ops.credentials.development_certificates import make_development_certificates
 from ops.processes.ports import accepts, free_port, wait_until
 from ops.processes.spawn import spawn, stop
 from security.roles import Role

@@ -21,15 +21,15 @@ from ops.embedded.valkey import url as valkey_url_of
 from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
 from security.keys import generate_secret
-from security.message_signatures import HttpMessage
-from security.message_verifier import sign_message
 from security.roles import Role
-from security.signing import sign
-from security.tokens import issue_token
+from security.signatures.message_signatures import HttpMessage
+from security.signatures.message_verifier import sign_message
+from security.signatures.signing import sign
+from security.tokens.tokens import issue_token
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, raw
 from tests.integration.workers.conftest import Works, wait_until
-from tests.unit.security.request_mutations import Sent, mutations
+from tests.unit.security.signatures.request_mutations import Sent, mutations
 
 RECORD = "/predictions/nobody-scored-this"
 """Answers 404 to whoever is let in."""

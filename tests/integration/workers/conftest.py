@@ -23,10 +23,10 @@ from ml.registry.registry import ModelRegistry
 from ml.registry.release import release
 from ml.stores.decisions.replies_redis import RedisReplyBox
 from ml.training.trained_model import TrainedModel
-from ops.development_keys import make_development_keys
+from ops.credentials.development_keys import make_development_keys
 from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
-from security.artifact_keys import ArtifactSigner
+from security.artifacts.artifact_keys import ArtifactSigner
 from settings import Settings
 from tasks.messaging.doorbells import sign_doorbells
 from tasks.messaging.messages import MessagePublisher

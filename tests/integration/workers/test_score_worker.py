@@ -12,7 +12,7 @@ from ml.features.entries import CUSTOMER_ENTRY, TERMINAL_ENTRY
 from ml.features.history import HEADER_BYTES
 from ml.stores.features.features_redis import entity_key
 from ml.stores.redis.keys_redis import OUTBOX, decision_key
-from security.messages import MessageSigner
+from security.messages.messages import MessageSigner
 from tasks.messaging.scoring_message import SCORE_TASK, seal_batch
 from tasks.upkeep.queues import live_workers
 from tasks.wiring.stores import message_signer

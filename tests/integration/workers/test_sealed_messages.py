@@ -14,7 +14,7 @@ from ml.domain.scoring_batch import ScoringRequest
 from ml.domain.transaction import Transaction
 from ml.stores.decisions.replies_redis import RedisReplyBox
 from ml.stores.redis.keys_redis import OUTBOX, decision_key
-from security.messages import MessageSigner
+from security.messages.messages import MessageSigner
 from tasks.messaging.message_queue_redis import RedisMessageQueue
 from tasks.messaging.messages import MessagePublisher
 from tasks.messaging.scoring_message import seal_batch

@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
-from ops.redis_grants import USER_OF_ROLE
-from ops.redis_users import ACCESS_LIST_NAME, FOLDER_NAME
+from ops.credentials.redis_grants import USER_OF_ROLE
+from ops.credentials.redis_users import ACCESS_LIST_NAME, FOLDER_NAME
 from ops.stack.roles import ROLES, SET_UP, role
 
 ROOT = Path(__file__).parents[3]

@@ -7,10 +7,10 @@ import pytest
 
 from security.client_certificates import CertificateMap
 from security.errors import KeyUnusableError, TokenRejectedError
-from security.revocation_list import RevocationList
-from security.revocation_memory import MemoryRevocations
+from security.revocations.revocation_list import RevocationList
+from security.revocations.revocation_memory import MemoryRevocations
 from security.roles import Role
-from security.token_claims import Identity
+from security.tokens.token_claims import Identity
 from settings import Settings
 
 IDENTITIES = {

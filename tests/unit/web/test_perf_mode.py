@@ -3,12 +3,12 @@ from collections.abc import Callable
 
 import pytest
 
-from security.admission import AdmissionRequest
+from security.admission.admission import AdmissionRequest
 from settings import Settings
 from tasks.wiring.perf_mode import warn_of_perf_mode
 from tests.unit.web.world import World
-from web.entrance import Arrival
-from web.entrance_open import OpenEntrance
+from web.entrance.batcher import Arrival
+from web.entrance.open_batcher import OpenEntrance
 
 HEADER = "X-Perf-Mode"
 

@@ -23,32 +23,32 @@ from ml.stores.decisions.decisions import NewDecision, Reply
 from ml.stores.decisions.decisions_memory import MemoryDecisionStore
 from ml.stores.explanations.explanations_memory import MemoryExplanationStore
 from ml.stores.outbox.outbox import Lag
-from security.admission import AdmissionPolicy
-from security.admission_memory import MemoryAdmissionControl
-from security.artifact_keys import ArtifactSigner
-from security.audit_memory import MemoryAuditLog
+from security.admission.admission import AdmissionPolicy
+from security.admission.admission_memory import MemoryAdmissionControl
+from security.artifacts.artifact_keys import ArtifactSigner
+from security.artifacts.sealing import SealingKey
+from security.audit.audit_memory import MemoryAuditLog
 from security.keys import generate_secret
-from security.message_verifier import MessageSignatureVerifier
-from security.revocation_list import RevocationList
-from security.revocation_memory import MemoryRevocations
+from security.revocations.revocation_list import RevocationList
+from security.revocations.revocation_memory import MemoryRevocations
 from security.roles import Role
-from security.safe_mode import CachedSafeMode
-from security.safe_mode_memory import MemorySafeMode
-from security.sealing import SealingKey
-from security.signing import SignatureVerifier, sign
-from security.tokens import TokenVerifier, issue_token
+from security.safe_mode.safe_mode import CachedSafeMode
+from security.safe_mode.safe_mode_memory import MemorySafeMode
+from security.signatures.message_verifier import MessageSignatureVerifier
+from security.signatures.signing import SignatureVerifier, sign
+from security.tokens.tokens import TokenVerifier, issue_token
 from settings import Settings
 from tasks.upkeep.queues import QueueState, ShardState, WorkerState
 from web.app import create_app
-from web.capacity import scoring_share
-from web.circuit_breaker import CircuitBreaker
-from web.dispatch import Dispatcher
-from web.entrance import Entrance
-from web.entrance_memory import MemoryEntranceCheck
-from web.load_shedding import LoadShedder
+from web.dispatch.dispatcher import Dispatcher
+from web.dispatch.transport import Batch, Transport
+from web.dispatch.transport_memory import MemoryTransport
+from web.entrance.batcher import Entrance
+from web.entrance.check_memory import MemoryEntranceCheck
+from web.protection.capacity import scoring_share
+from web.protection.circuit_breaker import CircuitBreaker
+from web.protection.load_shedding import LoadShedder
 from web.services import Services
-from web.transport import Batch, Transport
-from web.transport_memory import MemoryTransport
 
 HMAC_KEY = generate_secret()
 ARTIFACT_SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), SealingKey(bytes(32)))

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from pymongo.errors import ServerSelectionTimeoutError
 
-from ops.development_certificates import make_development_certificates
+from ops.credentials.development_certificates import make_development_certificates
 from settings import Settings
 from tasks.wiring import stores as wiring
 

@@ -13,7 +13,7 @@ from celery import Celery
 from ml.domain.errors import StoreUnavailableError
 from ops.embedded.valkey import valkey
 from ops.processes.ports import free_port
-from security.messages import MessageSigner
+from security.messages.messages import MessageSigner
 from settings import Settings
 from tasks.messaging.message_queue_redis import RedisMessageQueue, envelope
 from tasks.messaging.messages import MessagePublisher, MessageSealer

@@ -12,11 +12,11 @@ from ml.registry.artifacts import package
 from ml.registry.artifacts.manifest import REQUIRED_FILES
 from ml.registry.registry import ModelRegistry, OlderVersionError, RegistryError
 from ml.stores.accepted_version.accepted_version_memory import MemoryAcceptedVersion
-from security.artifact_keys import ArtifactSigner, ArtifactVerifier
-from security.artifact_trust import ArtifactTrust, TrustedKey
-from security.audit import AuditEvent, AuditUnavailableError
-from security.audit_memory import MemoryAuditLog
-from security.sealing import SealingKey
+from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
+from security.artifacts.artifact_trust import ArtifactTrust, TrustedKey
+from security.artifacts.sealing import SealingKey
+from security.audit.audit import AuditEvent, AuditUnavailableError
+from security.audit.audit_memory import MemoryAuditLog
 
 SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), SealingKey(bytes(32)))
 VERSIONS = [f"v2026112{number}T000000-000000" for number in range(4)]

@@ -17,8 +17,8 @@ from ml.registry.registry import ModelRegistry
 from ml.registry.release import open_version, release
 from ml.serving.runtime import ScoringModel
 from ml.training.trained_model import TrainedModel
-from security.artifact_keys import ArtifactSigner
-from security.sealing import SealingKey
+from security.artifacts.artifact_keys import ArtifactSigner
+from security.artifacts.sealing import SealingKey
 
 SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), SealingKey(bytes(32)))
 

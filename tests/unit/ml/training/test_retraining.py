@@ -22,8 +22,8 @@ from ml.training.tracking import TrackingError, TrainingRun
 from ml.training.tracking_mlflow import VERSION_TAG, MlflowTracker
 from ml.training.train import TrainingSettings, train
 from ml.training.window import TrainingWindow
-from security.artifact_keys import ArtifactSigner
-from security.sealing import SealingKey
+from security.artifacts.artifact_keys import ArtifactSigner
+from security.artifacts.sealing import SealingKey
 from settings import Settings
 
 DAY = 86_400

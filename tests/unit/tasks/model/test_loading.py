@@ -10,10 +10,10 @@ from ml.serving.pipeline import ModelSlot
 from ml.stores.accepted_version.accepted_version_memory import MemoryAcceptedVersion
 from ml.training.trained_model import TrainedModel
 from observability import metrics
-from security.artifact_keys import ArtifactSigner, ArtifactVerifier
-from security.artifact_trust import ArtifactTrust, TrustedKey
-from security.safe_mode_memory import MemorySafeMode
-from security.sealing import SealingKey
+from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
+from security.artifacts.artifact_trust import ArtifactTrust, TrustedKey
+from security.artifacts.sealing import SealingKey
+from security.safe_mode.safe_mode_memory import MemorySafeMode
 from tasks.model.loading import ModelKeeper, slot_version
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from ml.domain.errors import ArtifactError, StoreUnavailableError
 from ml.registry.registry import RegistryError
-from security.safe_mode import SafeModeUnavailableError
+from security.safe_mode.safe_mode import SafeModeUnavailableError
 from tasks.model.self_test import OwnSelfTest, SelfTester, SelfTestResult, WorkersSelfTest
 from tasks.model.self_test_memory import MemorySelfTestExchange
 from tests.contracts.self_test_exchange import SelfTestExchangeContract

@@ -1,9 +1,9 @@
 from collections.abc import Sequence
 
-from security.audit import AuditEvent, AuditUnavailableError
-from security.audit_memory import MemoryAuditLog
-from security.safe_mode import SafeModeEvent, SafeModeUnavailableError
-from security.safe_mode_memory import MemorySafeMode
+from security.audit.audit import AuditEvent, AuditUnavailableError
+from security.audit.audit_memory import MemoryAuditLog
+from security.safe_mode.safe_mode import SafeModeEvent, SafeModeUnavailableError
+from security.safe_mode.safe_mode_memory import MemorySafeMode
 from tasks.upkeep.audit import AuditCourier
 
 

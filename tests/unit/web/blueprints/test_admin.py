@@ -9,7 +9,7 @@ from ml.stores.outbox.outbox import Lag
 from security.roles import Role
 from tasks.upkeep.queues import QueueState, ShardState
 from tests.unit.web.world import ARTIFACT_SIGNER, World
-from web.schemas import AliasesAnswer, ModelsAnswer, ProblemAnswer, QueuesAnswer, SafeModeAnswer
+from web.http.schemas import AliasesAnswer, ModelsAnswer, ProblemAnswer, QueuesAnswer, SafeModeAnswer
 
 
 def gauge() -> float | None:

@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 from tests.unit.web.world import World
-from web import problems
+from web.http import problems
 
 STATIC = Path("web/static")
 

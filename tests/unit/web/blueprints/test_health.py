@@ -2,8 +2,8 @@ from dataclasses import replace
 
 from tasks.upkeep.queues import ShardState, WorkerState
 from tests.unit.web.world import World
-from web.local_scoring import LocalScoring
-from web.schemas import LivenessAnswer, ReadinessAnswer
+from web.dispatch.local_scoring import LocalScoring
+from web.http.schemas import LivenessAnswer, ReadinessAnswer
 from web.services import provide_services
 
 

@@ -4,7 +4,7 @@ import pytest
 from celery.worker.control import Panel
 
 from observability import metrics
-from ops.commands.flower import flower_environment
+from ops.commands.processes.flower import flower_environment
 from settings import Settings
 from workers.start.control import ANSWERED, HARMLESS, refuse_remote_orders
 

@@ -5,8 +5,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ml.registry.artifacts.manifest import REQUIRED_FILES
 from ml.registry.artifacts.package import package
-from security.artifact_keys import ArtifactSigner
-from security.sealing import SealingKey
+from security.artifacts.artifact_keys import ArtifactSigner
+from security.artifacts.sealing import SealingKey
 
 SCHEMA_HASH = "5" * 64
 VERSION = "v20261123T154500-0a1b2c"

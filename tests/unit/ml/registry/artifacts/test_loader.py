@@ -14,9 +14,9 @@ from ml.registry.artifacts import loader
 from ml.registry.artifacts.loader import load
 from ml.registry.artifacts.manifest import MANIFEST_NAME, REQUIRED_FILES, SIGNATURE_NAME, Manifest
 from ml.registry.artifacts.package import package
-from security.artifact_keys import ArtifactSigner, ArtifactVerifier
-from security.artifact_trust import ArtifactTrust, TrustedKey
-from security.sealing import SealingKey
+from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
+from security.artifacts.artifact_trust import ArtifactTrust, TrustedKey
+from security.artifacts.sealing import SealingKey
 
 SCHEMA_HASH = "5" * 64
 VERSION = "v20261123T154500-0a1b2c"

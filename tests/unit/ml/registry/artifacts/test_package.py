@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ml.domain.errors import ArtifactError
 from ml.registry.artifacts.manifest import MANIFEST_NAME, is_version, new_version
 from ml.registry.artifacts.package import package
-from security.artifact_keys import ArtifactSigner
+from security.artifacts.artifact_keys import ArtifactSigner
 
 VERSION = "v20261123T154500-0a1b2c"
 

@@ -1,0 +1,107 @@
+"""`python -m ops models`: lists the model versions, shows the report of one, promotes one, or goes back."""
+
+import json
+from contextlib import closing
+from dataclasses import asdict
+from getpass import getuser
+from pathlib import Path
+from socket import gethostname
+
+import click
+
+from ml.registry.artifacts import load
+from ml.registry.registry import ModelRegistry, OlderVersionError, RegistryState
+from ml.registry.release import open_version
+from ml.training.tracking import REPORT_NAME
+from ops.errors import OpsError
+from security.artifacts.artifact_keys import ArtifactVerifier
+from settings import load_settings
+
+_SHOWN = ("average_precision", "auc", "brier")
+
+
+@click.group()
+def command() -> None:
+    """Look after the model registry; scoring workers take over a new champion by themselves."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with all figures.")
+def list_versions(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """List the versions, newest first."""
+    versions = sorted(_registry().versions(), key=lambda info: info.version, reverse=True)
+    if as_json:
+        click.echo(json.dumps([asdict(info) for info in versions], indent=2, default=str))
+        return
+    if not versions:
+        click.echo("There is no model yet; `python -m ops train` makes one.")
+    for info in versions:
+        figures = "  ".join(f"{name} {info.metrics[name]:.4f}" for name in _SHOWN if name in info.metrics)
+        click.echo(f"{info.version}  {', '.join(info.aliases) or '-':<11} {figures}")
+
+
+@command.command()
+@click.argument("version")
+def promote(version: str) -> None:
+    """Make VERSION the champion, if it passes every check a scoring worker makes."""
+    registry = _registry()
+    open_version(version, registry=registry, verifier=ArtifactVerifier.from_settings(load_settings()))
+    _say(registry.promote(version))
+
+
+@command.command()
+@click.argument("version")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=REPORT_NAME,
+    show_default=True,
+    help="File to write; one that exists is replaced.",
+)
+def report(version: str, out: Path) -> None:
+    """Verify VERSION, decrypt its report and write it as a page for a browser."""
+    registry = _registry()
+    info = next((info for info in registry.versions() if info.version == version), None)
+    if info is None:
+        raise OpsError(f"There is no version {version}.")
+    artifact = load(
+        registry.directory(version),
+        verifier=ArtifactVerifier.from_settings(load_settings()),
+        # Its own: a report stays readable when the code's features have moved on.
+        feature_schema_hash=info.feature_schema_hash,
+    )
+    if REPORT_NAME not in artifact.files:
+        raise OpsError(f"{version} was trained before versions had a report.")
+    out.write_bytes(artifact.files[REPORT_NAME])
+    click.echo(f"{out}: the report of {version}.")
+
+
+@command.command()
+@click.argument("version", required=False)
+@click.option("--reason", required=True, help="Why; it goes into the audit.")
+@click.option("--allow-older", is_flag=True, help="Accept that it is older than the last accepted version.")
+def rollback(version: str | None, reason: str, allow_older: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Make VERSION, by default the champion before this one, the champion again; audited before it counts."""
+    # Servers' clients, which looking at the registry does without.
+    from tasks.wiring.stores import audit_log, connect_mongo, model_administration
+
+    settings = load_settings()
+    database = connect_mongo(settings)
+    with closing(database.client):
+        administration = model_administration(settings, audit_log(database))
+        try:
+            _say(administration.roll_back(by=_account(), reason=reason, version=version, allow_older=allow_older))
+        except OlderVersionError as error:
+            raise OpsError(f"{error}; --allow-older accepts it, and the audit will say so.") from error
+
+
+def _account() -> str:
+    return f"{getuser()}@{gethostname()}"
+
+
+def _registry() -> ModelRegistry:
+    return ModelRegistry(load_settings().models_path)
+
+
+def _say(state: RegistryState) -> None:
+    click.echo(f"The champion is {state.champion}; scoring workers load it within seconds.")

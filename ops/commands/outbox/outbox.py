@@ -1,0 +1,127 @@
+"""`python -m ops outbox`: shows what is owed to MongoDB and Kafka, puts given-up entries back, repairs what lacks."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from ml.stores.outbox.outbox_redis import RedisOutbox
+from settings import load_settings
+from tasks.upkeep.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, outbox_lags
+from tasks.wiring.stores import connect_redis, outbox
+
+_CONSUMER = "operator"
+_MOST_LETTERS = 10_000
+_GROUP = click.Choice(CONSUMER_GROUPS)
+
+
+@click.group()
+def command() -> None:
+    """Look after the outbox: explain delivers to MongoDB, publish to Kafka, labels to the features.
+
+    Where scoring is sharded, status shows every shard; SHARD=NAME in the environment chooses one for the others.
+    """
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Show what each consumer group has not delivered."""
+    lags = outbox_lags(_outboxes())
+    if as_json:
+        click.echo(json.dumps({group: asdict(lag) for group, lag in lags.items()}, indent=2))
+        return
+    width = max(10, *(len(group) + 2 for group in lags))
+    click.echo(f"{'group':<{width}}{'waiting':>10}{'oldest':>12}{'dead letters':>15}")
+    for group, lag in lags.items():
+        row = f"{group:<{width}}{lag.entries:>10}{lag.oldest_seconds:>10.1f} s{lag.dead_letters:>15}"
+        click.secho(row, fg="red" if lag.dead_letters else None)
+
+
+@command.command("dead-letters")
+@click.argument("group", type=_GROUP)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Most letters to show.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the entries' bodies.")
+def dead_letters(group: str, limit: int, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """List the entries that GROUP gave up, oldest first, with the reason."""
+    letters = _outbox(group).dead_letters(limit)
+    if as_json:
+        rows = [asdict(letter) | {"body": letter.body.decode(errors="replace")} for letter in letters]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not letters:
+        click.echo(f"{group} has no dead letters.")
+    for letter in letters:
+        click.echo(f"{letter.letter_id:<20} {letter.transaction_id:<40} {letter.reason}")
+
+
+@command.command()
+@click.argument("group", type=_GROUP)
+@click.argument("letters", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Put back every dead letter of the group.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def redrive(group: str, letters: Sequence[str], everything: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Put LETTERS back into the stream for GROUP alone: ids of letters or of transactions, as dead-letters lists them.
+
+    If one of them is unknown, none is put back.
+    """
+    if everything == bool(letters):
+        raise click.UsageError("Name letters, or say --all.")
+    view = _outbox(group)
+    known = view.dead_letters(_MOST_LETTERS)
+    found = [letter for letter in known if everything or {letter.letter_id, letter.transaction_id} & set(letters)]
+    named = {name for letter in found for name in (letter.letter_id, letter.transaction_id)}
+    missing = sorted(set(letters) - named)
+    if missing:
+        raise click.ClickException(f"{group} has no dead letter {missing[0]}.")
+    number = view.redrive(found)
+    if as_json:
+        click.echo(json.dumps({"group": group, "put_back": number}))
+        return
+    click.echo(f"{number} put back; the {group} worker delivers them at its next ring.")
+    if everything and len(known) == _MOST_LETTERS:
+        click.echo("There may be more; say it again.")
+
+
+@command.command()
+@click.option(
+    "--window",
+    "minutes",
+    type=click.IntRange(1, 55),
+    metavar="MINUTES",
+    help="How far back answers are looked for; default: RECONCILE_WINDOW_MINUTES.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def reconcile(context: click.Context, minutes: int | None, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Look in MongoDB and Kafka for what was answered, and put back into the outbox what they lack.
+
+    The exit code is 0 if nothing was missing, 3 if something was and is repaired, 4 if something is lost.
+    """
+    # Needs the clients of MongoDB and Kafka, which an image that only looks at Redis may lack.
+    from ops.terminal.outbox_reconciliation import exit_code, reconcile_now, table
+
+    reports = reconcile_now(load_settings(), minutes=minutes)
+    if as_json:
+        click.echo(json.dumps([asdict(report) for report in reports], indent=2))
+    else:
+        for line in table(reports):
+            click.echo(line)
+    context.exit(exit_code(reports))
+
+
+def _outbox(group: str) -> RedisOutbox:
+    return outbox(load_settings(), group, consumer=_CONSUMER)
+
+
+def _outboxes() -> dict[str, RedisOutbox]:
+    settings = load_settings()
+    names = settings.score_shard_urls if settings.shard is None else ()
+    views = {group: outbox(settings, group, consumer=_CONSUMER) for group in CONSUMER_GROUPS}
+    for name in names:
+        own = settings.of_shard(name)
+        client = connect_redis(own, url=own.delivery_url)
+        for group in SHARD_CONSUMER_GROUPS:
+            views[f"{name}/{group}"] = outbox(own, group, consumer=_CONSUMER, client=client)
+    return views

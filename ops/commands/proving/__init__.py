@@ -1,0 +1,1 @@
+"""Commands that prove something: the demo, benchmarks, faults."""

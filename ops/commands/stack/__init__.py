@@ -1,0 +1,1 @@
+"""Commands about the embedded stack as a whole."""

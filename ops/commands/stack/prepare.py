@@ -1,0 +1,16 @@
+"""`python -m ops prepare`: makes what a first start needs: development keys and a first model."""
+
+import click
+
+from ops.credentials.redis_users import ACCESS_LIST_NAME, FOLDER_NAME, make_redis_users
+from ops.proving.demo.training import prepare
+from settings import DEVELOPMENT_ENV_FILE, load_settings
+
+
+@click.command()
+def command() -> None:
+    """Make keys, Redis users and a first model; whatever is there already stays."""
+    prepare(load_settings())
+    users = DEVELOPMENT_ENV_FILE.parent / FOLDER_NAME
+    if not (users / ACCESS_LIST_NAME).exists():
+        make_redis_users(users, replace=False)

@@ -1,0 +1,4 @@
+"""Development keys and certificates, Redis users and what each may do.
+
+May touch `security` and `settings`.
+"""

@@ -1,0 +1,58 @@
+"""`python -m ops bench scale`: stores of any size, more processes, memory over time."""
+
+import json
+from pathlib import Path
+
+import click
+
+from settings import load_settings
+
+_PARTS = ("customers", "processes", "memory")
+_SIZES = (1_000, 100_000, 1_000_000)
+
+
+@click.command()
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every round and reading here.")
+@click.option("--part", "parts", type=click.Choice(_PARTS), multiple=True, help="What to measure; all by default.")
+@click.option(
+    "--customers",
+    type=click.IntRange(100, 2_000_000),
+    multiple=True,
+    help="Sizes of the store; 1,000, 100,000 and 1,000,000 by default, which take 3 GB.",
+)
+@click.option("--rounds", type=click.IntRange(1, 50), default=3, show_default=True, help="Rounds per path and kind.")
+@click.option("--seconds", type=click.FloatRange(1, 60), default=4.0, show_default=True, help="Length of a round.")
+@click.option(
+    "--transactions",
+    type=click.IntRange(20_000, 10_000_000),
+    default=60_000,
+    show_default=True,
+    help="Transactions of the memory measurement.",
+)
+def command(
+    json_file: Path | None,
+    parts: tuple[str, ...],
+    customers: tuple[int, ...],
+    rounds: int,
+    seconds: float,
+    transactions: int,
+) -> None:
+    """Measure what a transaction costs as customers, processes and time grow."""
+    from ops.proving.bench.latency.rounds import Plan
+    from ops.proving.bench.latency.summary import COMPARED_RATE
+    from ops.proving.bench.scale.run import run
+
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise click.ClickException(f"The folder of {json_file} does not exist.")
+    if len(customers) > 4:
+        raise click.ClickException("At most four sizes of the store fit beside each other.")
+    report = run(
+        load_settings(),
+        Plan(rounds=rounds, rates=(COMPARED_RATE,), seconds=seconds),
+        parts=parts or _PARTS,
+        customers=customers or _SIZES,
+        transactions=transactions,
+    )
+    if json_file is not None:
+        json_file.write_text(json.dumps(report, indent=2) + "\n")
+        click.echo(f"Every round is in {json_file}.")

@@ -1,0 +1,101 @@
+"""Runs the start and swap measurements on a stack of their own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+
+from ml.registry.registry import ModelRegistry
+from ops.proving.bench.latency.load import closed_loop
+from ops.proving.bench.latency.requests import TransactionSupply, single_requests
+from ops.proving.bench.machine import describe_machine
+from ops.proving.bench.own_stack import OwnStack, own_stack
+from ops.proving.bench.start.readiness import time_score_worker, time_web
+from ops.proving.bench.start.swap import Swap, copy_of_champion, medians, swap_under_load, wait_for_second_look
+from ops.proving.demo.steps import say
+from security.artifacts.artifact_keys import ArtifactSigner
+from settings import Settings
+
+TARGETS: Mapping[str, float] = {"score_worker_seconds": 3.0, "web_seconds": 2.0, "swap_p99_ratio": 3.0}
+"""What the medians should not exceed."""
+
+_WARM_UP_REQUESTS = 500
+
+
+def run(settings: Settings, *, starts: int, swaps: int, rate: float, seconds: float) -> dict[str, Any]:
+    """Measures, prints, and returns the report.
+
+    Args:
+        settings: keys, model, and where everything is written.
+        starts: per kind of process.
+        swaps: changes of model.
+        rate: requests per second during them.
+        seconds: length of the window before and after each.
+
+    Raises:
+        OpsError: something did not start.
+    """
+    with own_stack(settings, "start", score_workers=2) as stack:
+        say("Starts")
+        env = {**stack.state.env, **stack.env}
+        workers = _times(time_score_worker, env, stack.folder / "log" / "start-score.log", starts)
+        webs = _times(time_web, env, stack.folder / "log" / "start-web.log", starts)
+        say(f"{swaps} changes of model at {rate:g} requests/s")
+        changed = _swaps(stack, swaps, rate=rate, seconds=seconds)
+    medians_of = {"score_worker_seconds": median(workers), "web_seconds": median(webs)}
+    if changed:
+        before, during = medians(changed)
+        medians_of["swap_p99_ratio"] = during / before
+    _print(medians_of, changed)
+    return {
+        "machine": describe_machine(),
+        "score_worker_seconds": workers,
+        "web_seconds": webs,
+        "swaps": [asdict(swap) | {"p99_ratio": swap.p99_ratio} for swap in changed],
+        "medians": medians_of,
+        "targets": {
+            name: {"at_most": bound, "met": medians_of.get(name, 0.0) <= bound} for name, bound in TARGETS.items()
+        },
+        "failed_requests": sum(swap.failed for swap in changed),
+    }
+
+
+def _times(
+    measure: Callable[[Mapping[str, str], Path], float], env: Mapping[str, str], log: Path, count: int
+) -> list[float]:
+    """Returns the seconds of each start, without those of a first one that reads the files from disk."""
+    return [measure(env, log) for _ in range(count + 1)][1:]
+
+
+def _swaps(stack: OwnStack, count: int, *, rate: float, seconds: float) -> list[Swap]:
+    supply = TransactionSupply(stack.transactions, span_seconds=stack.span_seconds)
+    registry, keys = ModelRegistry(stack.settings.models_path), ArtifactSigner.from_settings(stack.settings)
+    contender = stack.platform
+    warm = single_requests(stack.signer, supply.take(_WARM_UP_REQUESTS, name="warm"))
+    supply.advance(_WARM_UP_REQUESTS)
+    closed_loop(contender.host, contender.port, warm, connections=8)
+    results = []
+    for _ in range(count):
+        version = copy_of_champion(registry, keys)
+        results.append(
+            swap_under_load(
+                contender, supply, stack.signer, registry=registry, version=version, rate=rate, seconds=seconds
+            )
+        )
+        contender.settle()
+        wait_for_second_look(2 * stack.settings.model_poll_seconds)
+    return results
+
+
+def _print(values: Mapping[str, float], changed: Sequence[Swap]) -> None:
+    for name, value in values.items():
+        verdict = "met" if value <= TARGETS[name] else "MISSED"
+        click.echo(f"  {name:<24} {value:7.2f}   wanted <= {TARGETS[name]:g}   {verdict}")
+    for swap in changed:
+        click.echo(
+            f"  swap: {swap.requests} requests, {swap.failed} failed; p99 {swap.before_p99_ms:.1f} ms before, "
+            f"{swap.during_p99_ms:.1f} ms with it; answered by the new model after {swap.swap_seconds:.1f} s"
+        )

@@ -1,0 +1,83 @@
+"""The suite at a terminal: a platform is started, the faults are tried in turn, the table grows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import click
+
+from ops.proving.chaos.evidence import Evidence, gathering
+from ops.proving.chaos.fault import Fault, Trial
+from ops.proving.chaos.report import details, growth_row, header, row
+from ops.proving.chaos.run import run_fault
+from ops.proving.chaos.soak import ENVIRONMENT, SOAK, SoakReport, run_soak
+from ops.proving.chaos.stack import ChaosStack, chaos_stack
+from ops.proving.demo.training import prepare
+from ops.terminal.progress import ProgressLine
+from settings import Settings, load_settings
+
+_SOAK_DISK_MEGABYTES = 2048
+
+
+def run_session(
+    settings: Settings, faults: Sequence[Fault], *, runs: int, seed: int, is_short: bool
+) -> dict[str, Trial]:
+    """Returns the counts of each fault.
+
+    Raises:
+        ops.errors.OpsError: the platform did not start.
+    """
+    results: dict[str, Trial] = {}
+    with _platform(settings) as (stack, evidence):
+        click.echo(header())
+        for fault in faults:
+            trial = run_fault(stack, evidence, fault, runs=runs, seed=seed, is_short=is_short)
+            results[fault.name] = trial
+            _show(fault, trial)
+    return results
+
+
+def run_soak_session(settings: Settings, *, seconds: float, rate: float, seed: int) -> SoakReport:
+    """Returns the account of a long run.
+
+    Raises:
+        ops.errors.OpsError: the platform did not start.
+    """
+
+    def say(text: str) -> None:
+        click.echo(f"{datetime.now(UTC):%H:%M:%S} {text}")
+
+    with _platform(settings, ENVIRONMENT, disk_megabytes=_SOAK_DISK_MEGABYTES) as (stack, evidence):
+        report = run_soak(stack, evidence, seconds=seconds, rate=rate, seed=seed, on_event=say)
+    click.echo(header())
+    _show(SOAK, report.trial)
+    for growth in report.growths:
+        click.secho(growth_row(growth), fg=None if growth.is_flat else "red")
+    before, after = report.redis_connections
+    click.echo(f"connections to Redis: {before} at the beginning, {after} at the end of the last third")
+    return report
+
+
+@contextmanager
+def _platform(
+    settings: Settings, changes: Mapping[str, str] | None = None, *, disk_megabytes: int = 1024
+) -> Iterator[tuple[ChaosStack, Evidence]]:
+    prepare(settings)
+    settings = load_settings()
+    progress = ProgressLine()
+    with chaos_stack(
+        settings,
+        settings.var_dir / "chaos",
+        on_ready=lambda ready, total: progress.show(f"{len(ready)} of {total} processes are ready"),
+        settings_changes=changes,
+        disk_megabytes=disk_megabytes,
+    ) as stack:
+        progress.finish()
+        with gathering(stack.settings) as evidence:
+            yield stack, evidence
+
+
+def _show(fault: Fault, trial: Trial) -> None:
+    click.secho(row(fault.name, trial), fg="red" if trial.problems else None)
+    for line in details(fault, trial):
+        click.secho(line, dim=True)

@@ -1,0 +1,51 @@
+"""Which exceptions a person at the terminal can act on, and the sentence each becomes."""
+
+import sys
+
+from pydantic import ValidationError
+
+from ml.domain.errors import MlError, StoreUnavailableError
+from ops.errors import OpsError
+from security.errors import SecurityError
+
+
+def sentence(error: BaseException) -> str | None:
+    """Returns one sentence for an expected failure, None for a defect that deserves its traceback."""
+    if isinstance(error, StoreUnavailableError) and error.__cause__ is not None:
+        return _server_sentence(error.__cause__) or str(error)
+    if isinstance(error, OpsError | MlError | SecurityError):
+        return str(error)
+    if isinstance(error, ValidationError) and error.title == "Settings":
+        return _settings_sentence(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    return _server_sentence(error)
+
+
+def _settings_sentence(error: ValidationError) -> str:
+    """Names each malformed setting as its environment variable; values may be secret and are left out."""
+    problems = [
+        f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+        if problem["loc"]
+        else problem["msg"]
+        for problem in error.errors(include_input=False, include_url=False)
+    ]
+    return "The settings are unusable: " + "; ".join(problems)
+
+
+def _server_sentence(error: BaseException) -> str | None:
+    """Recognises a client's connection failure without importing a client that the command did not."""
+    key_error = getattr(sys.modules.get("security.artifacts.artifact_keys"), "ArtifactKeyError", None)
+    if key_error is not None and isinstance(error, key_error):
+        return f"{error}."
+    for module, name, server, setting in (
+        ("redis.exceptions", "ConnectionError", "Redis", "REDIS_URL"),
+        ("redis.exceptions", "TimeoutError", "Redis", "REDIS_URL"),
+        ("kombu.exceptions", "OperationalError", "The broker", "REDIS_URL"),
+        ("pymongo.errors", "ConnectionFailure", "MongoDB", "MONGO_URL"),
+        ("confluent_kafka", "KafkaException", "Kafka", "KAFKA_BOOTSTRAP"),
+    ):
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(error, kind):
+            return f"{server} did not answer; is it running, and is {setting} right?"
+    return None

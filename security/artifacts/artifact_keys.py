@@ -1,0 +1,165 @@
+"""Keys of model artifacts: Ed25519 for the manifest, an AES key for the files.
+
+The trainer holds an `ArtifactSigner`, every process that loads a model an `ArtifactVerifier`. A signature
+names its key by id; `security.artifacts.artifact_trust` says which ids are accepted, and when.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from security.artifacts.artifact_pem import load_private_key, load_public_key
+from security.artifacts.artifact_trust import ArtifactTrust, ArtifactUntrustedError, TrustedKey, TrustFile, TrustSource
+from security.artifacts.sealing import SealingKey
+from security.errors import KeyUnusableError, SecurityError
+from settings import Settings
+
+KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+SIGNATURE_BYTES = 64
+
+_DOMAIN = b"shrike artifact manifest 1\n"
+"""Prefix of everything signed here, so that a signature made for another purpose never fits."""
+
+
+class ArtifactSignatureError(SecurityError):
+    """A signature is not by a key that is accepted."""
+
+
+@dataclass(frozen=True)
+class ArtifactSigner:
+    """What it takes to make an artifact: the private key, its id, and the key that wraps data keys."""
+
+    key_id: str
+    private_key: Ed25519PrivateKey
+    sealing_key: SealingKey
+
+    def __post_init__(self) -> None:
+        _check_key_id(self.key_id)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Returns the trainer's keys.
+
+        Raises:
+            KeyUnusableError: a setting is missing, or a key cannot be read.
+        """
+        if settings.artifact_signing_key_file is None:
+            raise KeyUnusableError("ARTIFACT_SIGNING_KEY_FILE is not set; `python -m ops keys` makes development keys")
+        return cls(
+            _required_key_id(settings),
+            load_private_key(settings.artifact_signing_key_file),
+            _required_sealing_key(settings),
+        )
+
+    def sign(self, manifest: bytes) -> bytes:
+        """Returns the 64-byte signature of a manifest."""
+        return self.private_key.sign(_DOMAIN + manifest)
+
+    def verifier(self) -> "ArtifactVerifier":
+        """Returns the verifier that accepts what this signer makes."""
+        trust = ArtifactTrust({self.key_id: TrustedKey(self.private_key.public_key())})
+        return ArtifactVerifier(trust, self.sealing_key)
+
+
+@dataclass(frozen=True)
+class ArtifactVerifier:
+    """What it takes to load an artifact: accepted public keys by id, and the key that unwraps data keys.
+
+    Attributes:
+        trust: whose artifacts are accepted.
+        sealing_key: unwraps data keys.
+        now: the clock.
+    """
+
+    trust: TrustSource
+    sealing_key: SealingKey
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Returns the keys of a process that loads models: those of ARTIFACT_TRUST_FILE, or the one configured key.
+
+        Raises:
+            KeyUnusableError: a setting is missing, or a key cannot be read.
+        """
+        return cls(_trust(settings), _required_sealing_key(settings))
+
+    def verify(self, manifest: bytes, *, signature: bytes, key_id: str) -> None:
+        """Returns if the signature of the manifest is by the accepted key of that id.
+
+        Raises:
+            ArtifactSignatureError: the key id is not accepted now, or the signature does not match.
+        """
+        try:
+            key = self._current_trust().key(key_id, self.now())
+            key.public_key.verify(signature, _DOMAIN + manifest)
+        except ArtifactUntrustedError as error:
+            raise ArtifactSignatureError(str(error)) from error
+        except InvalidSignature:
+            raise ArtifactSignatureError(f"the signature does not match key {key_id!r}") from None
+
+    def check_content(self, *, key_id: str, version: str, created_at: datetime) -> None:
+        """Returns if what a verified manifest says of itself is acceptable.
+
+        Raises:
+            ArtifactUntrustedError: the version was revoked, or was made outside its key's validity.
+        """
+        self._current_trust().check_content(key_id=key_id, version=version, created_at=created_at)
+
+    def revocation(self, *, key_id: str, version: str) -> str | None:
+        """Returns why an artifact that was accepted may not be used any longer, None if it may.
+
+        An expiry is no reason: what was loaded in time goes on serving. A list that cannot be read is none either.
+        """
+        try:
+            trust = self.trust.current()
+        except KeyUnusableError:
+            return None
+        if version in trust.revoked_versions:
+            return f"version {version} was revoked"
+        return f"key {key_id!r} of version {version} was revoked" if key_id in trust.revoked_keys else None
+
+    def _current_trust(self) -> ArtifactTrust:
+        try:
+            return self.trust.current()
+        except KeyUnusableError as error:
+            raise ArtifactSignatureError(str(error)) from error
+
+
+def _trust(settings: Settings) -> TrustSource:
+    if settings.artifact_trust_file is not None:
+        trust = TrustFile(settings.artifact_trust_file)
+        trust.current()  # a start with an unusable list ends here
+        return trust
+    if settings.artifact_verify_key_file is None:
+        raise _missing("ARTIFACT_VERIFY_KEY_FILE")
+    return ArtifactTrust({_required_key_id(settings): TrustedKey(load_public_key(settings.artifact_verify_key_file))})
+
+
+def _check_key_id(key_id: str) -> None:
+    if not KEY_ID.fullmatch(key_id):
+        raise KeyUnusableError("an artifact key id is 1 to 64 of A-Z a-z 0-9 . _ -")
+
+
+def _missing(setting: str) -> KeyUnusableError:
+    return KeyUnusableError(f"{setting} is not set; `python -m ops keys` makes development keys")
+
+
+def _required_key_id(settings: Settings) -> str:
+    if settings.artifact_key_id is None:
+        raise _missing("ARTIFACT_KEY_ID")
+    return settings.artifact_key_id
+
+
+def _required_sealing_key(settings: Settings) -> SealingKey:
+    if settings.artifact_encryption_key is None:
+        raise KeyUnusableError("ARTIFACT_ENCRYPTION_KEY is not set; `python -m ops keys` makes development keys")
+    try:
+        return SealingKey.from_text(settings.artifact_encryption_key.get_secret_value())
+    except ValueError as error:
+        raise KeyUnusableError(f"ARTIFACT_ENCRYPTION_KEY is not usable: {error}") from None

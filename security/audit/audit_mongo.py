@@ -1,0 +1,54 @@
+"""The audit in MongoDB: collection `audit`, `_id` = the event's own hash; documents are inserted and never replaced."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pymongo import DESCENDING, UpdateOne
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+
+from security.audit.audit import AuditEvent, AuditUnavailableError
+
+
+class MongoAuditLog:
+    """Keeps events for ever; the collection's write concern makes them durable."""
+
+    def __init__(self, collection: Collection[dict[str, Any]]) -> None:
+        self._events = collection
+
+    def record(self, events: Sequence[AuditEvent]) -> None:
+        """See `AuditLog.record`."""
+        if not events:
+            return
+        inserts = [
+            UpdateOne({"_id": event.event_id}, {"$setOnInsert": _document(event)}, upsert=True) for event in events
+        ]
+        with _failures_as_unavailable():
+            self._events.bulk_write(inserts, ordered=False)
+
+    def latest(self, limit: int) -> list[AuditEvent]:
+        """See `AuditLog.latest`."""
+        if limit < 1:
+            return []
+        with _failures_as_unavailable():
+            found = list(self._events.find({}).sort("at", DESCENDING).limit(limit))
+        return [AuditEvent(**{name: document[name] for name in AuditEvent.__dataclass_fields__}) for document in found]
+
+
+def _document(event: AuditEvent) -> dict[str, Any]:
+    return {
+        "action": event.action,
+        "by": event.by,
+        "at": event.at,
+        "reason": event.reason,
+        "details": dict(event.details),
+    }
+
+
+@contextmanager
+def _failures_as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except PyMongoError as error:
+        raise AuditUnavailableError("MongoDB does not answer for the audit") from error

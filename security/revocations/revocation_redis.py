@@ -1,0 +1,109 @@
+"""The revocations in Redis, shared by all web processes.
+
+| key | type | life | holds |
+| --- | --- | --- | --- |
+| `shrike:revocations` | hash | until its last entry expires | `token:<jti>` or `subject:<sub>` to a JSON entry |
+| `shrike:revocations:expiry` | sorted set | the same | the same names, by the epoch seconds at which each expires |
+| `shrike:revocations:version` | string | the same | a random word, another after every change |
+
+A process that asks for the version alone learns for the price of a GET whether it has to read on. The version goes
+with the list, so an emptied list is a change, too.
+"""
+
+import logging
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any, Final
+
+import orjson
+import redis
+
+from security.revocations.revocation import Revocation, RevocationSnapshot, RevocationsUnavailableError, RevokedKind
+
+ENTRIES_KEY: Final = "shrike:revocations"
+EXPIRY_KEY: Final = "shrike:revocations:expiry"
+VERSION_KEY: Final = "shrike:revocations:version"
+
+_log = logging.getLogger(__name__)
+
+_KEYS: Final = (ENTRIES_KEY, EXPIRY_KEY, VERSION_KEY)
+
+
+class RedisRevocations:
+    """The shared list; a change is one Lua script, so list and version never disagree.
+
+    Args:
+        client: a client that returns bytes.
+    """
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client: Any = client  # redis-py types each reply as a union over decoding modes
+        self._add = client.register_script(_script("revocation_add"))
+        self._lift = client.register_script(_script("revocation_lift"))
+
+    def version(self) -> str:
+        """See `RevocationStore.version`."""
+        with _failures_as_unavailable():
+            return (self._client.get(VERSION_KEY) or b"").decode()
+
+    def read(self) -> RevocationSnapshot:
+        """See `RevocationStore.read`."""
+        with _failures_as_unavailable():
+            both = self._client.pipeline(transaction=True).get(VERSION_KEY).hgetall(ENTRIES_KEY)
+            version, entries = both.execute()
+            return RevocationSnapshot((version or b"").decode(), _parse(entries))
+
+    def add(self, revocation: Revocation, *, now: int) -> None:
+        """See `RevocationStore.add`."""
+        entry = {
+            "revoked_at": revocation.revoked_at,
+            "expires_at": revocation.expires_at,
+            "reason": revocation.reason,
+            "by": revocation.by,
+        }
+        name = f"{revocation.kind}:{revocation.name}"
+        arguments: list[str | bytes | int] = [
+            name,
+            orjson.dumps(entry),
+            revocation.expires_at,
+            now,
+            secrets.token_hex(8),
+        ]
+        with _failures_as_unavailable():
+            self._add(keys=_KEYS, args=arguments)
+
+    def lift(self, kind: RevokedKind, name: str) -> bool:
+        """See `RevocationStore.lift`."""
+        with _failures_as_unavailable():
+            return bool(self._lift(keys=_KEYS, args=[f"{kind}:{name}", secrets.token_hex(8)]))
+
+
+def _script(name: str) -> str:
+    return resources.files("security.revocations").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+def _parse(entries: Mapping[bytes, bytes]) -> list[Revocation]:
+    parsed = []
+    for field, value in entries.items():
+        try:
+            parsed.append(_entry(field.decode(), orjson.loads(value)))
+        except (ValueError, TypeError, KeyError):
+            # Nothing of ours; it must not keep the others from being obeyed.
+            _log.error("%s holds an entry of another form", ENTRIES_KEY)
+    return parsed
+
+
+def _entry(field: str, members: Mapping[str, Any]) -> Revocation:
+    kind, _, name = field.partition(":")
+    revoked_at, expires_at = int(members["revoked_at"]), int(members["expires_at"])
+    return Revocation(RevokedKind(kind), name, revoked_at, expires_at, str(members["reason"]), str(members["by"]))
+
+
+@contextmanager
+def _failures_as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise RevocationsUnavailableError("Redis does not answer for the revocations") from error

@@ -1,0 +1,152 @@
+"""The SAFE MODE switch in Redis, shared by all processes.
+
+| key | type | life | holds |
+| --- | --- | --- | --- |
+| `shrike:safe_mode` | hash | for ever | `enabled` (0 or 1), `reason`, `by`, `since`, and the `seal` of these |
+| `shrike:safe_mode:audit` | list | for ever, newest 1,000 | JSON with `action`, `reason`, `by`, `at`, `seal` |
+
+State and events are sealed with the message key: whoever can write to Redis, and nothing else, can neither turn SAFE
+MODE off nor put words into the audit. A state that was altered counts as on.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib import resources
+from typing import Any, Final
+
+import orjson
+import redis
+
+from security.errors import MessageRejectedError
+from security.messages.messages import MessageSigner
+from security.safe_mode.safe_mode import (
+    ALTERED,
+    AUDIT_LIMIT,
+    NEVER_SET,
+    SafeModeEvent,
+    SafeModeState,
+    SafeModeUnavailableError,
+    clipped,
+    later_timestamp,
+)
+
+STATE_KEY: Final = "shrike:safe_mode"
+AUDIT_KEY: Final = "shrike:safe_mode:audit"
+
+_FIELDS = ("enabled", "reason", "by", "since", "seal")
+_STATE_SEAL, _EVENT_SEAL = "safe_mode.state", "safe_mode.event"
+_TRIES = 20
+"""Each lost try means that another process changed the state; they do that once, not in a loop."""
+
+_log = logging.getLogger(__name__)
+
+
+class RedisSafeMode:
+    """The shared switch; a change is one Lua script, so state and audit never disagree.
+
+    Args:
+        client: a client that returns bytes.
+        signer: seals what is written.
+    """
+
+    def __init__(self, client: "redis.Redis", signer: MessageSigner) -> None:
+        self._client: Any = client  # redis-py types each reply as a union over decoding modes
+        self._signer = signer
+        source = resources.files("security.safe_mode").joinpath("safe_mode_change.lua").read_text(encoding="utf-8")
+        self._change = client.register_script(source)
+
+    def read(self) -> SafeModeState:
+        """See `SafeModeStore.read`."""
+        return self._read()[0]
+
+    def enable(self, reason: str, by: str) -> SafeModeState:
+        """See `SafeModeStore.enable`."""
+
+        def change(known: SafeModeState, at: str) -> SafeModeState:
+            if known.enabled and known is not ALTERED:
+                return known
+            return SafeModeState(enabled=True, reason=clipped(reason), by=by, since=at)
+
+        return self._apply(change, "enabled", clipped(reason), by)
+
+    def disable(self, by: str) -> SafeModeState:
+        """See `SafeModeStore.disable`."""
+        return self._apply(lambda _, at: SafeModeState(enabled=False, by=by, since=at), "disabled", "", by)
+
+    def note_refusal(self, reason: str, by: str) -> None:
+        """See `SafeModeStore.note_refusal`."""
+        self._apply(lambda known, _: known, "kept", clipped(reason), by)
+
+    def events(self, limit: int) -> list[SafeModeEvent]:
+        """See `SafeModeStore.events`."""
+        if limit < 1:
+            return []
+        with _failures_as_unavailable():
+            entries = self._client.lrange(AUDIT_KEY, 0, limit - 1)
+        return [event for entry in entries if (event := self._opened_event(entry)) is not None]
+
+    def _apply(
+        self, change: Callable[[SafeModeState, str], SafeModeState], action: str, reason: str, by: str
+    ) -> SafeModeState:
+        for _ in range(_TRIES):
+            known, seal = self._read()
+            at = later_timestamp(known.since)
+            state = change(known, at)
+            event = asdict(SafeModeEvent(action, reason, by, at))  # type: ignore[arg-type]
+            event["seal"] = self._event_seal(event)
+            args: list[str | bytes | int] = [seal, orjson.dumps(event), AUDIT_LIMIT]
+            if state is not known:
+                args += [*_wire(state), self._state_seal(state)]
+            with _failures_as_unavailable():
+                if self._change(keys=[STATE_KEY, AUDIT_KEY], args=args):
+                    return state
+        raise SafeModeUnavailableError("the SAFE MODE switch changes too often to be set")
+
+    def _read(self) -> tuple[SafeModeState, str]:
+        """Returns the state and the seal that stands beside it, sound or not."""
+        with _failures_as_unavailable():
+            values: Sequence[bytes | None] = self._client.hmget(STATE_KEY, _FIELDS)
+        if not any(value is not None for value in values):
+            return NEVER_SET, ""
+        enabled, reason, by, since, seal = ((value or b"").decode(errors="replace") for value in values)
+        state = SafeModeState(enabled=enabled == "1", reason=reason, by=by, since=since)
+        try:
+            self._signer.verify(_STATE_SEAL, since, 0, _payload(_wire(state)), signature=seal)
+        except MessageRejectedError:
+            return ALTERED, seal
+        return state, seal
+
+    def _opened_event(self, entry: bytes) -> SafeModeEvent | None:
+        """Returns an event of ours, None for anything else."""
+        try:
+            event = orjson.loads(entry)
+            seal = event.pop("seal")
+            self._signer.verify(_EVENT_SEAL, event["at"], 0, _payload(event), signature=seal)
+            return SafeModeEvent(**event)
+        except (ValueError, KeyError, TypeError, AttributeError, MessageRejectedError):
+            _log.warning("an entry of the SAFE MODE audit in Redis is not ours")
+            return None
+
+    def _state_seal(self, state: SafeModeState) -> str:
+        return self._signer.sign(_STATE_SEAL, state.since, 0, _payload(_wire(state)))
+
+    def _event_seal(self, event: dict[str, str]) -> str:
+        return self._signer.sign(_EVENT_SEAL, event["at"], 0, _payload(event))
+
+
+def _wire(state: SafeModeState) -> list[str]:
+    return ["1" if state.enabled else "0", state.reason, state.by, state.since]
+
+
+def _payload(content: Any) -> bytes:
+    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+
+
+@contextmanager
+def _failures_as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise SafeModeUnavailableError("Redis does not answer for the SAFE MODE switch") from error

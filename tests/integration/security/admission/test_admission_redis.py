@@ -1,0 +1,161 @@
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+import redis
+
+from security.admission.admission import AdmissionOutcome, Bucket
+from security.admission.admission_redis import RedisAdmissionControl, device_key, replay_key, subject_key
+from security.errors import AdmissionUnavailableError
+from tests.contracts.admission import AdmissionContract, Make, asked, policy
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def client(valkey_url: str) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(valkey_url) as client:
+        yield client
+
+
+class TestRedisAdmission(AdmissionContract):
+    @pytest.fixture
+    def make(self, client: "redis.Redis") -> Make:
+        return lambda policy: RedisAdmissionControl(client, policy)
+
+
+def test_every_process_sees_the_same_signatures_and_buckets(client: "redis.Redis", valkey_url: str) -> None:
+    rules = policy(subject=Bucket(2, 1))
+    subject = token_hex(8)
+    with redis.Redis.from_url(valkey_url) as second:
+        one, other = RedisAdmissionControl(client, rules), RedisAdmissionControl(second, rules)
+        request = asked(subject)
+        assert one.admit([request])[0].admitted
+        assert other.admit([request])[0].outcome is AdmissionOutcome.REPLAYED
+        assert other.admit([asked(subject)])[0].admitted
+        assert one.admit([asked(subject)])[0].outcome is AdmissionOutcome.LIMITED_SUBJECT
+
+
+def test_tokens_come_back_by_the_servers_clock(client: "redis.Redis") -> None:
+    control = RedisAdmissionControl(client, policy(subject=Bucket(1, 600)))
+    subject = token_hex(8)
+    assert control.admit([asked(subject)])[0].admitted
+    assert not control.admit([asked(subject)])[0].admitted
+    time.sleep(0.12)
+    assert control.admit([asked(subject)])[0].admitted
+
+
+def test_every_key_expires(client: "redis.Redis") -> None:
+    control = RedisAdmissionControl(client, policy(subject=Bucket(10, 60), device=Bucket(10, 0)))
+    request = asked(token_hex(8), device=token_hex(8))
+    control.admit([request])
+    assert request.device_id is not None
+    assert 260_000 < client.pttl(replay_key(request.replay_key)) <= 270_000
+    assert 1_000 < client.pttl(subject_key(request.subject)) <= 2_000
+    assert 86_000_000 < client.pttl(device_key(request.device_id)) <= 86_400_000
+    assert client.exists("admission:none") == 0
+
+
+def test_a_clock_set_back_starts_buckets_anew_instead_of_freezing_them(client: "redis.Redis") -> None:
+    control = RedisAdmissionControl(client, policy(subject=Bucket(1, 1)))
+    subject = token_hex(8)
+    in_an_hour = int((time.time() + 3600) * 1000)
+    client.set(subject_key(subject), f"0.000000 {in_an_hour}", px=60_000)
+    assert control.admit([asked(subject)])[0].admitted
+
+
+def test_any_number_of_requests_is_one_round_trip(client: "redis.Redis") -> None:
+    control = RedisAdmissionControl(client, policy(subject=Bucket(5, 1), device=Bucket(5, 1)))
+    control.admit([asked("warm up")])
+    before = client.info("commandstats")
+    control.admit([asked(token_hex(8), device=token_hex(8)) for _ in range(100)])
+    after = client.info("commandstats")
+    assert after["cmdstat_evalsha"]["calls"] - before["cmdstat_evalsha"]["calls"] == 1
+
+
+def test_a_call_repeated_after_a_lost_reply_admits_what_it_had_admitted(client: "redis.Redis") -> None:
+    """redis-py repeats a command whose reply never came; the second run must not call the first a replay."""
+    control = RedisAdmissionControl(client, policy(subject=Bucket(2, 0)))
+    request = asked(token_hex(8))
+    run = control._script
+
+    def run_twice(keys: list[str], args: list[str]) -> list[int]:
+        run(keys=keys, args=args)
+        return run(keys=keys, args=args)
+
+    control._script = run_twice
+    assert control.admit([request])[0].admitted
+    assert control.admit([asked(request.subject)])[0].admitted
+    assert control.admit([request])[0].outcome is AdmissionOutcome.REPLAYED
+
+
+def test_an_unreachable_server_admits_nothing() -> None:
+    nowhere = redis.Redis(host="127.0.0.1", port=1, socket_timeout=0.2, retry=None)
+    with pytest.raises(AdmissionUnavailableError):
+        RedisAdmissionControl(nowhere, policy()).admit([asked("a")])
+
+
+def test_a_server_that_lost_its_scripts_gets_them_again(client: "redis.Redis") -> None:
+    control = RedisAdmissionControl(client, policy())
+    client.script_flush()
+    assert control.admit([asked("a")])[0].admitted
+
+
+def test_a_bucket_under_fire_gives_out_capacity_plus_refill(client: "redis.Redis") -> None:
+    capacity, per_minute = 20, 6000  # 100 tokens a second
+    control = RedisAdmissionControl(client, policy(subject=Bucket(capacity, per_minute)))
+    subject, admitted, deadline = token_hex(8), [], time.monotonic() + 0.5
+    started = time.monotonic()
+
+    def fire() -> None:
+        while time.monotonic() < deadline:
+            admitted.extend(answer for answer in control.admit([asked(subject)]) if answer.admitted)
+
+    threads = [threading.Thread(target=fire) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    elapsed = time.monotonic() - started
+    # Never more than refilled in the time that passed; a machine that is busy elsewhere may fire less.
+    assert capacity < len(admitted) <= capacity + elapsed * per_minute / 60 + 1
+
+
+_FIRE = """
+import sys, time
+from secrets import token_hex
+import redis
+from security.admission.admission_redis import RedisAdmissionControl
+from security.admission.admission import Bucket
+from tests.contracts.admission import asked, policy
+
+url, subject, device, starts_at = *sys.argv[1:4], float(sys.argv[4])
+rules = policy(subject=Bucket(int(sys.argv[5]), 0), device=Bucket(int(sys.argv[6]), 0))
+control = RedisAdmissionControl(redis.Redis.from_url(url), rules)
+control.admit([asked("warm up")])
+time.sleep(max(0.0, starts_at - time.time()))
+shared = [f"{subject}-{number}" for number in range(30)]
+answers = [control.admit([asked(subject, device=device)])[0] for _ in range(120)]
+replays = [control.admit([asked(token_hex(8), replay=name)])[0] for name in shared]
+print(sum(answer.admitted for answer in answers), sum(answer.admitted for answer in replays))
+"""
+
+
+@pytest.mark.parametrize(("subject_tokens", "device_tokens"), [(100, 1000), (1000, 100)])
+def test_buckets_and_replays_are_exact_over_many_processes(
+    valkey_url: str, subject_tokens: int, device_tokens: int
+) -> None:
+    names = (valkey_url, token_hex(8), token_hex(8), str(time.time() + 2.0), str(subject_tokens), str(device_tokens))
+    processes = [
+        subprocess.Popen([sys.executable, "-c", _FIRE, *names], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        for _ in range(4)
+    ]
+    counts = [tuple(map(int, process.communicate(timeout=60)[0].split())) for process in processes]
+    # 480 requests of one subject on one device in four processes, and 30 signatures sent by each of them.
+    assert sum(admitted for admitted, _ in counts) == 100
+    assert sum(first for _, first in counts) == 30

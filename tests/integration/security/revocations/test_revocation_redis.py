@@ -1,0 +1,82 @@
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from security.revocations.revocation import RevocationsUnavailableError, RevokedKind
+from security.revocations.revocation_list import RevocationList
+from security.revocations.revocation_redis import ENTRIES_KEY, EXPIRY_KEY, VERSION_KEY, RedisRevocations
+from tests.contracts.revocations import NOW, RevocationsContract, entry
+
+
+@pytest.fixture
+def client(valkey_url: str) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(valkey_url) as client:
+        client.delete(ENTRIES_KEY, EXPIRY_KEY, VERSION_KEY)
+        yield client
+        client.delete(ENTRIES_KEY, EXPIRY_KEY, VERSION_KEY)
+
+
+@pytest.fixture
+def store(client: "redis.Redis") -> RedisRevocations:
+    return RedisRevocations(client)
+
+
+class TestRedisRevocations(RevocationsContract):
+    @pytest.fixture
+    def store(self, client: "redis.Redis") -> RedisRevocations:
+        return RedisRevocations(client)
+
+
+def test_nothing_outlives_the_last_entry(client: "redis.Redis", store: RedisRevocations) -> None:
+    store.add(entry("long", life_seconds=7200), now=NOW)
+    store.add(entry("short", life_seconds=60), now=NOW)
+    for key in (ENTRIES_KEY, EXPIRY_KEY, VERSION_KEY):
+        assert client.expiretime(key) == NOW + 7200
+    store.lift(RevokedKind.TOKEN, "short")
+    assert client.expiretime(VERSION_KEY) == NOW + 7200
+
+
+def test_the_list_empties_by_itself(store: RedisRevocations) -> None:
+    store.add(entry(life_seconds=1), now=NOW)
+    known = RevocationList(store, leeway_seconds=30, refresh_seconds=0)
+    assert known.covers(token_id="t-1", subject="s", issued_at=NOW) or time.time() >= NOW + 1
+    deadline = time.monotonic() + 5
+    while store.version():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert list(store.read().entries) == []
+
+
+def test_every_process_sees_the_same_list(client: "redis.Redis", store: RedisRevocations, valkey_url: str) -> None:
+    with redis.Redis.from_url(valkey_url) as second:
+        known = RevocationList(RedisRevocations(second), leeway_seconds=30, refresh_seconds=0)
+        before = known.generation
+        store.add(entry("t-9"), now=NOW)
+        assert known.generation != before
+        assert known.covers(token_id="t-9", subject="s", issued_at=NOW)
+    assert client.hlen(ENTRIES_KEY) == 1
+
+
+def test_an_entry_of_another_form_keeps_no_other_from_being_obeyed(
+    client: "redis.Redis", store: RedisRevocations
+) -> None:
+    store.add(entry("good"), now=NOW)
+    for name, value in {"token:a": "{", "nothing:b": "{}", "token:c": "[]", "token:d": '{"revoked_at": "x"}'}.items():
+        client.hset(ENTRIES_KEY, name, value)
+    client.hset(ENTRIES_KEY, b"\xff", b"1")
+    assert [item.name for item in store.read().entries] == ["good"]
+
+
+@pytest.mark.parametrize("operation", ["version", "read", "add", "lift"])
+def test_an_unreachable_redis_is_told_in_the_packages_words(operation: str) -> None:
+    store = RedisRevocations(redis.Redis(port=1, socket_timeout=0.2, retry=None))
+    calls = {
+        "version": store.version,
+        "read": store.read,
+        "add": lambda: store.add(entry(), now=NOW),
+        "lift": lambda: store.lift(RevokedKind.TOKEN, "a"),
+    }
+    with pytest.raises(RevocationsUnavailableError):
+        calls[operation]()

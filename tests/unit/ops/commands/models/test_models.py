@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ml.registry.registry import ModelRegistry
+from ml.registry.release import release
+from ml.training.trained_model import TrainedModel
+from ops.commands.models.models import command
+from ops.credentials.development_keys import make_development_keys
+from security.artifacts.artifact_keys import ArtifactSigner
+from settings import load_settings
+
+
+class TestModels:
+    @pytest.fixture(autouse=True)
+    def _registry(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: TrainedModel) -> None:
+        monkeypatch.chdir(tmp_path)
+        make_development_keys(Path("var/keys"), replace=False)
+        self.registry = ModelRegistry(load_settings().models_path)
+        self.files = trained.files()
+
+    def release(self) -> str:
+        signer = ArtifactSigner.from_settings(load_settings())
+        metrics = {"average_precision": 0.5}
+        return release(self.files, registry=self.registry, signer=signer, metrics=metrics).model.version
+
+    def run(self, *arguments: str) -> Result:
+        return CliRunner().invoke(command, arguments)
+
+    def test_promotes_and_lists(self) -> None:
+        assert "There is no model yet" in self.run("list").output
+        first, second = self.release(), self.release()
+        assert first in self.run("promote", first).output
+        self.run("promote", second)
+        assert self.registry.champion() == second
+        listed = json.loads(self.run("list", "--json").output)
+        assert [(info["version"], info["aliases"]) for info in listed] == [(second, ["champion"]), (first, [])]
+        assert "average_precision 0.5000" in self.run("list").output
+
+    def test_refuses_a_version_that_fails_a_check(self) -> None:
+        version = self.release()
+        sealed = next(path for path in self.registry.directory(version).iterdir() if path.name.startswith("model.onnx"))
+        content = sealed.read_bytes()
+        sealed.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert self.run("promote", version).exit_code != 0
+        assert self.registry.champion() is None
+
+    def test_opens_the_report_of_a_version(self, tmp_path: Path) -> None:
+        self.files["report.html"] = b"<!doctype html> all is well"
+        version = self.release()
+        assert b"all is well" not in (self.registry.directory(version) / "report.html.sealed").read_bytes()
+        result = self.run("report", version, "--out", "page.html")
+        assert version in result.output
+        assert (tmp_path / "page.html").read_bytes() == self.files["report.html"]
+
+    def test_opens_the_report_of_a_model_that_this_code_no_longer_serves(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.files["report.html"] = b"<!doctype html>"
+        version = self.release()
+        monkeypatch.setattr("ml.registry.release.schema_hash", lambda: "0" * 64)
+        refused = self.run("promote", version)
+        assert refused.exit_code == 1
+        assert "expects feature schema" in str(refused.exception)
+        assert self.registry.champion() is None
+        assert self.run("report", version).exit_code == 0
+        assert (tmp_path / "report.html").exists()
+
+    def test_says_why_there_is_no_report(self) -> None:
+        assert "trained before versions had a report" in str(self.run("report", self.release()).exception)
+        assert "There is no version v1" in str(self.run("report", "v1").exception)
+
+    def test_never_writes_a_report_that_was_tampered_with(self, tmp_path: Path) -> None:
+        self.files["report.html"] = b"<!doctype html>"
+        version = self.release()
+        sealed = self.registry.directory(version) / "report.html.sealed"
+        content = sealed.read_bytes()
+        sealed.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert self.run("report", version).exit_code == 1
+        assert not (tmp_path / "report.html").exists()
+
+    def test_going_back_needs_a_reason(self) -> None:
+        assert "--reason" in self.run("rollback").output

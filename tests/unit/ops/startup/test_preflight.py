@@ -1,0 +1,36 @@
+import pytest
+
+from ops.credentials.development_keys import make_development_keys
+from ops.errors import OpsError
+from ops.startup import preflight
+
+
+@pytest.fixture(autouse=True)
+def _keys(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for line in make_development_keys(tmp_path, replace=False).read_text().splitlines():
+        name, _, value = line.partition("=")
+        if value and not name.startswith("#"):
+            monkeypatch.setenv(name, value.strip("'\""))
+    monkeypatch.setenv("USE_LOCAL_INFERENCE", "true")
+
+
+def test_a_web_process_that_scores_by_itself_starts_with_what_it_needs() -> None:
+    assert preflight.check_web().use_local_inference
+
+
+def test_without_onnxruntime_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "find_spec", lambda _name: None)
+    with pytest.raises(OpsError, match=r"pip install -r requirements/scoring\.txt"):
+        preflight.check_web()
+
+
+def test_what_serves_all_shards_must_not_have_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("USE_LOCAL_INFERENCE")
+    monkeypatch.setenv("SCORE_SHARD_URLS", '{"s1": "redis://127.0.0.1:1/0"}')
+    monkeypatch.setenv("SHARD", "s1")
+    assert preflight.check_worker("score").shard == "s1"
+    for queue in ("labels", "retrain"):
+        with pytest.raises(OpsError, match=f"The {queue} worker serves all shards"):
+            preflight.check_worker(queue)
+    with pytest.raises(OpsError, match="The API serves all shards"):
+        preflight.check_web()

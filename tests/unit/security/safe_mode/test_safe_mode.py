@@ -1,0 +1,158 @@
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from security.safe_mode.safe_mode import UNKNOWN, CachedSafeMode, SafeModeState, SafeModeUnavailableError
+from security.safe_mode.safe_mode_memory import MemorySafeMode
+
+
+class CountedSwitch(MemorySafeMode):
+    """Counts reads, and fails them while `is_down`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+        self.is_down = False
+
+    def read(self) -> SafeModeState:
+        self.reads += 1
+        if self.is_down:
+            raise SafeModeUnavailableError
+        return super().read()
+
+
+class Clock:
+    seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def switch() -> CountedSwitch:
+    return CountedSwitch()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def cached(switch: CountedSwitch, clock: Clock) -> CachedSafeMode:
+    return CachedSafeMode(switch, refresh_seconds=0.5, clock=clock)
+
+
+def test_reads_once_per_interval(cached: CachedSafeMode, switch: CountedSwitch, clock: Clock) -> None:
+    for _ in range(100):
+        cached.state()
+    assert switch.reads == 1
+    clock.seconds += 0.5
+    cached.state()
+    assert switch.reads == 2
+
+
+def test_a_change_is_seen_after_the_interval(cached: CachedSafeMode, switch: CountedSwitch, clock: Clock) -> None:
+    assert not cached.state().enabled
+    switch.enable("broken", "a")
+    assert not cached.state().enabled
+    clock.seconds += 0.5
+    assert cached.state().reason == "broken"
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_keeps_the_last_known_state_while_the_switch_is_unreachable(
+    cached: CachedSafeMode, switch: CountedSwitch, clock: Clock, *, enabled: bool
+) -> None:
+    if enabled:
+        switch.enable("broken", "a")
+    known = cached.state()
+    switch.is_down = True
+    for _ in range(10):
+        clock.seconds += 60
+        assert cached.state() == known
+    assert cached.refresh() == known
+
+
+def test_is_shut_until_the_switch_was_read_once(cached: CachedSafeMode, switch: CountedSwitch, clock: Clock) -> None:
+    switch.is_down = True
+    assert cached.state() is UNKNOWN
+    assert UNKNOWN.enabled
+    switch.is_down = False
+    clock.seconds += 0.5
+    assert not cached.state().enabled
+
+
+def test_an_unreachable_switch_is_asked_once_per_interval_too(cached: CachedSafeMode, switch: CountedSwitch) -> None:
+    switch.is_down = True
+    for _ in range(10):
+        cached.state()
+    assert switch.reads == 1
+
+
+def test_refresh_reads_at_once(cached: CachedSafeMode, switch: CountedSwitch) -> None:
+    cached.state()
+    switch.enable("broken", "a")
+    assert cached.refresh().enabled
+    assert cached.state().enabled
+
+
+def test_nobody_waits_for_a_slow_read() -> None:
+    class SlowSwitch(MemorySafeMode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.entered, self.leave = threading.Event(), threading.Event()
+            self.reads = 0
+
+        def read(self) -> SafeModeState:
+            self.reads += 1
+            self.entered.set()
+            assert self.leave.wait(10)
+            return super().read()
+
+    switch = SlowSwitch()
+    cached = CachedSafeMode(switch)
+    reader = threading.Thread(target=cached.state)
+    reader.start()
+    assert switch.entered.wait(10)
+    assert all(cached.state() is UNKNOWN for _ in range(50))
+    assert switch.reads == 1
+    switch.leave.set()
+    reader.join()
+    assert not cached.state().enabled
+
+
+def test_greenlets_share_one_read_and_none_waits_for_it() -> None:
+    program = """
+from gevent import monkey
+monkey.patch_all()
+import time
+import gevent
+from security.safe_mode.safe_mode import UNKNOWN, CachedSafeMode
+from security.safe_mode.safe_mode_memory import MemorySafeMode
+
+class SlowSwitch(MemorySafeMode):
+    reads = 0
+    def read(self):
+        SlowSwitch.reads += 1
+        time.sleep(0.3)
+        return super().read()
+
+cached = CachedSafeMode(SlowSwitch())
+reader = gevent.spawn(cached.state)
+gevent.sleep(0.01)
+started = time.monotonic()
+states = [job.value for job in gevent.joinall([gevent.spawn(cached.state) for _ in range(200)])]
+assert time.monotonic() - started < 0.2, time.monotonic() - started
+assert all(state is UNKNOWN for state in states)
+reader.join()
+assert not cached.state().enabled
+assert SlowSwitch.reads == 1, SlowSwitch.reads
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path.cwd(), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,86 @@
+from collections.abc import Sequence
+
+import pytest
+
+from ml.domain.errors import StoreUnavailableError
+from ml.stores.decisions.decisions import DecisionRecord, Reply
+from ml.stores.decisions.decisions_memory import MemoryDecisionStore
+from ml.stores.placements.placements import Placement
+from security.admission.admission import Admission, AdmissionOutcome
+from tests.contracts.decision_store import new_decision
+from web.entrance.batcher import Passage
+from web.entrance.recall import RecallSource, ShardRecall
+from web.http.errors import BreakerOpenError, QueueUnavailableError
+from web.protection.circuit_breaker import BreakerState, CircuitBreaker
+
+ADMITTED = Admission(AdmissionOutcome.ADMITTED)
+
+
+class Records(MemoryDecisionStore):
+    """A shard's records that count how often they are asked."""
+
+    def __init__(self, *names: str, reachable: bool = True) -> None:
+        super().__init__()
+        self.commit([new_decision(name) for name in names], Reply("r", "b", {}))
+        self.reachable = reachable
+        self.asked: list[list[str]] = []
+
+    def find_many(self, transaction_ids: Sequence[str]) -> list[DecisionRecord | None]:
+        self.asked.append(list(transaction_ids))
+        if not self.reachable:
+            raise StoreUnavailableError("dead")
+        return super().find_many(transaction_ids)
+
+
+def source(records: Records) -> RecallSource:
+    return RecallSource(records, CircuitBreaker(max_failures=2, window_seconds=30, open_seconds=15))
+
+
+def passage(**placements: Placement) -> Passage:
+    return Passage(ADMITTED, {}, placements)
+
+
+def test_only_repeated_transactions_are_asked_for_and_each_shard_once() -> None:
+    one, two = Records("a", "b"), Records()
+    recall = ShardRecall({"s1": source(one), "s2": source(two)})
+    completed = recall.complete(
+        passage(a=Placement("s1", False), b=Placement("s1", False), c=Placement("s1", True), d=Placement("s2", False))
+    )
+    assert set(completed.records) == {"a", "b"}
+    assert (one.asked, two.asked) == ([["a", "b"]], [["d"]])
+
+
+def test_a_passage_of_new_transactions_costs_nothing() -> None:
+    records = Records()
+    first = passage(a=Placement("s1", True))
+    assert ShardRecall({"s1": source(records)}).complete(first) is first
+    assert records.asked == []
+
+
+def test_a_silent_shard_fails_its_own_transactions_and_after_a_while_is_not_asked() -> None:
+    dead, alive = Records(reachable=False), Records("b")
+    sources = {"s1": source(dead), "s2": source(alive)}
+    recall = ShardRecall(sources)
+    seen = passage(a=Placement("s1", False), b=Placement("s2", False))
+    for _ in range(2):
+        records = recall.complete(seen).records
+        assert isinstance(records["a"], QueueUnavailableError)
+        assert isinstance(records["b"], DecisionRecord)
+    assert sources["s1"].breaker.state is BreakerState.OPEN
+    assert isinstance(recall.complete(seen).records["a"], BreakerOpenError)
+    assert len(dead.asked) == 2
+
+
+def test_a_shard_that_this_process_does_not_know_is_unavailable() -> None:
+    records = ShardRecall({}).complete(passage(a=Placement("s1", False))).records
+    assert isinstance(records["a"], QueueUnavailableError)
+
+
+def test_what_the_entrance_knows_already_is_not_asked_again() -> None:
+    asked = Records()
+    record = Records("a").find("a")
+    if record is None:
+        pytest.fail("the record is missing")
+    known = Passage(ADMITTED, {"a": record}, {"a": Placement("s1", False)})
+    assert ShardRecall({"s1": source(asked)}).complete(known).records == {"a": record}
+    assert asked.asked == []

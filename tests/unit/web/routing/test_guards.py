@@ -1,0 +1,233 @@
+import io
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+import pytest
+from prometheus_client import REGISTRY
+
+from security.admission.admission import Admission, AdmissionRequest
+from security.errors import AdmissionUnavailableError
+from security.keys import generate_secret
+from security.roles import Role
+from security.signatures.signing import sign
+from tests.unit.web.world import HMAC_KEY, JSON, World
+
+PATH = "/predictions/score"
+GARBAGE = b"not json"
+
+
+def count(metric: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(metric, labels) or 0.0
+
+
+def total(metric: str) -> float:
+    return sum(sample.value for family in REGISTRY.collect() for sample in family.samples if sample.name == metric)
+
+
+class Breaker:
+    """Wrong in every way at once; each repair leaves the later checks broken."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.size = 70_000
+        self.token = "wrong"
+        self.timestamp = "never"
+        self.signature: str | None = "wrong"
+        self.body = GARBAGE
+
+    def send(self) -> tuple[int, str]:
+        body = self.body + b" " * self.size
+        headers = {"Authorization": f"Bearer {self.token}", "X-Request-Timestamp": self.timestamp}
+        signature = self.signature or sign(
+            HMAC_KEY.encode(), method="POST", path=PATH, timestamp=self.timestamp, body=body
+        )
+        answer = self.world.client.post(
+            PATH, data=body, content_type=JSON, headers=headers | {"X-Request-Signature": signature}
+        )
+        return answer.status_code, answer.get_json()["type"].rpartition("problem-")[2]
+
+
+def test_the_first_failed_check_answers_and_counts_once(make_world: Callable[..., World]) -> None:
+    world = make_world(changes={"rate_limit_capacity": 1, "rate_limit_refill_per_minute": 0.001})
+    attempt = Breaker(world)
+    before = total("auth_failures_total")
+    seen = []
+
+    def expect(status: int, kind: str, failures: int) -> None:
+        assert attempt.send() == (status, kind)
+        seen.append(kind)
+        assert total("auth_failures_total") - before == failures
+
+    expect(413, "body-too-large", 0)
+    attempt.size = 0
+    expect(401, "unauthenticated", 1)
+    attempt.token = world.token(Role.ADMIN, Role.READ)
+    expect(403, "role-missing", 2)
+    attempt.token = world.token(Role.SERVICE)
+    expect(401, "signature-rejected", 3)
+    attempt.timestamp = str(int(time.time()) - 1000)
+    expect(401, "signature-rejected", 4)
+    attempt.timestamp = str(int(time.time()))
+    expect(401, "signature-rejected", 5)
+    attempt.signature = None
+    expect(400, "malformed-json", 5)
+    expect(401, "replayed", 6)
+    attempt.timestamp = str(int(time.time()) - 1)
+    blocked = count("rate_limit_block_total", bucket="subject")
+    expect(429, "rate-limited", 6)
+    assert count("rate_limit_block_total", bucket="subject") - blocked == 1
+    assert len(seen) == 9
+
+
+def test_counts_the_reason_of_each_refusal(world: World) -> None:
+    reasons = {
+        "token_missing": {},
+        "token_malformed": {"Authorization": "Bearer x"},
+        "role_missing": {"Authorization": f"Bearer {world.token(Role.READ)}"},
+        "timestamp_missing": {"Authorization": f"Bearer {world.token(Role.SERVICE)}"},
+    }
+    for reason, headers in reasons.items():
+        before = count("auth_failures_total", reason=reason)
+        world.client.post(PATH, data=b"{}", content_type=JSON, headers=headers)
+        assert count("auth_failures_total", reason=reason) - before == 1, reason
+
+
+def test_a_refused_request_never_reaches_the_worker(world: World) -> None:
+    world.client.post(PATH, json=world.transaction())
+    assert world.worker.batches == []
+
+
+def test_a_body_sent_without_its_length_is_measured(world: World) -> None:
+    def send(size: int) -> int:
+        undeclared = {"wsgi.input": io.BytesIO(b" " * size), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+        answer = world.client.post(PATH, content_type=JSON, environ_overrides=undeclared)
+        return answer.status_code
+
+    assert send(world.settings.body_limit_bytes + 1) == 413
+    assert send(world.settings.body_limit_bytes) == 401
+
+
+@pytest.mark.parametrize(
+    ("role", "method", "path"),
+    [
+        (Role.ADMIN, "POST", PATH),
+        (Role.READ, "POST", PATH),
+        (Role.READ, "POST", "/predictions/score/batch"),
+        (Role.SERVICE, "GET", "/predictions/t-1"),
+        (Role.ADMIN, "GET", "/explanations/t-1"),
+        (Role.SERVICE, "GET", "/explanations"),
+        (Role.ADMIN, "POST", "/labels"),
+        (Role.SERVICE, "GET", "/admin/safe-mode"),
+        (Role.SERVICE, "POST", "/admin/safe-mode/enable"),
+        (Role.READ, "POST", "/admin/safe-mode/disable"),
+        (Role.READ, "GET", "/admin/models"),
+        (Role.SERVICE, "GET", "/admin/queues"),
+        (Role.READ, "GET", "/metrics"),
+    ],
+)
+def test_another_role_is_not_enough(world: World, role: Role, method: str, path: str) -> None:
+    answer = world.client.open(path, method=method, headers=world.headers(method, path, role=role))
+    assert answer.status_code == 403
+    assert answer.get_json()["type"] == "/docs#problem-role-missing"
+
+
+def test_the_signature_covers_the_query_as_it_was_sent(world: World) -> None:
+    signed = "/explanations?customer_id=c-1"
+    headers = world.headers("GET", signed, role=Role.READ)
+    assert world.client.get("/explanations?customer_id=c-2", headers=headers).status_code == 401
+    assert world.client.get("/explanations?customer_id=c%2D1", headers=headers).status_code == 401
+    assert world.client.get(signed, headers=headers).status_code == 200
+
+
+def test_a_signature_of_another_key_is_refused(world: World) -> None:
+    body = orjson.dumps(world.transaction())
+    timestamp = int(time.time())
+    headers = world.headers("POST", PATH, body) | {
+        "X-Request-Timestamp": str(timestamp),
+        "X-Request-Signature": sign(
+            generate_secret().encode(), method="POST", path=PATH, timestamp=timestamp, body=body
+        ),
+    }
+    assert world.client.post(PATH, data=body, content_type=JSON, headers=headers).status_code == 401
+
+
+class Recorder:
+    """Admits everything and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[Sequence[AdmissionRequest]] = []
+
+    def admit(self, requests: Sequence[AdmissionRequest]) -> list[Admission]:
+        self.calls.append(requests)
+        return [Admission("admitted") for _ in requests]  # type: ignore[arg-type]
+
+
+class Unavailable:
+    def admit(self, _requests: Sequence[AdmissionRequest]) -> list[Admission]:
+        raise AdmissionUnavailableError("no Redis")
+
+
+def test_replay_and_both_buckets_are_one_round_trip(make_world: Callable[..., World]) -> None:
+    recorder = Recorder()
+    world = make_world(admission=recorder)
+    world.post(PATH, world.transaction(device_id="d-1"))
+    assert len(recorder.calls) == 1
+    [asked] = recorder.calls[0]
+    assert (asked.subject, asked.device_id, asked.cost) == ("client-1", "d-1", 1)
+
+
+def test_nothing_is_admitted_while_redis_is_away(make_world: Callable[..., World]) -> None:
+    world = make_world(admission=Unavailable())
+    answer = world.post(PATH, world.transaction())
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert world.worker.batches == []
+
+
+def test_metrics_stay_readable_while_redis_is_away(make_world: Callable[..., World]) -> None:
+    world = make_world(admission=Unavailable())
+    headers = {"Authorization": f"Bearer {world.token(Role.ADMIN)}"}
+    assert world.client.get("/metrics", headers=headers).status_code == 200
+
+
+def test_the_device_has_a_bucket_of_its_own(make_world: Callable[..., World]) -> None:
+    world = make_world(changes={"device_rate_limit_capacity": 1, "device_rate_limit_refill_per_minute": 0.1})
+
+    def send(device: str) -> Any:
+        return world.post(PATH, world.transaction(device_id=device))
+
+    assert send("d-1").status_code == 200
+    limited = send("d-1")
+    assert limited.status_code == 429
+    assert int(limited.headers["Retry-After"]) > 1
+    assert limited.headers["RateLimit-Limit"] == "1"
+    assert send("d-2").status_code == 200
+
+
+def test_tells_how_much_of_the_rate_limit_is_left(make_world: Callable[..., World]) -> None:
+    world = make_world(changes={"rate_limit_capacity": 3, "rate_limit_refill_per_minute": 1})
+    answer = world.post(PATH, world.transaction())
+    assert answer.headers["RateLimit-Limit"] == "3"
+    assert answer.headers["RateLimit-Remaining"] == "2"
+    assert answer.headers["RateLimit-Reset"] == "60"
+    assert "RateLimit-Limit" not in world.client.get("/health/live").headers
+
+
+def test_a_batch_takes_one_token(make_world: Callable[..., World]) -> None:
+    world = make_world(changes={"rate_limit_capacity": 3, "rate_limit_refill_per_minute": 1})
+    batch = {"transactions": [world.transaction(device_id="d-1") for _ in range(50)]}
+    answer = world.post("/predictions/score/batch", batch)
+    assert answer.status_code == 200
+    assert answer.headers["RateLimit-Remaining"] == "2"
+
+
+def test_a_refused_body_is_read_away_so_that_its_sender_sees_why(world: World) -> None:
+    body = io.BytesIO(b" " * 1_000_000)
+    declared = {"wsgi.input": body, "wsgi.input_terminated": True, "CONTENT_LENGTH": "1000000"}
+    assert world.client.post(PATH, content_type=JSON, environ_overrides=declared).status_code == 413
+    assert body.read() == b""
+    endless = io.BytesIO(b" " * 10_000_000)
+    world.client.post(PATH, content_type=JSON, environ_overrides=declared | {"wsgi.input": endless})
+    assert len(endless.read()) > 7_000_000

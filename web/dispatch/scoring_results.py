@@ -1,0 +1,71 @@
+"""What a scoring worker's reply means for one waiting request: a decision, or an error from the web's table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ml.domain.scoring_batch import ResultStatus, ScoringRequest
+from ml.stores.decisions.decisions import DecisionRecord
+from web.http.errors import ConflictError, DeadlineError, OverloadedError, SafeModeError, ScoringFailedError, WebError
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A decision in wire form, and what the worker measured: `queue_ms`, `features_ms`, `model_ms`, some or none."""
+
+    decision: Mapping[str, Any]
+    timings: Mapping[str, float]
+
+
+ScoringResult = Scored | WebError
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringReply:
+    """One reply, not yet matched to the message it answers."""
+
+    batch_id: str
+    results: Sequence[Mapping[str, Any]]
+
+
+def recorded_result(record: DecisionRecord, request: ScoringRequest) -> ScoringResult:
+    """Returns what a transaction that was decided before is answered: that decision, or a conflict."""
+    if record.fingerprint != request.fingerprint:
+        return ConflictError()
+    return Scored(record.decision, {})
+
+
+def read_reply(raw: bytes) -> ScoringReply:
+    """Decodes a reply.
+
+    Raises:
+        ValueError: it is not a reply.
+    """
+    reply = orjson.loads(raw)
+    match reply:
+        case {"batch_id": str(batch_id), "results": list(results)}:
+            return ScoringReply(batch_id, results)
+        case _:
+            raise ValueError("a reply must hold batch_id and results")
+
+
+def read_result(item: Mapping[str, Any], request: ScoringRequest) -> ScoringResult:
+    """Returns what one member of a reply says about its request; anything unintelligible is a failed scoring."""
+    match item:
+        case {"status": ResultStatus.SCORED, "decision": {"transaction_id": str(transaction_id)} as decision}:
+            # A decision is never handed to a request it was not made for.
+            if transaction_id == request.transaction.transaction_id:
+                return Scored(decision, item.get("timings") or {})
+        case {"status": ResultStatus.CONFLICT}:
+            return ConflictError()
+        case {"status": ResultStatus.OVERLOADED}:
+            return OverloadedError()
+        case {"status": ResultStatus.EXPIRED}:
+            return DeadlineError()
+        case {"status": ResultStatus.SAFE_MODE}:
+            return SafeModeError(str(item.get("reason") or "unknown"))
+        case _:
+            pass
+    return ScoringFailedError()

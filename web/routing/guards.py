@@ -1,0 +1,147 @@
+"""The checks in front of every protected view, each counted once when it refuses.
+
+Order: size, token, role, timestamp, signature, replay, rate limit; `web.routing.operations` calls them so, then looks
+at the content. Replay and both rate limits are judged at the entrance, where waiting requests share one round trip to
+Redis, and fail closed: when Redis cannot answer, a replayed request cannot be told from a new one, so nothing is
+admitted (503). A batch costs one token, like a single request: the bucket limits requests, and the batch limit bounds
+what one request may hold.
+
+`/metrics` needs an administrator's token but no signature, because a scraper cannot sign; unsigned requests skip
+replay check and rate limit too, which need the signature's digest, so metrics stay readable while Redis is down.
+
+With `MTLS_ONLY` the client's certificate takes the place of token and signature. The rate limits hold for its subject;
+a replay check has nothing to check, because TLS itself lets no recorded request in again, and what a client sends twice
+on purpose is idempotent by its `transaction_id`.
+"""
+
+from collections.abc import Mapping
+
+from ml.domain.scoring_batch import ScoringRequest
+from observability import metrics
+from security.admission.admission import AdmissionOutcome, AdmissionRequest
+from security.errors import SignatureRejectedError, TokenRejectedError
+from security.roles import Role
+from security.signatures.signing import VerifiedSignature
+from security.tokens.tokens import Identity, bearer_token
+from web.entrance.batcher import Arrival, Passage
+from web.http.errors import RateLimitedError, ReplayedError, RoleMissingError
+from web.http.exchange import Exchange
+from web.services import Services
+
+
+def authenticate(services: Services, exchange: Exchange, role: Role) -> Identity:
+    """Returns the caller, who holds the role.
+
+    Raises:
+        TokenRejectedError: there is no acceptable token or, where that is what counts, certificate.
+        RoleMissingError: the token lacks the role.
+    """
+    try:
+        if services.certificates is not None:
+            identity = services.certificates.identify(exchange.connection)
+        else:
+            identity = services.tokens.verify(bearer_token(exchange.header("Authorization")))
+    except TokenRejectedError as error:
+        metrics.jwt_validations_total.labels(result="rejected").inc()
+        metrics.jwt_failures_total.labels(reason=error.reason).inc()
+        _count_refusal(exchange, error.reason)
+        raise
+    metrics.jwt_validations_total.labels(result="accepted").inc()
+    if role not in identity.roles:
+        _count_refusal(exchange, "role_missing")
+        raise RoleMissingError
+    return identity
+
+
+def check_signature(services: Services, exchange: Exchange, identity: Identity, *, body: bytes) -> VerifiedSignature:
+    """Returns proof that the request, as sent, is recent and signed with a key of its caller.
+
+    It is signed in one of two ways: by `X-Request-Signature`, or by an HTTP message signature (RFC 9421).
+
+    Raises:
+        SignatureRejectedError: timestamp or signature is missing or wrong.
+    """
+    try:
+        if "HTTP_SIGNATURE_INPUT" in exchange.environ:
+            signature = _check_message_signature(services, exchange, identity, body=body)
+        else:
+            signature = services.signatures.verify(
+                method=exchange.method,
+                path=exchange.raw_uri,
+                timestamp_header=exchange.header("X-Request-Timestamp"),
+                signature_header=exchange.header("X-Request-Signature"),
+                body=body,
+                key_id_header=exchange.header("X-Key-Id"),
+                subject=identity.subject,
+            )
+    except SignatureRejectedError as error:
+        metrics.hmac_verifications_total.labels(result="rejected").inc()
+        _count_refusal(exchange, error.reason)
+        raise
+    metrics.hmac_verifications_total.labels(result=signature.form.value).inc()
+    return signature
+
+
+def _check_message_signature(
+    services: Services, exchange: Exchange, identity: Identity, *, body: bytes
+) -> VerifiedSignature:
+    if exchange.header("X-Request-Signature") is not None:  # which of the two would count?
+        raise SignatureRejectedError("signature_ambiguous")
+    message = exchange.http_message(over_tls_proxy=services.settings.tls_terminated_by_proxy)
+    return services.message_signatures.verify(message, body=body, subject=identity.subject)
+
+
+def admit(
+    services: Services,
+    exchange: Exchange,
+    *,
+    identity: Identity,
+    signature: VerifiedSignature | None,
+    device_id: str | None,
+    transactions: Mapping[str, str],
+    scoring: ScoringRequest | None = None,
+) -> Passage:
+    """Lets a signed request in once, and within its subject's and its device's rate.
+
+    Returns what is known of the transactions, by id, from the same round trip; where scoring is sharded, a repeated
+    one's shard is asked too.
+
+    Args:
+        services: of this process.
+        exchange: the request; learns what the entrance said.
+        identity: the caller.
+        signature: of the request.
+        device_id: of its transaction, if it names one.
+        transactions: the customer of each transaction that it is about, by id.
+        scoring: what may be scored as soon as it is let in.
+
+    Raises:
+        ReplayedError: the signature was used before.
+        RateLimitedError: a bucket is empty.
+        AdmissionUnavailableError: Redis cannot be asked.
+        ShuttingDownError: the process is shutting down.
+    """
+    digest = None if signature is None else signature.digest
+    asked = AdmissionRequest(identity.subject, digest, device_id)
+    arrival = Arrival(asked, tuple(transactions), tuple(transactions.values()), scoring)
+    passage = services.entrance.enter(arrival)
+    admission = passage.admission
+    exchange.admission = admission
+    match admission.outcome:
+        case AdmissionOutcome.ADMITTED:
+            return passage if services.recall is None else services.recall.complete(passage)
+        case AdmissionOutcome.REPLAYED:
+            _count_refusal(exchange, "replayed")
+            raise ReplayedError
+        case AdmissionOutcome.LIMITED_SUBJECT:
+            bucket = "subject"
+        case AdmissionOutcome.LIMITED_DEVICE:
+            bucket = "device"
+    metrics.rate_limit_block_total.labels(bucket=bucket).inc()
+    exchange.annotate(reason=admission.outcome.value)
+    raise RateLimitedError(bucket, admission.retry_after_seconds)
+
+
+def _count_refusal(exchange: Exchange, reason: str) -> None:
+    metrics.auth_failures_total.labels(reason=reason).inc()
+    exchange.annotate(reason=reason)

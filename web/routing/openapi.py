@@ -1,0 +1,197 @@
+"""The OpenAPI 3.1 document, made of the operations that the app really has and the models that really check them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from web.http import problems
+from web.http.problems import Kind
+from web.http.schemas import ProblemAnswer
+from web.protection.load_shedding import SHEDDABLE_ROLES
+from web.routing.operations import Answer, Operation
+
+OPENAPI_VERSION = "3.1.0"
+API_VERSION = "1"
+_REFERENCE = "#/components/schemas/{model}"
+
+_DESCRIPTION = """\
+Realtime fraud scoring. Post a signed transaction and get back approve, review or decline, the score and its reasons.
+
+Every protected request carries a bearer token, `X-Request-Timestamp` (epoch seconds) and `X-Request-Signature`: \
+base64 of the HMAC-SHA256 of `METHOD|path-with-query|timestamp|body`, under the shared key or, named by `X-Key-Id`, a \
+key of the client's own. An HTTP message signature (RFC 9421) may take their place. A signature is accepted once. The \
+checks run in this order: size, token, role, timestamp, signature, replay, rate limit, body.
+
+Errors are `application/problem+json` (RFC 9457)."""
+
+_SECURITY_SCHEMES: Mapping[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Roles are in `roles`."},
+    "timestamp": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Request-Timestamp",
+        "description": "Epoch seconds, close to the server's time.",
+    },
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Request-Signature",
+        "description": "base64(HMAC-SHA256(key, `METHOD|path-with-query|timestamp|body`)).",
+    },
+}
+
+_CORRELATION_HEADER = {"description": "The request's id, yours if it was acceptable.", "schema": {"type": "string"}}
+_RETRY_HEADER = {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
+
+
+def openapi_document(operations: Iterable[Operation]) -> dict[str, Any]:
+    """Returns the document of an app's operations."""
+    declared = list(operations)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in declared:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": OPENAPI_VERSION,
+        "info": {
+            "title": "Shrike",
+            "version": API_VERSION,
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in dict.fromkeys(operation.tag for operation in declared)],
+        "paths": paths,
+        "components": {"schemas": _schemas(declared), "securitySchemes": dict(_SECURITY_SCHEMES)},
+        "x-problems": [
+            {"name": kind.name, "type": kind.type, "status": kind.status, "title": kind.title, "meaning": kind.meaning}
+            for kind in problems.KINDS
+        ],
+    }
+
+
+def _schemas(operations: Iterable[Operation]) -> dict[str, Any]:
+    requests: dict[type[BaseModel], None] = {}
+    answers: dict[type[BaseModel], None] = {ProblemAnswer: None}
+    for operation in operations:
+        if operation.body is not None:
+            requests[operation.body] = None
+        for answer in (operation.answer, *operation.other_answers):
+            if answer.model is not None:
+                answers[answer.model] = None
+    models = [(model, "validation") for model in (*requests, *answers)]
+    _, definitions = models_json_schema(models, ref_template=_REFERENCE)  # type: ignore[arg-type] # a mode is a literal
+    schemas: dict[str, Any] = definitions["$defs"]
+    return schemas
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "operationId": operation.name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": operation.description,
+        "security": _security(operation),
+        "responses": _responses(operation),
+    }
+    if operation.role is not None:
+        document["x-role"] = operation.role.value
+    if parameters := [*_parameters(operation.path_parameters, "path"), *_parameters(operation.query, "query")]:
+        document["parameters"] = parameters
+    if operation.body is not None:
+        content = {"schema": _reference(operation.body)} | (
+            {"example": operation.body_example} if operation.body_example is not None else {}
+        )
+        document["requestBody"] = {"required": True, "content": {"application/json": content}}
+    return document
+
+
+def _security(operation: Operation) -> list[dict[str, list[str]]]:
+    if operation.role is None:
+        return []
+    required: dict[str, list[str]] = {"bearer": [operation.role.value]}
+    return [required | {"timestamp": [], "signature": []}] if operation.signed else [required]
+
+
+def _parameters(model: type[BaseModel] | None, place: str) -> list[dict[str, Any]]:
+    if model is None:
+        return []
+    schema = model.model_json_schema(ref_template=_REFERENCE)
+    definitions = schema.get("$defs", {})
+    required = set(schema.get("required", ()))
+    return [
+        {"name": name, "in": place, "required": name in required, "schema": _plain(member, definitions)}
+        for name, member in schema["properties"].items()
+    ]
+
+
+def _plain(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a parameter's schema without null, which no parameter can be, and with its references resolved."""
+    choices = [choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"]
+    if len(choices) == 1:
+        rest = {name: value for name, value in schema.items() if name not in {"anyOf", "default"}}
+        return _plain({**choices[0], **rest}, definitions)
+    if "$ref" in schema:
+        return {**definitions[schema["$ref"].rsplit("/", 1)[1]], **{k: v for k, v in schema.items() if k != "$ref"}}
+    return dict(schema)
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
+    responses = {str(answer.status): _answer(answer) for answer in (operation.answer, *operation.other_answers)}
+    kinds: dict[int, list[Kind]] = {}
+    for kind in _problem_kinds(operation):
+        if kind not in kinds.setdefault(kind.status, []):
+            kinds[kind.status].append(kind)
+    for status, alike in sorted(kinds.items()):
+        responses.setdefault(str(status), _problem(alike))
+    return responses
+
+
+def _problem_kinds(operation: Operation) -> Iterable[Kind]:
+    """Yields what the guards can answer for an operation, then what itself can."""
+    yield problems.BODY_TOO_LARGE
+    yield problems.REQUEST_TIMEOUT
+    yield problems.MALFORMED_JSON
+    if operation.role is not None:
+        yield from (problems.UNAUTHENTICATED, problems.ROLE_MISSING)
+        if operation.role in SHEDDABLE_ROLES:
+            yield problems.OVERLOADED
+        if operation.signed:
+            yield from (problems.SIGNATURE_REJECTED, problems.REPLAYED, problems.RATE_LIMITED, problems.UNAVAILABLE)
+    if operation.body is not None:
+        yield from (problems.UNSUPPORTED_MEDIA_TYPE, problems.INVALID_BODY)
+    if operation.query is not None or operation.path_parameters is not None:
+        yield problems.INVALID_PARAMETER
+    yield from operation.problems
+    yield problems.INTERNAL
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    if answer.model is None:
+        content: dict[str, Any] = {"schema": {"type": "string"}}
+    else:
+        content = {"schema": _reference(answer.model)}
+        if answer.example is not None:
+            content["example"] = answer.example
+    links = {name: {"operationId": name, "parameters": dict(parameters)} for name, parameters in answer.links.items()}
+    return {
+        "description": answer.description,
+        "headers": {"X-Correlation-ID": _CORRELATION_HEADER},
+        "content": {answer.content_type: content},
+    } | ({"links": links} if links else {})
+
+
+def _problem(kinds: list[Kind]) -> dict[str, Any]:
+    headers: dict[str, Any] = {"X-Correlation-ID": _CORRELATION_HEADER}
+    if kinds[0].status in {429, 503} or any(kind.retryable for kind in kinds):
+        headers["Retry-After"] = _RETRY_HEADER
+    return {
+        "description": " ".join(f"`{kind.name}`: {kind.meaning}" for kind in kinds),
+        "headers": headers,
+        "content": {problems.CONTENT_TYPE: {"schema": _reference(ProblemAnswer)}},
+    }
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(model=model.__name__)}

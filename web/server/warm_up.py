@@ -1,0 +1,30 @@
+"""What a web process does before its first request, so that the first is as fast as the rest."""
+
+import logging
+import secrets
+
+from security.admission.admission import AdmissionRequest
+from security.errors import SecurityError
+from web.entrance.batcher import Arrival
+from web.services import Services
+
+_SUBJECT = "warm-up"
+
+_log = logging.getLogger(__name__)
+
+
+def warm_up(services: Services) -> None:
+    """Loads the process's own model, if it has one, connects the request path and loads its script.
+
+    A server that does not answer is left to the first request.
+    """
+    if services.local_scoring is not None:
+        services.local_scoring.start()
+    services.dispatcher.warm_up()
+    services.safe_mode.state()
+    services.tokens.start()
+    services.signatures.keys.start()
+    try:
+        services.entrance.enter(Arrival(AdmissionRequest(_SUBJECT, secrets.token_hex(32))))
+    except SecurityError as error:
+        _log.warning("replay and rate limits cannot be checked yet: %s", error)

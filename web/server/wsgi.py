@@ -1,0 +1,18 @@
+"""What gunicorn runs: `web.server.wsgi:make_application()`, called in each worker after the fork."""
+
+from flask import Flask
+
+from observability import logs
+from observability.log_output import GatheringHandler
+from security.masking import masker
+from settings import load_settings
+from tasks.wiring.perf_mode import warn_of_perf_mode
+from web.app import create_app
+
+
+def make_application() -> Flask:
+    """Returns the application of this process, its logs set up."""
+    settings = load_settings()
+    logs.configure("web", level=settings.log_level, mask=masker(settings), make_handler=GatheringHandler)
+    warn_of_perf_mode(settings)
+    return create_app(settings)
