@@ -1,13 +1,12 @@
 """A scoring worker dies: with a message in its socket, at any moment, or right after it has committed."""
 
-import hashlib
 import os
 import signal
 import time
 from typing import Any
 
 from ml.stores.redis.keys_redis import OUTBOX
-from ml.stores.redis.scripts_redis import script_source
+from ml.stores.redis.scripts_redis import lua_script
 from ops.proving.chaos.fault import Fault, Scene, Struck
 from ops.proving.chaos.ledger import MAY_PASS, Fate, now
 from ops.proving.chaos.proxy import Fate as Reply
@@ -15,7 +14,7 @@ from ops.proving.chaos.sockets import owner_of
 from ops.proving.chaos.stack import wait_for
 
 WORKERS = ("score-1", "score-2")
-_COMMIT = hashlib.sha1(script_source("decisions_commit").encode()).hexdigest().encode()  # noqa: S324 - Redis's own name
+_COMMIT = lua_script("decisions", "commit").sha.encode()
 
 
 def freeze_push_kill(scene: Scene) -> Struck:
