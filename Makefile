@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/$(BIN)/uv)
-SOURCES := celeryconfig.py settings.py web workers tasks ml security observability ops
+SOURCES := celeryconfig.py settings web workers tasks ml security observability ops
 COMPILE = "$(UV)" pip compile --quiet --no-header --python-version 3.11
 ROLES := web scoring drains training operations embedded
 

@@ -1,0 +1,11 @@
+"""Every setting of every process, read once from the environment: fields by concern, and what production refuses.
+
+Values come from, in rising priority: the defaults, the development key file that `python -m ops keys` writes
+(`var/keys/dev.env`), a `.env` file in the working directory, the process environment. Nothing else in the project
+reads the environment; this package imports nothing else of the project.
+"""
+
+from settings.process import DEVELOPMENT_MARK, Environment
+from settings.settings import DEVELOPMENT_ENV_FILE, Settings, load_settings
+
+__all__ = ["DEVELOPMENT_ENV_FILE", "DEVELOPMENT_MARK", "Environment", "Settings", "load_settings"]

@@ -1,0 +1,44 @@
+"""Models: their registry, artifact keys, tracking and training."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from settings.process import ProcessSettings
+
+
+class ModelSettings(ProcessSettings):
+    """Where models are, which are trusted and how they are trained."""
+
+    mlflow_tracking_uri: str | None = Field(
+        None, description="MLflow tracking and registry; default: SQLite at VAR_DIR/mlflow.db."
+    )
+    mlflow_experiment: str = Field("shrike", description="MLflow experiment and registered model name.")
+    model_dir: Path | None = Field(None, description="Model registry folder; default: VAR_DIR/models.")
+    model_poll_seconds: float = Field(1.0, gt=0, description="How often a scoring process looks for a new champion.")
+    artifact_signing_key_file: Path | None = Field(None, description="Ed25519 private key (PEM); trainer only.")
+    artifact_verify_key_file: Path | None = Field(None, description="Ed25519 public key (PEM) of the artifacts.")
+    artifact_trust_file: Path | None = Field(
+        None,
+        description="JSON list of accepted artifact keys with their validity, and of what was revoked; read again when "
+        "it changes. It takes the place of ARTIFACT_VERIFY_KEY_FILE and ARTIFACT_KEY_ID where models are loaded.",
+    )
+    artifact_key_id: str | None = Field(None, description="Key id that manifests name.")
+    artifact_encryption_key: SecretStr | None = Field(
+        None, description="Base64 of the 32-byte AES key that wraps data keys."
+    )
+    training_history: Path | None = Field(
+        None, description="History file that retraining adds the stored transactions to."
+    )
+    training_window_days: int = Field(28, ge=1, description="Days of transactions a training uses.")
+    label_delay_days: float = Field(7.0, ge=0, description="Days until an unlabelled history counts as labelled.")
+
+    @property
+    def models_path(self) -> Path:
+        """The model registry folder."""
+        return self.model_dir or self.var_dir / "models"
+
+    @property
+    def mlflow_uri(self) -> str:
+        """MLflow's tracking and registry store."""
+        return self.mlflow_tracking_uri or f"sqlite:///{(self.var_dir / 'mlflow.db').absolute()}"

@@ -1,0 +1,40 @@
+"""Schedules, metrics, the watchdog and Flower."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from settings.process import ProcessSettings
+
+
+class OperationsSettings(ProcessSettings):
+    """What beat starts, and how workers are watched."""
+
+    retrain_cron: str = Field("0 3 * * *", description="When beat starts a retraining: five cron fields, UTC.")
+    drift_cron: str = Field("*/15 * * * *", description="When beat checks drift.")
+    reconcile_cron: str = Field("*/5 * * * *", description="When beat compares answered, stored and published.")
+    reconcile_window_minutes: int = Field(
+        15, ge=1, le=55, description="How far back answers are looked for in MongoDB and Kafka, minutes."
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port of a worker's /metrics and /health; 0 takes a free one."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address of a worker's /metrics and /health.")
+    watchdog_seconds: float = Field(
+        2.0, ge=0, description="How often a worker sends itself a probe through its queue; 0 switches the watchdog off."
+    )
+    watchdog_patience_seconds: float = Field(
+        10.0, ge=1, description="How long a scoring worker may leave a probe unread before it ends, to be replaced."
+    )
+    flower_user: str = Field("operator", description="User name of Flower.")
+    flower_password: SecretStr | None = Field(None, description="Password of Flower.")
+    flower_port: int = Field(5555, ge=0, le=65535, description="Port of Flower.")
+    flower_host: str = Field("127.0.0.1", description="Address Flower listens on.")
+    prometheus_multiproc_dir: Path | None = Field(
+        None, description="Folder in which the web processes share their metrics; default: VAR_DIR/metrics."
+    )
+
+    @property
+    def metrics_path(self) -> Path:
+        """Folder of the web processes' shared metrics."""
+        return self.prometheus_multiproc_dir or self.var_dir / "metrics"

@@ -1,0 +1,68 @@
+"""All settings in one frozen object, and how it is read."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
+from pydantic_settings import SettingsConfigDict
+
+from settings.delivery import DeliverySettings
+from settings.kafka import KafkaSettings
+from settings.model import ModelSettings
+from settings.mongo import MongoSettings
+from settings.operations import OperationsSettings
+from settings.process import Environment, ProcessSettings
+from settings.production_rules import production_problems
+from settings.scoring import ScoringSettings
+from settings.security import SecuritySettings
+from settings.shards import ShardSettings
+from settings.web import WebSettings
+
+DEVELOPMENT_ENV_FILE = Path("var/keys/dev.env")
+
+
+class Settings(  # pydantic lists the fields of the last class first
+    OperationsSettings,
+    ModelSettings,
+    DeliverySettings,
+    ScoringSettings,
+    SecuritySettings,
+    WebSettings,
+    KafkaSettings,
+    MongoSettings,
+    ShardSettings,
+    ProcessSettings,
+):
+    """All settings. The environment variable of a field is its name in upper case."""
+
+    model_config = SettingsConfigDict(
+        env_file=(DEVELOPMENT_ENV_FILE, ".env"),
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        # A refusal shows what was set, and that may be a key.
+        hide_input_in_errors=True,
+    )
+
+    @model_validator(mode="after")
+    def _refuse_two_ways_of_scoring(self) -> Self:
+        if self.score_shard_urls and self.use_local_inference:
+            raise ValueError(
+                "USE_LOCAL_INFERENCE scores in the web process and SCORE_SHARD_URLS on shards; choose one."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_insecure_production(self) -> Self:
+        if self.environment is Environment.PRODUCTION and (problems := production_problems(self)):
+            raise ValueError("production refuses to start: " + " ".join(problems))
+        return self
+
+
+def load_settings() -> Settings:
+    """Reads the settings from the environment and the env files.
+
+    Raises:
+        pydantic.ValidationError: a value is malformed, or production refuses it.
+    """
+    return Settings()  # type: ignore[call-arg,unused-ignore]

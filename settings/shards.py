@@ -1,0 +1,67 @@
+"""Scoring spread over several Redis servers."""
+
+import re
+from collections.abc import Iterator
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from settings.redis import RedisSettings
+from settings.redis_urls import SERVER_SCHEMES
+
+
+class ShardSettings(RedisSettings):
+    """The shards of scoring, and the one that a process belongs to."""
+
+    score_shard_urls: dict[str, str] = Field(
+        default_factory=dict,
+        description="Spreads scoring over several Redis servers, each with the queues, decision records and outbox of "
+        'its customers: JSON, URL by name, such as {"s1": "redis://10.0.0.1:6379/0", "s2": "redis://10.0.0.2:6379/0"}. '
+        "A name stays with its server for ever. REDIS_URL keeps what all share; see docs/capacity.md.",
+    )
+    score_shards_retiring: list[str] = Field(
+        default_factory=list, description="Shards that get no new transactions and only answer retries, JSON."
+    )
+    shard: str | None = Field(
+        None, description="The shard that this worker or beat belongs to; a web process belongs to none."
+    )
+
+    @property
+    def delivery_url(self) -> str:
+        """Where this process's queues, decision records and outbox are: on its shard, or on REDIS_URL."""
+        return self.score_shard_urls[self.shard] if self.shard else self.redis_url
+
+    @property
+    def celery_broker_url(self) -> str:
+        """Celery's broker."""
+        return self.delivery_url if self.shard else self.broker_url or self.redis_url
+
+    @property
+    def open_shards(self) -> tuple[str, ...]:
+        """The shards that take new transactions; none if scoring is not sharded."""
+        return tuple(name for name in self.score_shard_urls if name not in self.score_shards_retiring)
+
+    def of_shard(self, name: str) -> Self:
+        """Returns the settings of a process that belongs to a shard."""
+        return self.model_copy(update={"shard": name})
+
+    @model_validator(mode="after")
+    def _refuse_impossible_shards(self) -> Self:
+        for problem in self._shard_problems():
+            raise ValueError(problem)
+        return self
+
+    def _shard_problems(self) -> Iterator[str]:
+        shards = self.score_shard_urls
+        for name, url in shards.items():
+            if not re.fullmatch(r"[a-z0-9-]{1,32}", name):
+                yield f"SCORE_SHARD_URLS names a shard {name!r}; a name is 1 to 32 of a-z, 0-9 and -."
+            if not url.startswith(SERVER_SCHEMES):
+                yield f"SCORE_SHARD_URLS gives shard {name} no redis://, rediss:// or unix:// URL of one server."
+        if len(set(shards.values())) < len(shards):
+            yield "SCORE_SHARD_URLS names one server twice; each shard needs its own."
+        for setting, named in (("SHARD", [self.shard]), ("SCORE_SHARDS_RETIRING", self.score_shards_retiring)):
+            if unknown := [name for name in named if name is not None and name not in shards]:
+                yield f"{setting} names {unknown[0]!r}, which is not in SCORE_SHARD_URLS."
+        if shards and not self.open_shards:
+            yield "SCORE_SHARDS_RETIRING names every shard; one must take the transactions."

@@ -1,0 +1,79 @@
+import base64
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from ops.credentials.development_certificates import make_development_certificates
+from settings import DEVELOPMENT_MARK, Settings
+
+
+def production(**changes: Any) -> Settings:
+    key = secrets.token_urlsafe(48)
+    values: dict[str, Any] = {
+        "environment": "production",
+        "jwt_secret": key,
+        "hmac_key": key,
+        "message_key": key,
+        "artifact_encryption_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "flower_password": key,
+        "redis_url": "rediss://redis:6380/0",
+        "mongo_url": "mongodb://mongo/?tls=true",
+        "kafka_security_protocol": "SSL",
+        "tls_terminated_by_proxy": True,
+    }
+    return Settings(_env_file=None, **(values | changes))
+
+
+def test_production_accepts_sound_settings() -> None:
+    assert production().environment == "production"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"jwt_secret": DEVELOPMENT_MARK + "x" * 40}, "JWT_SECRET is a development key"),
+        ({"hmac_key": DEVELOPMENT_MARK + "x" * 40}, "HMAC_KEY is a development key"),
+        ({"message_key": DEVELOPMENT_MARK + "x" * 40}, "MESSAGE_KEY is a development key"),
+        ({"flower_password": DEVELOPMENT_MARK + "x"}, "FLOWER_PASSWORD is a development key"),
+        ({"jwt_key_id": DEVELOPMENT_MARK + "1"}, "JWT_KEY_ID names a development key"),
+        ({"jwt_previous_key_id": DEVELOPMENT_MARK + "1"}, "JWT_PREVIOUS_KEY_ID names a development key"),
+        ({"artifact_key_id": DEVELOPMENT_MARK + "1"}, "ARTIFACT_KEY_ID names a development key"),
+        ({"tls_terminated_by_proxy": False}, "TLS is missing"),
+        ({"redis_url": "redis://redis:6379/0"}, "REDIS_URL is not encrypted"),
+        ({"broker_url": "redis://redis:6379/0"}, "BROKER_URL is not encrypted"),
+        ({"feature_redis_url": "redis://redis:6379/0"}, "FEATURE_REDIS_URL is not encrypted"),
+        ({"feature_redis_url": "redis+cluster://a:1,b:2"}, "FEATURE_REDIS_URL is not encrypted"),
+        ({"mongo_url": "mongodb://mongo/"}, "MONGO_URL is not encrypted"),
+        ({"kafka_security_protocol": "PLAINTEXT"}, "KAFKA_SECURITY_PROTOCOL is PLAINTEXT"),
+        ({"score_shard_urls": {"s1": "redis://shard:6379/0"}}, "SCORE_SHARD_URLS does not encrypt shard s1"),
+        ({"perf_mode": True}, "PERF_MODE keeps no decision"),
+        ({"rate_limit_capacity": 0}, "RATE_LIMIT_CAPACITY is 0"),
+        ({"hmac_accept_legacy_hex": True}, "HMAC_ACCEPT_LEGACY_HEX"),
+    ],
+)
+def test_production_refuses_each_insecure_choice_with_a_sentence(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        production(**changes)
+
+
+def test_production_refuses_development_certificates(tmp_path: Path) -> None:
+    make_development_certificates(tmp_path / "tls", server_names=[], replace=False)
+    for name, file in (
+        ("tls_certificate_file", "server.pem"),
+        ("tls_client_ca_file", "ca.pem"),
+        ("redis_ca_file", "ca.pem"),
+        ("redis_certificate_file", "internal.pem"),
+        ("mongo_certificate_file", "internal-both.pem"),
+        ("kafka_ca_file", "ca.pem"),
+    ):
+        with pytest.raises(ValidationError, match=f"{name.upper()} is a development certificate"):
+            production(**{name: tmp_path / "tls" / file})
+    assert production(redis_ca_file=tmp_path / "absent.pem").redis_ca_file is not None
+
+
+def test_certificates_behind_a_proxy_that_ends_tls_are_refused_in_production() -> None:
+    with pytest.raises(ValidationError, match="MTLS_ONLY sees no certificate"):
+        production(mtls_only=True)

@@ -1,0 +1,43 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from settings import Settings
+
+SHARDS = {"s1": "redis://one:6379/0", "s2": "redis://two:6379/0"}
+
+
+def sharded(**changes: Any) -> Settings:
+    return Settings(_env_file=None, redis_url="redis://shared:6379/0", **({"score_shard_urls": SHARDS} | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"score_shard_urls": {"S 1": "redis://one/0"}}, "names a shard 'S 1'"),
+        ({"score_shard_urls": {"s1": "redis+cluster://one:1"}}, "no redis://, rediss:// or unix:// URL of one server"),
+        ({"score_shard_urls": {"s1": "redis://one/0", "s2": "redis://one/0"}}, "names one server twice"),
+        ({"shard": "s3"}, "SHARD names 's3', which is not in SCORE_SHARD_URLS"),
+        ({"score_shards_retiring": ["s3"]}, "SCORE_SHARDS_RETIRING names 's3'"),
+        ({"score_shards_retiring": ["s1", "s2"]}, "names every shard"),
+        ({"use_local_inference": True}, "choose one"),
+    ],
+)
+def test_shards_that_make_no_sense_are_refused_with_a_sentence(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        sharded(**changes)
+
+
+def test_a_shard_s_process_has_its_queues_and_records_there_and_all_else_in_common() -> None:
+    shared = sharded(score_shards_retiring=["s1"], broker_url="redis://broker:6379/0")
+    assert (shared.delivery_url, shared.celery_broker_url) == ("redis://shared:6379/0", "redis://broker:6379/0")
+    assert shared.open_shards == ("s2",)
+    own = shared.of_shard("s2")
+    assert (own.delivery_url, own.celery_broker_url) == (SHARDS["s2"], SHARDS["s2"])
+    assert (own.redis_url, own.feature_store_url) == (shared.redis_url, shared.feature_store_url)
+
+
+def test_scoring_is_not_sharded_unless_shards_are_named() -> None:
+    plain = Settings(_env_file=None)
+    assert (plain.score_shard_urls, plain.open_shards, plain.shard) == ({}, (), None)
