@@ -13,6 +13,7 @@ from ml.features.schema import AMOUNT_RATIO_FEATURE
 from ml.stores.decisions.decisions import DecisionReader, DecisionRecord
 from ml.stores.explanations.explanations import ExplanationStore
 from ml.stores.features.features import AppliedLabel, FeatureStore
+from ml.stores.labels.label_seal import LabelSeal
 from ml.stores.labels.labels import LabelStore
 from ml.stores.outbox.outbox import OutboxEntry, wire_event
 from ml.stores.publications.publications import Publication, PublicationLog
@@ -84,7 +85,7 @@ class LabelSink:
         decisions: DecisionReader,
         explanations: ExplanationStore,
     ) -> None:
-        self._signer = signer
+        self._seal = LabelSeal(signer)
         self._labels = labels
         self._features = features
         self._decisions = decisions
@@ -102,14 +103,11 @@ class LabelSink:
         return refusals
 
     def _verified_label(self, event: dict[str, Any]) -> Label:
-        payload = event["payload"]
-        label = Label.model_validate(orjson.loads(payload)["label"])
         try:
-            self._signer.verify("labels.apply", label.transaction_id, 0, payload, signature=event.get("signature"))
+            return self._seal.open(event)
         except MessageRejectedError as error:
             self.rejected[error.reason] += 1
             raise
-        return label
 
     def _applied(self, labels: Sequence[Label]) -> list[AppliedLabel | None]:
         decisions = self._decisions.find_many([label.transaction_id for label in labels])

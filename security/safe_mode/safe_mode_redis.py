@@ -5,8 +5,8 @@
 | `shrike:safe_mode` | hash | for ever | `enabled` (0 or 1), `reason`, `by`, `since`, and the `seal` of these |
 | `shrike:safe_mode:audit` | list | for ever, newest 1,000 | JSON with `action`, `reason`, `by`, `at`, `seal` |
 
-State and events are sealed with the message key: whoever can write to Redis, and nothing else, can neither turn SAFE
-MODE off nor put words into the audit. A state that was altered counts as on.
+State and events are sealed: an intruder with write access to Redis alone can neither turn SAFE MODE off nor put words
+into the audit. A state that was altered counts as on.
 """
 
 import logging
@@ -21,6 +21,7 @@ import redis
 
 from security.errors import MessageRejectedError
 from security.messages.messages import MessageSigner
+from security.messages.seal import Seal
 from security.safe_mode.safe_mode import (
     ALTERED,
     AUDIT_LIMIT,
@@ -36,7 +37,6 @@ STATE_KEY: Final = "shrike:safe_mode"
 AUDIT_KEY: Final = "shrike:safe_mode:audit"
 
 _FIELDS = ("enabled", "reason", "by", "since", "seal")
-_STATE_SEAL, _EVENT_SEAL = "safe_mode.state", "safe_mode.event"
 _TRIES = 20
 """Each lost try means that another process changed the state; they do that once, not in a loop."""
 
@@ -53,7 +53,8 @@ class RedisSafeMode:
 
     def __init__(self, client: "redis.Redis", signer: MessageSigner) -> None:
         self._client: Any = client  # redis-py types each reply as a union over decoding modes
-        self._signer = signer
+        self._states = Seal(signer, "safe_mode.state")
+        self._events = Seal(signer, "safe_mode.event")
         source = resources.files("security.safe_mode").joinpath("safe_mode_change.lua").read_text(encoding="utf-8")
         self._change = client.register_script(source)
 
@@ -95,10 +96,10 @@ class RedisSafeMode:
             at = later_timestamp(known.since)
             state = change(known, at)
             event = asdict(SafeModeEvent(action, reason, by, at))  # type: ignore[arg-type]
-            event["seal"] = self._event_seal(event)
+            event["seal"] = self._events.sign(at, event)
             args: list[str | bytes | int] = [seal, orjson.dumps(event), AUDIT_LIMIT]
             if state is not known:
-                args += [*_wire(state), self._state_seal(state)]
+                args += [*_wire(state), self._states.sign(state.since, _wire(state))]
             with _failures_as_unavailable():
                 if self._change(keys=[STATE_KEY, AUDIT_KEY], args=args):
                     return state
@@ -113,7 +114,7 @@ class RedisSafeMode:
         enabled, reason, by, since, seal = ((value or b"").decode(errors="replace") for value in values)
         state = SafeModeState(enabled=enabled == "1", reason=reason, by=by, since=since)
         try:
-            self._signer.verify(_STATE_SEAL, since, 0, _payload(_wire(state)), signature=seal)
+            self._states.verify(since, _wire(state), seal=seal)
         except MessageRejectedError:
             return ALTERED, seal
         return state, seal
@@ -123,25 +124,15 @@ class RedisSafeMode:
         try:
             event = orjson.loads(entry)
             seal = event.pop("seal")
-            self._signer.verify(_EVENT_SEAL, event["at"], 0, _payload(event), signature=seal)
+            self._events.verify(event["at"], event, seal=seal)
             return SafeModeEvent(**event)
         except (ValueError, KeyError, TypeError, AttributeError, MessageRejectedError):
             _log.warning("an entry of the SAFE MODE audit in Redis is not ours")
             return None
 
-    def _state_seal(self, state: SafeModeState) -> str:
-        return self._signer.sign(_STATE_SEAL, state.since, 0, _payload(_wire(state)))
-
-    def _event_seal(self, event: dict[str, str]) -> str:
-        return self._signer.sign(_EVENT_SEAL, event["at"], 0, _payload(event))
-
 
 def _wire(state: SafeModeState) -> list[str]:
     return ["1" if state.enabled else "0", state.reason, state.by, state.since]
-
-
-def _payload(content: Any) -> bytes:
-    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
 
 @contextmanager

@@ -5,7 +5,7 @@
 | `shrike:self_test` | string | 30 s | the test that is asked for: JSON with `id` and `seal` |
 | `shrike:self_test:<id>` | hash | 60 s | by process: JSON with `failure` and `seal` |
 
-Both are sealed with the message key: an answer that somebody else wrote counts as none.
+Both are sealed: one that an intruder wrote counts as none.
 """
 
 import secrets
@@ -17,12 +17,12 @@ import redis
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from security.errors import MessageRejectedError
 from security.messages.messages import MessageSigner
+from security.messages.seal import Seal
 from tasks.model.self_test import SelfTestResult
 
 KEY: Final = "shrike:self_test"
 _ASKED_SECONDS = 30
 _ANSWERS_SECONDS = 60
-_REQUEST_SEAL, _ANSWER_SEAL = "self_test.request", "self_test.answer"
 
 
 class RedisSelfTestExchange:
@@ -35,12 +35,13 @@ class RedisSelfTestExchange:
 
     def __init__(self, client: "redis.Redis", signer: MessageSigner) -> None:
         self._client: Any = client  # redis-py types each reply as a union over decoding modes
-        self._signer = signer
+        self._requests = Seal(signer, "self_test.request")
+        self._answers = Seal(signer, "self_test.answer")
 
     def ask(self) -> str:
         """See `SelfTestExchange.ask`."""
         test_id = secrets.token_hex(16)
-        request = {"id": test_id, "seal": self._signer.sign(_REQUEST_SEAL, test_id, 0, "")}
+        request = {"id": test_id, "seal": self._requests.sign(test_id)}
         with redis_failures_as_unavailable():
             self._client.set(KEY, orjson.dumps(request), ex=_ASKED_SECONDS)
         return test_id
@@ -54,14 +55,14 @@ class RedisSelfTestExchange:
         try:
             request = orjson.loads(content)
             test_id = str(request["id"])
-            self._signer.verify(_REQUEST_SEAL, test_id, 0, "", signature=request["seal"])
+            self._requests.verify(test_id, seal=request["seal"])
         except (ValueError, KeyError, TypeError, MessageRejectedError):
             return None
         return test_id
 
     def answer(self, test_id: str, result: SelfTestResult) -> None:
         """See `SelfTestExchange.answer`."""
-        answer = {"failure": result.failure, "seal": self._answer_seal(test_id, result)}
+        answer = {"failure": result.failure, "seal": self._answers.sign(test_id, [result.process, result.failure])}
         with redis_failures_as_unavailable(), self._client.pipeline(transaction=True) as pipeline:
             pipeline.hset(_answers_key(test_id), result.process, orjson.dumps(answer))
             pipeline.expire(_answers_key(test_id), _ANSWERS_SECONDS)
@@ -78,14 +79,10 @@ class RedisSelfTestExchange:
         try:
             answer = orjson.loads(content)
             result = SelfTestResult(process.decode(), str(answer["failure"]))
-            payload = orjson.dumps([result.process, result.failure])
-            self._signer.verify(_ANSWER_SEAL, test_id, 0, payload, signature=answer["seal"])
+            self._answers.verify(test_id, [result.process, result.failure], seal=answer["seal"])
         except (ValueError, KeyError, TypeError, MessageRejectedError):
             return None
         return result
-
-    def _answer_seal(self, test_id: str, result: SelfTestResult) -> str:
-        return self._signer.sign(_ANSWER_SEAL, test_id, 0, orjson.dumps([result.process, result.failure]))
 
 
 def _answers_key(test_id: str) -> str:

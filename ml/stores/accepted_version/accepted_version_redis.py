@@ -2,10 +2,10 @@
 
 | key | type | life | holds |
 | --- | --- | --- | --- |
-| `shrike:accepted_version` | hash | for ever | `version` and its `seal`, made with the message key |
+| `shrike:accepted_version` | hash | for ever | `version` and its `seal` |
 
-The seal keeps whoever can write to Redis, and nothing else, from setting the mark; he can still delete it, or put back
-one that was sealed before, and is left with the registry's own mark then.
+An intruder with write access to Redis alone can delete the mark or put back an older one, but not make one: the
+registry's own mark still holds then.
 """
 
 from typing import Any, Final
@@ -17,9 +17,9 @@ from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.scripts_redis import script_source
 from security.errors import MessageRejectedError
 from security.messages.messages import MessageSigner
+from security.messages.seal import Seal
 
 KEY: Final = "shrike:accepted_version"
-_PURPOSE = "model.accepted_version"
 
 
 class RedisAcceptedVersion:
@@ -27,7 +27,7 @@ class RedisAcceptedVersion:
 
     def __init__(self, client: "redis.Redis", signer: MessageSigner) -> None:
         self._client: Any = client  # redis-py types each reply as a union over decoding modes
-        self._signer = signer
+        self._seal = Seal(signer, "model.accepted_version")
         self._raise = client.register_script(script_source("accepted_version", "raise"))
 
     def read(self) -> str | None:
@@ -37,7 +37,7 @@ class RedisAcceptedVersion:
         if not version and not seal:
             return None
         try:
-            self._signer.verify(_PURPOSE, version, 0, "", signature=seal)
+            self._seal.verify(version, seal=seal)
         except MessageRejectedError as error:
             raise ArtifactError("version", "the last accepted version was altered by a stranger") from error
         return version
@@ -45,12 +45,9 @@ class RedisAcceptedVersion:
     def raise_to(self, version: str) -> None:
         """See `AcceptedVersion.raise_to`."""
         with redis_failures_as_unavailable():
-            self._raise(keys=[KEY], args=[version, self._seal(version)])
+            self._raise(keys=[KEY], args=[version, self._seal.sign(version)])
 
     def lower_to(self, version: str) -> None:
         """See `AcceptedVersion.lower_to`."""
         with redis_failures_as_unavailable():
-            self._client.hset(KEY, mapping={"version": version, "seal": self._seal(version)})
-
-    def _seal(self, version: str) -> str:
-        return self._signer.sign(_PURPOSE, version, 0, "")
+            self._client.hset(KEY, mapping={"version": version, "seal": self._seal.sign(version)})

@@ -3,20 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 import redis
 
 from ml.domain.label import Label
+from ml.stores.labels.label_seal import LabelSeal
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.fsync_redis import RedisFsync
 from ml.stores.redis.keys_redis import DOORBELL_TTL_MS, LABELS, doorbell_key
 from security.messages.messages import MessageSigner
 
-LABEL_MESSAGE = "labels.apply"
-
 
 class RedisLabelInbox:
-    """Appends signed labels: write access to Redis alone cannot teach the features a lie.
+    """Appends sealed labels.
 
     Args:
         client: a Redis client.
@@ -26,17 +24,14 @@ class RedisLabelInbox:
 
     def __init__(self, client: "redis.Redis", signer: MessageSigner, *, fsync: RedisFsync | None = None) -> None:
         self._client: Any = client  # redis-py types each reply as a union over decoding modes
-        self._signer = signer
+        self._seal = LabelSeal(signer)
         self._fsync = fsync
 
     def accept(self, labels: Sequence[tuple[Label, str]]) -> bool:
         """See `LabelInbox.accept`."""
         with redis_failures_as_unavailable(), self._client.pipeline(transaction=True) as pipeline:
             for label, correlation_id in labels:
-                payload = orjson.dumps({"label": label.wire(), "correlation_id": correlation_id}).decode()
-                signature = self._signer.sign(LABEL_MESSAGE, label.transaction_id, 0, payload)
-                event = orjson.dumps({"payload": payload, "signature": signature})
-                pipeline.xadd(LABELS, {"id": label.transaction_id, "event": event})
+                pipeline.xadd(LABELS, {"id": label.transaction_id, "event": self._seal.close(label, correlation_id)})
             pipeline.set(doorbell_key("labels"), "1", nx=True, px=DOORBELL_TTL_MS)
             *_, rings = pipeline.execute()
         if self._fsync is not None:
