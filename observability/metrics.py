@@ -151,7 +151,7 @@ redis_promises_kept = Gauge(
 )
 circuit_breaker_state = Gauge(
     "circuit_breaker_state",
-    "0 closed, 1 half open, 2 open; the worst of the processes. Of scoring, redis (the entrance) and mongo.",
+    "0 closed, 1 half open, 2 open; the worst of the processes. Of scoring, redis (admission) and mongo.",
     ["dependency"],
     multiprocess_mode="livemax",
 )

@@ -21,8 +21,8 @@ from settings import Settings
 from tasks.upkeep.queues import QueueState, ShardState, WorkerState
 from web.dispatch.local_scoring import LocalScoring
 from web.dispatch.scoring_queue import ScoringQueue
-from web.entrance.batcher import Entrance
-from web.entrance.open_batcher import OpenEntrance
+from web.entrance.batcher import AdmissionBatcher
+from web.entrance.open_admission import OpenAdmission
 from web.entrance.recall import ShardRecall
 from web.protection.load_shedding import LoadShedder
 
@@ -89,7 +89,7 @@ class Services:
     tokens: TokenVerifier
     signatures: SignatureVerifier
     message_signatures: MessageSignatureVerifier
-    entrance: Entrance | OpenEntrance
+    admission: AdmissionBatcher | OpenAdmission
     dispatcher: ScoringQueue
     decisions: DecisionReader
     explanations: ExplanationReader

@@ -37,14 +37,14 @@ from web.dispatch.shards import ShardedDispatcher
 from web.dispatch.transport import Transport
 from web.dispatch.transport_celery import CeleryTransport
 from web.dispatch.transport_local import LocalTransport
-from web.entrance.batcher import Entrance, EntranceCheck
-from web.entrance.check_redis import RedisEntranceCheck, Reserve
-from web.entrance.check_shards_redis import RedisShardedEntranceCheck
-from web.entrance.open_batcher import OpenEntrance
+from web.entrance.batcher import AdmissionBatcher, AdmissionCheck
+from web.entrance.check_redis import PrepareEarlySend, RedisAdmissionCheck
+from web.entrance.check_shards_redis import ShardedRedisAdmissionCheck
+from web.entrance.open_admission import OpenAdmission
 from web.entrance.recall import RecallSource, ShardRecall
 from web.protection.capacity import scoring_share
 from web.protection.circuit_breaker import BreakerState, CircuitBreaker
-from web.protection.guarded import GuardedEntranceCheck, GuardedExplanations
+from web.protection.guarded import GuardedAdmissionCheck, GuardedExplanations
 from web.protection.load_shedding import LoadShedder
 from web.services import SelfTest, Services
 
@@ -71,7 +71,7 @@ def build_services(settings: Settings) -> Services:
         tokens=TokenVerifier.from_settings(settings, revocations=revocations),
         signatures=signatures,
         message_signatures=MessageSignatureVerifier.from_settings(settings, signatures.keys),
-        entrance=OpenEntrance() if settings.perf_mode else _entrance(settings, scoring.reserve),
+        admission=OpenAdmission() if settings.perf_mode else _admission(settings, scoring.prepare_early_send),
         dispatcher=scoring.queue,
         decisions=wiring.decision_reader(settings),
         explanations=GuardedExplanations(wiring.explanation_store(settings), _breaker(settings, "mongo")),
@@ -93,11 +93,11 @@ def build_services(settings: Settings) -> Services:
 class _Scoring:
     """Where this process has transactions scored: by the one queue, by itself, or on shards.
 
-    `reserve` returns the message of a request that may be sent along with its admission.
+    `prepare_early_send` makes the message of a lone request, to be sent with its admission.
     """
 
     queue: ScoringQueue
-    reserve: Reserve = lambda _request: None
+    prepare_early_send: PrepareEarlySend = lambda _request: None
     own: LocalScoring | None = None
     own_test: SelfTest | None = None
     recall: ShardRecall | None = None
@@ -112,8 +112,8 @@ def _scoring(settings: Settings, safe_mode: CachedSafeMode) -> _Scoring:
     dispatcher = _dispatcher(settings, _queue_transport(settings))
     if settings.celery_broker_url != settings.redis_url:  # admission and queue are on different servers
         return _Scoring(dispatcher)
-    reserve = partial(dispatcher.reserve, timeout_seconds=settings.score_timeout_ms / 1000)
-    return _Scoring(dispatcher, reserve)
+    prepare = partial(dispatcher.prepare_early_send, timeout_seconds=settings.score_timeout_ms / 1000)
+    return _Scoring(dispatcher, prepare)
 
 
 def _sharded_scoring(settings: Settings) -> _Scoring:
@@ -147,24 +147,24 @@ def _revocations(settings: Settings) -> RevocationList:
     return RevocationList(RedisRevocations(client), leeway_seconds=settings.jwt_leeway_seconds)
 
 
-def _entrance(settings: Settings, reserve: Reserve) -> Entrance:
+def _admission(settings: Settings, prepare_early_send: PrepareEarlySend) -> AdmissionBatcher:
     timeout = settings.score_timeout_ms / 1000
     client = wiring.connect_redis(settings, timeout_seconds=timeout, retry_timeouts=False, pinned=True)
     admission = RedisAdmissionControl(client, AdmissionPolicy.from_settings(settings))
     fsync = wiring.fsync(settings, client, timeout_seconds=timeout)
-    check: EntranceCheck = RedisEntranceCheck(client, admission, fsync=fsync, reserve=reserve)
+    check: AdmissionCheck = RedisAdmissionCheck(client, admission, fsync=fsync, prepare_early_send=prepare_early_send)
     if settings.score_shard_urls:
-        check = RedisShardedEntranceCheck(
+        check = ShardedRedisAdmissionCheck(
             client,
             admission,
             wiring.placements(settings, client),
             open_shards=settings.open_shards,
             fsync=fsync,
         )
-    # Nothing is scored without the entrance, so it looks again soon whether Redis is back.
+    # Nothing is scored without admission, so its breaker soon lets a probe see whether Redis is back.
     breaker = _breaker(settings, "redis", open_seconds=min(settings.cb_open_sec, _REDIS_OPEN_SECONDS))
-    check = GuardedEntranceCheck(check, breaker)
-    return Entrance(check, timeout_seconds=timeout)
+    check = GuardedAdmissionCheck(check, breaker)
+    return AdmissionBatcher(check, timeout_seconds=timeout)
 
 
 def _queue_monitor(settings: Settings) -> RedisQueueMonitor:

@@ -74,8 +74,8 @@ def _is_too_early(services: Services, transaction: Transaction) -> bool:
 )
 def score_transaction(call: Call) -> HttpAnswer:
     """Scores one transaction."""
-    ticket = call.passage.ticket
-    result = _decide(call) if ticket is None else call.services.dispatcher.collect(ticket)[0]
+    scoring_call = call.admitted.scoring_call
+    result = _decide(call) if scoring_call is None else call.services.dispatcher.collect(scoring_call)[0]
     if not isinstance(result, Scored):
         raise result
     known = {name: result.decision.get(name) for name in _LOGGED}
@@ -184,14 +184,14 @@ def get_decision(call: Call) -> HttpAnswer:
 def _scoring_request(call: Call, transaction: Transaction, pointer: str = "") -> ScoringRequest:
     if _is_too_early(call.services, transaction):
         raise InvalidBodyError([Violation(f"{pointer}/timestamp", "must not lie that far in the future")])
-    placement = call.passage.placements.get(transaction.transaction_id)
+    placement = call.admitted.placements.get(transaction.transaction_id)
     shard = None if placement is None else placement.shard
     return ScoringRequest(transaction, transaction.fingerprint(), get_correlation_id() or "", shard)
 
 
 def _recorded(call: Call, request: ScoringRequest) -> ScoringResult | None:
     """Returns the answer to a transaction that was decided before, or may have been; None if it was not."""
-    record = call.passage.records.get(request.transaction.transaction_id)
+    record = call.admitted.records.get(request.transaction.transaction_id)
     if record is None or isinstance(record, WebError):
         return record
     result = recorded_result(record, request)

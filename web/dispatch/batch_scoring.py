@@ -48,18 +48,18 @@ class _Chunk:
     ) -> None:
         self._read = read
         self._dispatcher = dispatcher
-        self._ticket: Any = None
+        self._call: Any = None
         self._refusal: WebError | None = None
         good = [member for member in read if isinstance(member, ScoringRequest)]
         try:
             if good:
-                self._ticket = dispatcher.submit(good, timeout_seconds)
+                self._call = dispatcher.submit(good, timeout_seconds)
         except (BreakerOpenError, OverloadedError, ShuttingDownError) as error:
             self._refusal = error
 
     def results(self) -> list[ScoringResult]:
         """Waits, and returns one result per member."""
-        scored = iter(self._dispatcher.collect(self._ticket) if self._ticket is not None else ())
+        scored = iter(self._dispatcher.collect(self._call) if self._call is not None else ())
         return [
             self._refusal or next(scored) if isinstance(member, ScoringRequest) else member for member in self._read
         ]

@@ -36,7 +36,7 @@ _POLL_SECONDS = 0.02
 
 
 @dataclass(slots=True, eq=False)
-class Ticket:
+class ScoringCall:
     """One call of `submit`: its results as far as they are known, and the event that ends the wait.
 
     `deadline` is on the monotonic clock; `missing` counts the results not yet known.
@@ -50,37 +50,37 @@ class Ticket:
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """One request of a ticket, pending or in flight."""
+    """One request of a call, pending or in flight."""
 
     request: ScoringRequest
-    ticket: Ticket
+    call: ScoringCall
     position: int
 
 
 @dataclass(slots=True, eq=False)
-class _Flight:
-    """A message that was sent and not yet answered; `blamed` keeps it from being counted as a failure twice."""
+class BatchInFlight:
+    """A message that was sent and not yet answered; `failure_counted` keeps its failure from being counted twice."""
 
     entries: list[_Entry]
     sent_at: float
     deadline: float
-    blamed: bool = False
+    failure_counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
+class EarlySend:
     """A message that leaves with somebody else; who reserved it must say what became of it.
 
     Attributes:
         message: to be put on its queue, once.
-        ticket: its one request's, for `Dispatcher.collect`.
+        call: its one request's, for `Dispatcher.collect`.
         settle: takes whether the message was sent; until it is called nothing else leaves. A message of uncertain fate
             counts as not sent: whoever waited for it was told, and its reply, if one comes, is dropped.
     """
 
     message: SealedMessage
-    ticket: Ticket
-    settle: Callable[[bool], None]
+    call: ScoringCall
+    confirm: Callable[[bool], None]
 
 
 class Dispatcher:
@@ -120,8 +120,8 @@ class Dispatcher:
     def _reset(self) -> None:
         self._changed = threading.Condition()
         self._pending: deque[_Entry] = deque()
-        self._flights: dict[str, _Flight] = {}
-        self._reserved: str | None = None
+        self._in_flight: dict[str, BatchInFlight] = {}
+        self._early_batch_id: str | None = None
         self._pace = Pace()
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -137,8 +137,8 @@ class Dispatcher:
         """
         return self.collect(self.submit(requests, timeout_seconds))
 
-    def submit(self, requests: Sequence[ScoringRequest], timeout_seconds: float) -> Ticket:
-        """Queues requests and returns the ticket that `collect` takes.
+    def submit(self, requests: Sequence[ScoringRequest], timeout_seconds: float) -> ScoringCall:
+        """Queues requests and returns the call that `collect` takes.
 
         Raises:
             BreakerOpenError: the circuit breaker refuses.
@@ -148,40 +148,40 @@ class Dispatcher:
         if self._pace.is_hopeless(len(self._pending) // self._batch_rows, timeout_seconds):
             raise OverloadedError
         self.breaker.admit()
-        ticket = Ticket(time.monotonic() + timeout_seconds, [None] * len(requests), len(requests))
-        entries = [_Entry(request, ticket, position) for position, request in enumerate(requests)]
+        call = ScoringCall(time.monotonic() + timeout_seconds, [None] * len(requests), len(requests))
+        entries = [_Entry(request, call, position) for position, request in enumerate(requests)]
         with self._changed:
             if self._closing:
                 raise ShuttingDownError
             self._pending.extend(entries)
             self._start()
             self._changed.notify()
-        return ticket
+        return call
 
-    def reserve(self, request: ScoringRequest, timeout_seconds: float) -> Reservation | None:
+    def prepare_early_send(self, request: ScoringRequest, timeout_seconds: float) -> EarlySend | None:
         """Returns a message for somebody else to send at once; None if it has to go the usual way, by `submit`.
 
         It does if something waits or is in flight, if the breaker is not closed, and before the first connection.
         """
         with self._changed:
             transport = self._transport
-            if transport is None or self._closing or self._pending or self._flights or not self.breaker.is_closed():
+            if transport is None or self._closing or self._pending or self._in_flight or not self.breaker.is_closed():
                 return None
             batch_id, now = secrets.token_hex(8), time.monotonic()
-            ticket = Ticket(now + timeout_seconds, [None], 1)
+            call = ScoringCall(now + timeout_seconds, [None], 1)
             message = transport.seal(Batch(batch_id, (request,), _epoch_ms(timeout_seconds)))
             if message is None:
                 return None
             self._start()
-            self._flights[batch_id] = _Flight([_Entry(request, ticket, 0)], now, ticket.deadline)
-            self._reserved = batch_id
-        return Reservation(message, ticket, partial(self._settle_reserved, batch_id))
+            self._in_flight[batch_id] = BatchInFlight([_Entry(request, call, 0)], now, call.deadline)
+            self._early_batch_id = batch_id
+        return EarlySend(message, call, partial(self._confirm_early_send, batch_id))
 
-    def _settle_reserved(self, batch_id: str, was_sent: bool) -> None:  # noqa: FBT001 - the one thing it is told
+    def _confirm_early_send(self, batch_id: str, was_sent: bool) -> None:  # noqa: FBT001 - the one thing it is told
         with self._changed:
-            self._reserved = None
+            self._early_batch_id = None
             if not was_sent:
-                self._flights.pop(batch_id, None)
+                self._in_flight.pop(batch_id, None)
             self._changed.notify()
 
     def warm_up(self) -> None:
@@ -195,16 +195,16 @@ class Dispatcher:
             self._thread = threading.Thread(target=self._run, name="scoring-dispatch", daemon=True)
             self._thread.start()
 
-    def collect(self, ticket: Ticket) -> list[ScoringResult]:
-        """Waits for a ticket's results, at most until its deadline; what is missing then is a DeadlineError."""
-        if ticket.missing:
-            ticket.done.wait(max(0.0, ticket.deadline - time.monotonic()))
-        if ticket.missing:
+    def collect(self, call: ScoringCall) -> list[ScoringResult]:
+        """Waits for a call's results, at most until its deadline; what is missing then is a DeadlineError."""
+        if call.missing:
+            call.done.wait(max(0.0, call.deadline - time.monotonic()))
+        if call.missing:
             with self._changed:
-                for flight in self._flights.values():
-                    if any(entry.ticket is ticket for entry in flight.entries):
-                        self._blame(flight)
-        return [DeadlineError() if result is None else result for result in ticket.results]
+                for batch in self._in_flight.values():
+                    if any(entry.call is call for entry in batch.entries):
+                        self._count_failure(batch)
+        return [DeadlineError() if result is None else result for result in call.results]
 
     def close(self, timeout_seconds: float) -> None:
         """Refuses new requests, lets those under way be answered, and ends the thread, within the timeout."""
@@ -236,8 +236,8 @@ class Dispatcher:
     def _has_work(self) -> bool:
         """Waits for something to do; False once closed and drained."""
         with self._changed:
-            while self._reserved is not None or not (self._pending or self._flights):
-                if self._closing and self._reserved is None:
+            while self._early_batch_id is not None or not (self._pending or self._in_flight):
+                if self._closing and self._early_batch_id is None:
                     return False
                 self._changed.wait()
             return True
@@ -247,7 +247,7 @@ class Dispatcher:
 
     def _overdue_in(self) -> float:
         """Returns the seconds until the newest message in flight is overdue; 0 if there is none."""
-        newest = max((flight.sent_at for flight in self._flights.values()), default=None)
+        newest = max((batch.sent_at for batch in self._in_flight.values()), default=None)
         return 0.0 if newest is None else newest + self._patience_seconds - time.monotonic()
 
     def _send(self) -> None:
@@ -257,9 +257,9 @@ class Dispatcher:
             if not entries:
                 return
             batch_id, now = secrets.token_hex(8), time.monotonic()
-            deadline = max(entry.ticket.deadline for entry in entries)
+            deadline = max(entry.call.deadline for entry in entries)
             # In flight before it is sent: a caller whose deadline passes during a slow send finds whom to blame.
-            self._flights[batch_id] = _Flight(entries, now, deadline)
+            self._in_flight[batch_id] = BatchInFlight(entries, now, deadline)
         batch = Batch(batch_id, tuple(entry.request for entry in entries), _epoch_ms(deadline - now))
         try:
             self._connected().publish(batch)
@@ -276,7 +276,7 @@ class Dispatcher:
         entries: list[_Entry] = []
         while self._pending and len(entries) < self._batch_rows:
             entry = self._pending.popleft()
-            if entry.ticket.deadline > now:
+            if entry.call.deadline > now:
                 entries.append(entry)
         return entries
 
@@ -285,18 +285,18 @@ class Dispatcher:
         try:
             reply = self._next_reply()
         except Exception as error:  # noqa: BLE001 - as in _send; a lost connection may have lost any of the replies
-            self._fail(list(self._flights), error)
+            self._fail(list(self._in_flight), error)
             return
-        flight = self._land(reply)
+        batch = self._take_answered(reply)
         if self._may_send():
             self._send()
-        if flight is not None and reply is not None:
-            self._pace.note(time.monotonic() - flight.sent_at)
-            self._settle(flight, _read_results(reply, flight))
+        if batch is not None and reply is not None:
+            self._pace.note(time.monotonic() - batch.sent_at)
+            self._deliver_results(batch, _read_results(reply, batch))
 
     def _next_reply(self) -> ScoringReply | None:
         now = time.monotonic()
-        earliest_deadline = min(flight.deadline for flight in self._flights.values())
+        earliest_deadline = min(batch.deadline for batch in self._in_flight.values())
         overdue_in = self._overdue_in()
         patience = overdue_in if overdue_in > 0 else _POLL_SECONDS
         raw = self._connected().wait(max(0.001, min(patience, earliest_deadline - now)))
@@ -308,32 +308,32 @@ class Dispatcher:
             log.exception("an unintelligible reply was dropped")
             return None
 
-    def _land(self, reply: ScoringReply | None) -> _Flight | None:
-        """Takes the answered flight out, if it is still known, and gives up those whose deadline has passed."""
+    def _take_answered(self, reply: ScoringReply | None) -> BatchInFlight | None:
+        """Takes the answered batch out, if it is still known, and gives up those whose deadline has passed."""
         now = time.monotonic()
         with self._changed:
-            flight = self._flights.pop(reply.batch_id, None) if reply is not None else None
-            for batch_id, late in list(self._flights.items()):
+            batch = self._in_flight.pop(reply.batch_id, None) if reply is not None else None
+            for batch_id, late in list(self._in_flight.items()):
                 if late.deadline <= now:
-                    self._blame(late)
-                    del self._flights[batch_id]
-        return flight
+                    self._count_failure(late)
+                    del self._in_flight[batch_id]
+        return batch
 
-    def _settle(self, flight: _Flight, results: Sequence[ScoringResult]) -> None:
-        """Hands out a flight's results and wakes the callers whose last one came."""
-        complete: list[Ticket] = []
+    def _deliver_results(self, batch: BatchInFlight, results: Sequence[ScoringResult]) -> None:
+        """Hands out a batch's results and wakes the callers whose last one came."""
+        complete: list[ScoringCall] = []
         with self._changed:
             if any(isinstance(result, DeadlineError) for result in results):
-                self._blame(flight)
-            elif not flight.blamed:
+                self._count_failure(batch)
+            elif not batch.failure_counted:
                 self.breaker.record_success()
-            for entry, result in zip(flight.entries, results, strict=True):
-                entry.ticket.results[entry.position] = result
-                entry.ticket.missing -= 1
-                if entry.ticket.missing == 0:
-                    complete.append(entry.ticket)
-        for ticket in complete:
-            ticket.done.set()
+            for entry, result in zip(batch.entries, results, strict=True):
+                entry.call.results[entry.position] = result
+                entry.call.missing -= 1
+                if entry.call.missing == 0:
+                    complete.append(entry.call)
+        for call in complete:
+            call.done.set()
 
     def _fail(self, batch_ids: Sequence[str], error: Exception) -> None:
         """Tells the callers of these messages at once that the queue cannot be reached."""
@@ -341,14 +341,14 @@ class Dispatcher:
             log.error("the scoring dispatcher failed", exc_info=error)
         for batch_id in batch_ids:
             with self._changed:
-                flight = self._flights.pop(batch_id)
-                self._blame(flight)
-            self._settle(flight, [QueueUnavailableError() for _ in flight.entries])
+                batch = self._in_flight.pop(batch_id)
+                self._count_failure(batch)
+            self._deliver_results(batch, [QueueUnavailableError() for _ in batch.entries])
 
-    def _blame(self, flight: _Flight) -> None:
-        """Counts a flight as one failure of the scoring service, once."""
-        if not flight.blamed:
-            flight.blamed = True
+    def _count_failure(self, batch: BatchInFlight) -> None:
+        """Counts a batch as one failure of the scoring service, once."""
+        if not batch.failure_counted:
+            batch.failure_counted = True
             self.breaker.record_failure()
 
 
@@ -356,7 +356,7 @@ def _epoch_ms(seconds_from_now: float) -> int:
     return int((time.time() + seconds_from_now) * 1000)
 
 
-def _read_results(reply: ScoringReply, flight: _Flight) -> list[ScoringResult]:
-    if len(reply.results) != len(flight.entries):
-        return [ScoringFailedError() for _ in flight.entries]
-    return [read_result(item, entry.request) for item, entry in zip(reply.results, flight.entries, strict=True)]
+def _read_results(reply: ScoringReply, batch: BatchInFlight) -> list[ScoringResult]:
+    if len(reply.results) != len(batch.entries):
+        return [ScoringFailedError() for _ in batch.entries]
+    return [read_result(item, entry.request) for item, entry in zip(reply.results, batch.entries, strict=True)]

@@ -20,7 +20,7 @@ class Breaker(Protocol):
 
 
 class ScoringQueue(Protocol):
-    """Takes scoring requests: one dispatcher, or one per shard. A ticket is read by the queue that made it alone."""
+    """Takes scoring requests: one dispatcher, or one per shard. A call is read by the queue that made it alone."""
 
     @property
     def breaker(self) -> Breaker:
@@ -38,11 +38,11 @@ class ScoringQueue(Protocol):
         ...
 
     def submit(self, requests: Sequence[ScoringRequest], timeout_seconds: float) -> Any:
-        """Queues requests and returns the ticket that `collect` takes; raises like `score`."""
+        """Queues requests and returns the call that `collect` takes; raises like `score`."""
         ...
 
-    def collect(self, ticket: Any) -> list[ScoringResult]:
-        """Waits for a ticket's results; what is missing at its deadline is a DeadlineError."""
+    def collect(self, call: Any) -> list[ScoringResult]:
+        """Waits for a call's results; what is missing at its deadline is a DeadlineError."""
         ...
 
     def warm_up(self) -> None:

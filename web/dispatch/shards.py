@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ml.domain.scoring_batch import ScoringRequest
 from ml.stores.placements.rendezvous import choose
-from web.dispatch.dispatcher import Dispatcher, Ticket
+from web.dispatch.dispatcher import Dispatcher, ScoringCall
 from web.dispatch.scoring_results import ScoringResult
 from web.http.errors import (
     BreakerOpenError,
@@ -26,15 +26,15 @@ from web.protection.circuit_breaker import CircuitBreaker
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One shard's share of a submission: which requests, and their ticket or what refused them."""
+    """One shard's share of a submission: which requests, and their call or what refused them."""
 
     shard: str
     positions: tuple[int, ...]
-    ticket: Ticket | WebError
+    call: ScoringCall | WebError
 
 
 @dataclass(frozen=True, slots=True)
-class ShardedTicket:
+class ShardedScoringCall:
     """One call of `submit`: its parts, and how many requests they hold together."""
 
     parts: tuple[_Part, ...]
@@ -80,7 +80,7 @@ class ShardedDispatcher:
         """See `ScoringQueue.score`; a shard's refusal is a result."""
         return self.collect(self.submit(requests, timeout_seconds))
 
-    def submit(self, requests: Sequence[ScoringRequest], timeout_seconds: float) -> ShardedTicket:
+    def submit(self, requests: Sequence[ScoringRequest], timeout_seconds: float) -> ShardedScoringCall:
         """See `ScoringQueue.submit`; raises nothing."""
         positions: defaultdict[str, list[int]] = defaultdict(list)
         for position, request in enumerate(requests):
@@ -89,16 +89,16 @@ class ShardedDispatcher:
             _Part(shard, tuple(places), self._submit(shard, [requests[place] for place in places], timeout_seconds))
             for shard, places in positions.items()
         ]
-        return ShardedTicket(tuple(parts), len(requests))
+        return ShardedScoringCall(tuple(parts), len(requests))
 
-    def collect(self, ticket: ShardedTicket) -> list[ScoringResult]:
+    def collect(self, call: ShardedScoringCall) -> list[ScoringResult]:
         """See `ScoringQueue.collect`; the parts share one deadline, so that waiting for each in turn ends with it."""
-        results: list[ScoringResult] = [DeadlineError()] * ticket.requests
-        for part in ticket.parts:
-            if isinstance(part.ticket, WebError):
-                found: Sequence[ScoringResult] = [part.ticket] * len(part.positions)
+        results: list[ScoringResult] = [DeadlineError()] * call.requests
+        for part in call.parts:
+            if isinstance(part.call, WebError):
+                found: Sequence[ScoringResult] = [part.call] * len(part.positions)
             else:
-                found = self._dispatchers[part.shard].collect(part.ticket)
+                found = self._dispatchers[part.shard].collect(part.call)
             for position, result in zip(part.positions, found, strict=True):
                 results[position] = result
         return results
@@ -117,7 +117,7 @@ class ShardedDispatcher:
     def _shard_of(self, request: ScoringRequest) -> str:
         return request.shard or choose(self._open_shards, request.transaction.customer_id)
 
-    def _submit(self, shard: str, requests: Sequence[ScoringRequest], timeout_seconds: float) -> Ticket | WebError:
+    def _submit(self, shard: str, requests: Sequence[ScoringRequest], timeout_seconds: float) -> ScoringCall | WebError:
         dispatcher = self._dispatchers.get(shard)
         if dispatcher is None:  # placed by a process that knows more shards than this one
             return QueueUnavailableError()

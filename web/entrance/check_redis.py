@@ -1,14 +1,14 @@
-"""The entrance's check in Redis: the admission script and the lookup of decision records, one round trip for both.
+"""The admission check in Redis: the admission script and the lookup of decision records, one round trip for both.
 
-They are two commands of one pipeline and not one script, so that each stays in its own store's hands. Where the broker
-is the same server, a request that comes alone takes its scoring message along as a third: it is put on its queue if
-the first admitted the request and no record was there, and so reaches a worker one round trip earlier. Source:
-ops/adr/0018.
+They are two commands of one pipeline and not one script, so that each stays with its own store. Where the broker is
+the same server, a request that comes alone takes its scoring message along as a third command: the message is put on
+its queue if the first command admitted the request and the second found no record, and so reaches a worker one round
+trip earlier. Source: ops/adr/0018.
 
 A connection that dies in the middle is replaced and the whole round trip repeated once, unchanged: the admission script
 recognises its own call, so a request that the lost one admitted is admitted once, at the price of one token, and a
-replay stays a replay. A reply that takes too long is not waited for twice: the callers have gone by then. Both are
-matters of the client's retry policy, see `tasks.wiring.stores.connect_redis`.
+replay stays a replay. A reply that takes too long is not waited for twice: the callers have gone by then. Both follow
+from the client's retry policy, see `tasks.wiring.stores.connect_redis`.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,26 +30,26 @@ from ml.stores.redis.server_redis import ServerCommands
 from security.admission.admission_redis import RedisAdmissionControl, replay_key, replay_mark
 from security.errors import AdmissionUnavailableError
 from tasks.messaging.messages import SealedMessage
-from web.dispatch.dispatcher import Reservation
-from web.entrance.batcher import Arrival, Passage
+from web.dispatch.dispatcher import EarlySend
+from web.entrance.batcher import AdmissionCall, AdmissionResult
 
 _SEND_ADMITTED = LuaScript.from_source(Path(__file__).with_name("send_admitted.lua").read_text(encoding="utf-8"))
 
-Reserve = Callable[[ScoringRequest], Reservation | None]
-"""Returns the message of a request if it may be sent at once."""
+PrepareEarlySend = Callable[[ScoringRequest], EarlySend | None]
+"""Returns the early send of a request, None if its message has to go the usual way."""
 
 
-class RedisEntranceCheck:
-    """Judges arrivals by Redis's clock and records; `client` must return raw (undecoded) replies.
+class RedisAdmissionCheck:
+    """Decides calls by Redis's clock and records; `client` must return raw (undecoded) replies.
 
-    Fails closed: without Redis a replay cannot be told from a first request. A retry may find a record that its first
-    request still waits to see on disk; with `fsync` it waits as well.
+    Fails closed: without Redis a replay looks like a first request. A retry may find a record that its first request
+    still waits to see on disk; with `fsync` it waits as well.
 
     Args:
         client: of the server that has admissions and records.
-        admission: its calls.
-        fsync: waits until what was found is on disk; without it nobody waits for that.
-        reserve: returns messages for queues of the same server; without it every message goes another way.
+        admission: makes and reads its commands.
+        fsync: waits until the found records are on disk; None answers without that wait.
+        prepare_early_send: prepares messages for queues of the same server; by default none leaves with an admission.
     """
 
     def __init__(
@@ -58,43 +58,45 @@ class RedisEntranceCheck:
         admission: RedisAdmissionControl,
         *,
         fsync: RedisFsync | None = None,
-        reserve: Reserve = lambda _request: None,
+        prepare_early_send: PrepareEarlySend = lambda _request: None,
     ) -> None:
         self._server = ServerCommands(client)
         self._fsync = fsync
         self._admission = admission
-        self._reserve = reserve
+        self._prepare_early_send = prepare_early_send
         self._scripts = (LuaScript.from_source(admission.script), _SEND_ADMITTED)
 
-    def judge(self, arrivals: Sequence[Arrival]) -> list[Passage]:
-        """See `EntranceCheck.judge`."""
-        if len(arrivals) == 1:
-            [arrival] = arrivals
-            # Only the mark of a signature tells the third command that the first admitted the request.
-            if arrival.scoring is not None and arrival.request.replay_key is not None:
-                reservation = self._reserve(arrival.scoring)
-                if reservation is not None:
-                    return [self._judge_and_send(arrival, reservation)]
-        return self._judge(arrivals)[0]
+    def decide(self, calls: Sequence[AdmissionCall]) -> list[AdmissionResult]:
+        """See `AdmissionCheck.decide`."""
+        if len(calls) == 1:
+            [call] = calls
+            # The third command reads the mark of a signature to know that the first admitted the request.
+            if call.scoring is not None and call.request.replay_key is not None:
+                early = self._prepare_early_send(call.scoring)
+                if early is not None:
+                    return [self._decide_and_send(call, early)]
+        return self._decide(calls)[0]
 
-    def _judge_and_send(self, arrival: Arrival, reservation: Reservation) -> Passage:
+    def _decide_and_send(self, call: AdmissionCall, early: EarlySend) -> AdmissionResult:
         was_sent = False
         try:
-            [passage], was_sent = self._judge([arrival], reservation.message)
+            [result], was_sent = self._decide([call], early.message)
         finally:
-            reservation.settle(was_sent)
-        return replace(passage, ticket=reservation.ticket) if was_sent else passage
+            early.confirm(was_sent)
+        return replace(result, scoring_call=early.call) if was_sent else result
 
-    def _judge(self, arrivals: Sequence[Arrival], message: SealedMessage | None = None) -> tuple[list[Passage], bool]:
-        """Returns the passages, and whether the message, which is the only arrival's, was sent."""
-        requests = [arrival.request for arrival in arrivals]
-        transaction_ids = [name for arrival in arrivals for name in arrival.transaction_ids]
+    def _decide(
+        self, calls: Sequence[AdmissionCall], message: SealedMessage | None = None
+    ) -> tuple[list[AdmissionResult], bool]:
+        """Returns the results, and whether the message, which is the only call's, was sent."""
+        requests = [call.request for call in calls]
+        transaction_ids = [name for call in calls for name in call.transaction_ids]
         call_id = token_hex(8)
         commands: list[Command] = [self._admission.command(requests, call_id=call_id)]
         if transaction_ids:
             commands.append(lookup_command(transaction_ids))
         if message is not None:
-            commands.append(_send_command(arrivals[0], message, mark=replay_mark(call_id, 0)))
+            commands.append(_send_command(calls[0], message, mark=replay_mark(call_id, 0)))
         try:
             replies = self._server.run(commands, scripts=self._scripts)
             if self._fsync is not None and transaction_ids and any(replies[1]):
@@ -103,14 +105,14 @@ class RedisEntranceCheck:
             raise AdmissionUnavailableError("replay and rate limits cannot be checked") from error
         admissions = self._admission.read(requests, replies[0])
         records = iter(read_records(replies[1]) if transaction_ids else ())
-        passages = [
-            Passage(admission, {name: record for name in arrival.transaction_ids if (record := next(records))})
-            for arrival, admission in zip(arrivals, admissions, strict=True)
+        results = [
+            AdmissionResult(admission, {name: record for name in call.transaction_ids if (record := next(records))})
+            for call, admission in zip(calls, admissions, strict=True)
         ]
-        return passages, message is not None and replies[-1] == 1
+        return results, message is not None and replies[-1] == 1
 
 
-def _send_command(arrival: Arrival, message: SealedMessage, *, mark: str) -> Command:
-    [transaction_id] = arrival.transaction_ids
-    keys = replay_key(arrival.request.replay_key), decision_key(transaction_id), message.queue
+def _send_command(call: AdmissionCall, message: SealedMessage, *, mark: str) -> Command:
+    [transaction_id] = call.transaction_ids
+    keys = replay_key(call.request.replay_key), decision_key(transaction_id), message.queue
     return ("EVALSHA", _SEND_ADMITTED.sha, len(keys), *keys, mark, message.content)

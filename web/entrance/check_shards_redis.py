@@ -1,8 +1,8 @@
-"""The entrance's check where scoring is sharded: admission, old records and placements, one round trip for all three.
+"""The admission check where scoring is sharded: admission, old records and placements, one round trip for all three.
 
 All three are on REDIS_URL, which every request asks anyway. A transaction is placed before it is known whether its
-request may pass; what is refused has then been placed and nothing else, and goes to the same shard when it is sent
-again. For lost connections see `web.entrance.check_redis`: a placement that is asked for twice is the same.
+request is admitted; a refused one has then been placed and nothing else, and goes to the same shard when it is sent
+again. For lost connections see `web.entrance.check_redis`: placing twice gives the same shard.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,20 +21,20 @@ from ml.stores.redis.scripts_redis import LuaScript
 from ml.stores.redis.server_redis import ServerCommands
 from security.admission.admission_redis import RedisAdmissionControl
 from security.errors import AdmissionUnavailableError
-from web.entrance.batcher import Arrival, Passage
+from web.entrance.batcher import AdmissionCall, AdmissionResult
 
 
-class RedisShardedEntranceCheck:
-    """Judges arrivals by Redis's clock and records, and places their transactions.
+class ShardedRedisAdmissionCheck:
+    """Decides calls by Redis's clock and records, and places their transactions.
 
-    Fails closed: without Redis a replay cannot be told from a first request, nor a new transaction from a decided one.
+    Fails closed: without Redis a replay looks like a first request, and a decided transaction like a new one.
 
     Args:
         client: must return raw (undecoded) replies.
-        admission: its calls.
+        admission: makes and reads its commands.
         placements: likewise.
         open_shards: those that take new transactions.
-        fsync: waits until what was placed or found is on disk; without it nobody waits for that.
+        fsync: waits until placements and found records are on disk; None answers without that wait.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class RedisShardedEntranceCheck:
         self._open_shards = tuple(open_shards)
         self._scripts = (LuaScript.from_source(admission.script), placements.script)
 
-    def judge(self, arrivals: Sequence[Arrival]) -> list[Passage]:
-        """See `EntranceCheck.judge`."""
-        requests = [arrival.request for arrival in arrivals]
+    def decide(self, calls: Sequence[AdmissionCall]) -> list[AdmissionResult]:
+        """See `AdmissionCheck.decide`."""
+        requests = [call.request for call in calls]
         proposals = [
             (transaction_id, choose(self._open_shards, customer_id))
-            for arrival in arrivals
-            for transaction_id, customer_id in zip(arrival.transaction_ids, arrival.customer_ids, strict=True)
+            for call in calls
+            for transaction_id, customer_id in zip(call.transaction_ids, call.customer_ids, strict=True)
         ]
         commands: list[Command] = [self._admission.command(requests)]
         if proposals:
@@ -76,9 +76,9 @@ class RedisShardedEntranceCheck:
         admissions = self._admission.read(requests, replies[0])
         records = iter(read_records(replies[1]) if proposals else ())
         placed: Iterator[Placement] = iter(self._placements.read(proposals, replies[2]) if proposals else ())
-        passages = []
-        for arrival, admission in zip(arrivals, admissions, strict=True):
-            names = arrival.transaction_ids
+        results = []
+        for call, admission in zip(calls, admissions, strict=True):
+            names = call.transaction_ids
             found = {name: record for name in names if (record := next(records)) is not None}
-            passages.append(Passage(admission, found, {name: next(placed) for name in names}))
-        return passages
+            results.append(AdmissionResult(admission, found, {name: next(placed) for name in names}))
+        return results

@@ -1,6 +1,6 @@
-"""What shards recorded of transactions that were seen before: asked before anything is scored once more.
+"""Recall: reads a repeated transaction's record from the shard that may have decided it, before it is scored again.
 
-Only a repeated id has anything to ask. A shard that cannot be asked fails its own transactions: one that it may have
+Only a repeated id needs this. A shard that does not answer fails its own transactions: one that the shard may have
 decided is not decided anew elsewhere.
 """
 
@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 
 from ml.domain.errors import RetryableError
 from ml.stores.decisions.decisions import DecisionReader, DecisionRecord
-from web.entrance.batcher import Passage
+from web.entrance.batcher import AdmissionResult
 from web.http.errors import QueueUnavailableError, WebError
 from web.protection.circuit_breaker import CircuitBreaker
 
 
 @dataclass(frozen=True, slots=True)
 class RecallSource:
-    """What is asked of a shard; every wait must be bounded.
+    """How a shard's records are read; every wait must be bounded.
 
     Attributes:
         records: its decision records.
-        breaker: tells whether it answers.
-        wait_for_disk: returns once what was found is on the shard's disk, where answers wait for that.
+        breaker: refuses while the shard does not answer.
+        wait_for_disk: returns once the found records are on the shard's disk, where answers wait for that.
     """
 
     records: DecisionReader
@@ -31,7 +31,7 @@ class RecallSource:
 
 
 class ShardRecall:
-    """Asks each shard for the records of the transactions that were placed on it earlier.
+    """Reads from each shard the records of the transactions that were placed on it earlier.
 
     Args:
         sources: of every shard, by name.
@@ -40,18 +40,18 @@ class ShardRecall:
     def __init__(self, sources: Mapping[str, RecallSource]) -> None:
         self._sources = dict(sources)
 
-    def complete(self, passage: Passage) -> Passage:
-        """Returns the passage with what the shards recorded of its transactions, or why they cannot tell."""
+    def complete(self, result: AdmissionResult) -> AdmissionResult:
+        """Returns the result with the shards' records of its transactions, or the error that kept them unread."""
         asked: defaultdict[str, list[str]] = defaultdict(list)
-        for transaction_id, placement in passage.placements.items():
-            if not placement.is_new and transaction_id not in passage.records:
+        for transaction_id, placement in result.placements.items():
+            if not placement.is_new and transaction_id not in result.records:
                 asked[placement.shard].append(transaction_id)
         if not asked:
-            return passage
-        found = dict(passage.records)
+            return result
+        found = dict(result.records)
         for shard, transaction_ids in asked.items():
             found |= self._ask(shard, transaction_ids)
-        return replace(passage, records=found)
+        return replace(result, records=found)
 
     def _ask(self, shard: str, transaction_ids: Sequence[str]) -> dict[str, DecisionRecord | WebError]:
         try:

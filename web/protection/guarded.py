@@ -1,6 +1,6 @@
 """Dependencies behind circuit breakers of their own: one that failed is not waited for until a probe succeeds.
 
-Scoring has its breaker in the dispatcher. Here are the other two places where a request waits: Redis at the entrance,
+Scoring has its breaker in the dispatcher. These are the other two places where a request waits: Redis for admissions,
 and MongoDB behind `/explanations`.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from ml.domain.errors import RetryableError
 from ml.stores.explanations.explanations import ExplanationPage, ExplanationQuery, ExplanationReader
 from security.errors import AdmissionUnavailableError
-from web.entrance.batcher import Arrival, EntranceCheck, Passage
+from web.entrance.batcher import AdmissionCall, AdmissionCheck, AdmissionResult
 from web.http.errors import BreakerOpenError, DependencySuspendedError
 from web.protection.circuit_breaker import CircuitBreaker
 
@@ -50,23 +50,23 @@ class GuardedExplanations:
         return answer
 
 
-class GuardedEntranceCheck:
-    """Judges arrivals unless Redis failed too often lately: then they are refused without a wait."""
+class GuardedAdmissionCheck:
+    """Decides admission calls unless Redis failed too often lately: then they are refused without a wait."""
 
-    def __init__(self, check: EntranceCheck, breaker: CircuitBreaker) -> None:
+    def __init__(self, check: AdmissionCheck, breaker: CircuitBreaker) -> None:
         self._check = check
         self._breaker = breaker
 
-    def judge(self, arrivals: Sequence[Arrival]) -> list[Passage]:
-        """See `EntranceCheck.judge`."""
+    def decide(self, calls: Sequence[AdmissionCall]) -> list[AdmissionResult]:
+        """See `AdmissionCheck.decide`."""
         try:
             self._breaker.admit()
         except BreakerOpenError as error:
             raise AdmissionUnavailableError("Redis did not answer lately and is not asked yet") from error
         try:
-            passages = self._check.judge(arrivals)
+            results = self._check.decide(calls)
         except AdmissionUnavailableError:
             self._breaker.record_failure()
             raise
         self._breaker.record_success()
-        return passages
+        return results

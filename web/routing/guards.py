@@ -1,8 +1,8 @@
 """The checks in front of every protected view, each counted once when it refuses.
 
 Order: size, token, role, timestamp, signature, replay, rate limit; `web.routing.operations` calls them so, then looks
-at the content. Replay and both rate limits are judged at the entrance, where waiting requests share one round trip to
-Redis, and fail closed: when Redis cannot answer, a replayed request cannot be told from a new one, so nothing is
+at the content. Replay and both rate limits are checked in the admission batcher, where waiting requests share one
+round trip to Redis, and fail closed: when Redis cannot answer, a replayed request looks like a new one, so nothing is
 admitted (503). A batch costs one token, like a single request: the bucket limits requests, and the batch limit bounds
 what one request may hold.
 
@@ -23,7 +23,7 @@ from security.errors import SignatureRejectedError, TokenRejectedError
 from security.roles import Role
 from security.signatures.signing import VerifiedSignature
 from security.tokens.tokens import Identity, bearer_token
-from web.entrance.batcher import Arrival, Passage
+from web.entrance.batcher import AdmissionCall, AdmissionResult
 from web.http.errors import RateLimitedError, ReplayedError, RoleMissingError
 from web.http.exchange import Exchange
 from web.services import Services
@@ -100,7 +100,7 @@ def admit(
     device_id: str | None,
     transactions: Mapping[str, str],
     scoring: ScoringRequest | None = None,
-) -> Passage:
+) -> AdmissionResult:
     """Lets a signed request in once, and within its subject's and its device's rate.
 
     Returns what is known of the transactions, by id, from the same round trip; where scoring is sharded, a repeated
@@ -108,7 +108,7 @@ def admit(
 
     Args:
         services: of this process.
-        exchange: the request; learns what the entrance said.
+        exchange: the request; its rate limit headers are set from the result.
         identity: the caller.
         signature: of the request.
         device_id: of its transaction, if it names one.
@@ -123,13 +123,13 @@ def admit(
     """
     digest = None if signature is None else signature.digest
     asked = AdmissionRequest(identity.subject, digest, device_id)
-    arrival = Arrival(asked, tuple(transactions), tuple(transactions.values()), scoring)
-    passage = services.entrance.enter(arrival)
-    admission = passage.admission
+    call = AdmissionCall(asked, tuple(transactions), tuple(transactions.values()), scoring)
+    result = services.admission.admit(call)
+    admission = result.admission
     exchange.admission = admission
     match admission.outcome:
         case AdmissionOutcome.ADMITTED:
-            return passage if services.recall is None else services.recall.complete(passage)
+            return result if services.recall is None else services.recall.complete(result)
         case AdmissionOutcome.REPLAYED:
             _count_refusal(exchange, "replayed")
             raise ReplayedError

@@ -18,7 +18,7 @@ from observability.flask_hooks import request_facts
 from security.admission.admission import Admission, AdmissionOutcome
 from security.roles import Role
 from security.tokens.tokens import Identity
-from web.entrance.batcher import Passage
+from web.entrance.batcher import AdmissionResult
 from web.http.answers import HttpAnswer
 from web.http.errors import MalformedJsonError, WebError
 from web.http.exchange import Exchange
@@ -70,8 +70,8 @@ class Operation:
         problems: the kinds this operation adds to those its guards can answer.
         transactions: names the transactions of a body whose recorded decisions the view asks for, and the customer of
             each.
-        scoring: returns what the body has scored, if nothing but the guards' judgement stands in its way; then the
-            scoring may begin with the admission.
+        scoring: returns what the body has scored, if only the guards stand in its way; its message
+            may then be sent with the admission.
     """
 
     name: str
@@ -94,15 +94,15 @@ class Operation:
     scoring: Callable[[Services, Any], ScoringRequest | None] = lambda _services, _body: None
 
 
-_UNASKED = Passage(Admission(AdmissionOutcome.ADMITTED), {})
-"""What is known of a request that nobody needs to let in."""
+_UNASKED = AdmissionResult(Admission(AdmissionOutcome.ADMITTED), {})
+"""The admission result of a request that needs no admission."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that passed its checks; `body`, `query` and `path` are of the models that the operation names.
 
-    `passage` holds what the entrance said of it, and of the transactions that the operation names.
+    `admitted` is the admission result, with the records of the transactions that the operation names.
     """
 
     services: Services
@@ -111,7 +111,7 @@ class Call:
     body: Any = None
     query: Any = None
     path: Any = None
-    passage: Passage = _UNASKED
+    admitted: AdmissionResult = _UNASKED
 
     @property
     def subject(self) -> str:
@@ -167,7 +167,7 @@ class Endpoint:
         declared = self.declared
         raw = exchange.read_body(_limit(declared, services))
         identity: Identity | None = None
-        passage = _UNASKED
+        admitted = _UNASKED
         if declared.role is None:
             parsed = _parse(declared, services, exchange, raw=raw, path=path)
         else:
@@ -177,7 +177,7 @@ class Endpoint:
             # Parsed before the one Redis call, which needs device and transactions; its error waits until that passed.
             parsed = _parse(declared, services, exchange, raw=raw, path=path)
             if declared.signed:
-                passage = guards.admit(
+                admitted = guards.admit(
                     services,
                     exchange,
                     identity=identity,
@@ -189,7 +189,7 @@ class Endpoint:
         if parsed.error is not None:
             raise parsed.error
         content = parsed.body, parsed.query, parsed.path
-        return self.view(Call(services, exchange, identity, *content, passage))
+        return self.view(Call(services, exchange, identity, *content, admitted))
 
 
 def operation(blueprint: Blueprint, declared: Operation) -> Callable[[View], View]:

@@ -99,13 +99,13 @@ def child_exit(_server: Any, _worker: Any) -> None:
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    """Lets what the process still holds be answered: at the entrance first, because it goes on to the dispatcher."""
+    """Answers the waiting requests before the process ends: admission first, because it leads to the dispatcher."""
     from web.services import services_of
 
     application = getattr(worker, "wsgi", None)  # a worker that could not start has none
     if application is not None:
         services = services_of(application)
-        services.entrance.close(graceful_timeout)
+        services.admission.close(graceful_timeout)
         services.dispatcher.close(graceful_timeout)
         services.tokens.stop()
         services.signatures.keys.stop()

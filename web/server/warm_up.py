@@ -5,7 +5,7 @@ import secrets
 
 from security.admission.admission import AdmissionRequest
 from security.errors import SecurityError
-from web.entrance.batcher import Arrival
+from web.entrance.batcher import AdmissionCall
 from web.services import Services
 
 _SUBJECT = "warm-up"
@@ -25,6 +25,6 @@ def warm_up(services: Services) -> None:
     services.tokens.start()
     services.signatures.keys.start()
     try:
-        services.entrance.enter(Arrival(AdmissionRequest(_SUBJECT, secrets.token_hex(32))))
+        services.admission.admit(AdmissionCall(AdmissionRequest(_SUBJECT, secrets.token_hex(32))))
     except SecurityError as error:
         _log.warning("replay and rate limits cannot be checked yet: %s", error)

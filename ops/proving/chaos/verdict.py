@@ -13,7 +13,7 @@ from ops.proving.chaos.stack import SCORE_TIMEOUT_SECONDS, ChaosStack, wait_for
 from ops.proving.chaos.traffic import attempt
 
 HUNG_SECONDS = 2 * SCORE_TIMEOUT_SECONDS + 5.0
-"""A request waits at most the deadline at the entrance and the deadline for its decision; a busy machine adds to it."""
+"""A request waits at most the deadline of its admission and the deadline of its decision; a busy machine adds to it."""
 
 _ASKED_AGAIN = 25
 _RECORD_SECONDS = 240.0

@@ -133,7 +133,7 @@ def test_redis_killed_under_load_hangs_nobody_and_service_comes_back(works: Work
                     thread.join(10)
             assert not any(thread.is_alive() for thread in clients)
     assert set(outcomes) <= {200, 503, 504}
-    assert max(waits) < 5.0  # entrance and decision may take a second each; a busy machine is slow
+    assert max(waits) < 5.0  # admission and decision may take a second each; a busy machine is slow
 
 
 def test_a_frozen_worker_costs_its_callers_their_deadline_and_what_is_late_is_not_scored(works: Works) -> None:

@@ -35,7 +35,7 @@ def make_world(settings: Settings) -> Iterator[Callable[..., World]]:
 
     yield make
     for world in worlds:
-        world.services.entrance.close(5)
+        world.services.admission.close(5)
         world.services.dispatcher.close(5)
 
 

@@ -7,8 +7,8 @@ from security.admission.admission import AdmissionRequest
 from settings import Settings
 from tasks.wiring.perf_mode import warn_of_perf_mode
 from tests.unit.web.world import World
-from web.entrance.batcher import Arrival
-from web.entrance.open_batcher import OpenEntrance
+from web.entrance.batcher import AdmissionCall
+from web.entrance.open_admission import OpenAdmission
 
 HEADER = "X-Perf-Mode"
 
@@ -25,14 +25,14 @@ def test_nothing_says_so_otherwise(world: World) -> None:
     assert world.client.get("/health/ready").get_json()["perf_mode"] is False
 
 
-def test_the_open_entrance_lets_everything_in_again_and_again() -> None:
-    entrance, arrival = OpenEntrance(), Arrival(AdmissionRequest("somebody", "digest", "device"), ("t-1",))
+def test_open_admission_admits_everything_again_and_again() -> None:
+    admission, call = OpenAdmission(), AdmissionCall(AdmissionRequest("somebody", "digest", "device"), ("t-1",))
     for _ in range(2):
-        passage = entrance.enter(arrival)
-        assert passage.admission.admitted
-        assert passage.admission.limit is None
-        assert passage.records == {}
-    entrance.close(1.0)
+        result = admission.admit(call)
+        assert result.admission.admitted
+        assert result.admission.limit is None
+        assert result.records == {}
+    admission.close(1.0)
 
 
 def test_a_start_warns_of_it(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:

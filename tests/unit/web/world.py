@@ -43,8 +43,8 @@ from web.app import create_app
 from web.dispatch.dispatcher import Dispatcher
 from web.dispatch.transport import Batch, Transport
 from web.dispatch.transport_memory import MemoryTransport
-from web.entrance.batcher import Entrance
-from web.entrance.check_memory import MemoryEntranceCheck
+from web.entrance.batcher import AdmissionBatcher
+from web.entrance.check_memory import MemoryAdmissionCheck
 from web.protection.capacity import scoring_share
 from web.protection.circuit_breaker import CircuitBreaker
 from web.protection.load_shedding import LoadShedder
@@ -224,7 +224,9 @@ def build_world(
         tokens=TokenVerifier.from_settings(settings, revocations=_known(revocations)),
         signatures=signatures,
         message_signatures=MessageSignatureVerifier.from_settings(settings, signatures.keys),
-        entrance=Entrance(MemoryEntranceCheck(gate, decisions), timeout_seconds=settings.score_timeout_ms / 1000),
+        admission=AdmissionBatcher(
+            MemoryAdmissionCheck(gate, decisions), timeout_seconds=settings.score_timeout_ms / 1000
+        ),
         dispatcher=Dispatcher(
             lambda: used,
             breaker=breaker or CircuitBreaker(max_failures=5, window_seconds=30, open_seconds=15),

@@ -28,7 +28,7 @@ class Bounds:
 
     Attributes:
         goodput: least share of the capacity that is still answered.
-        accepted_seconds: longest 99th percentile of what is accepted: a deadline at the entrance, one for the decision.
+        accepted_seconds: longest 99th percentile of what is accepted: an admission deadline and a decision deadline.
         refused_seconds: longest median of what is refused.
         others: largest share of requests that are neither.
     """

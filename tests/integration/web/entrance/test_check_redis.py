@@ -25,11 +25,11 @@ from security.admission.admission_redis import RedisAdmissionControl, subject_ke
 from security.errors import AdmissionUnavailableError
 from tasks.messaging.messages import SealedMessage
 from tests.contracts.admission import asked, policy
-from tests.contracts.entrance_check import EntranceCheckContract, Make
-from web.dispatch.dispatcher import Reservation, Ticket
-from web.entrance.batcher import Arrival, Entrance, EntranceCheck, Passage
-from web.entrance.check_redis import RedisEntranceCheck, Reserve
-from web.entrance.check_shards_redis import RedisShardedEntranceCheck
+from tests.contracts.admission_check import AdmissionCheckContract, Make
+from web.dispatch.dispatcher import EarlySend, ScoringCall
+from web.entrance.batcher import AdmissionBatcher, AdmissionCall, AdmissionCheck, AdmissionResult
+from web.entrance.check_redis import PrepareEarlySend, RedisAdmissionCheck
+from web.entrance.check_shards_redis import ShardedRedisAdmissionCheck
 
 
 @pytest.fixture
@@ -40,19 +40,19 @@ def client(valkey_url: str) -> Iterator["redis.Redis"]:
 
 
 def make_check(
-    client: "redis.Redis", rules: AdmissionPolicy, reserve: Reserve = lambda _request: None
-) -> RedisEntranceCheck:
-    return RedisEntranceCheck(client, RedisAdmissionControl(client, rules), reserve=reserve)
+    client: "redis.Redis", rules: AdmissionPolicy, prepare_early_send: PrepareEarlySend = lambda _request: None
+) -> RedisAdmissionCheck:
+    return RedisAdmissionCheck(client, RedisAdmissionControl(client, rules), prepare_early_send=prepare_early_send)
 
 
-class TestRedisEntranceCheck(EntranceCheckContract):
+class TestRedisAdmissionCheck(AdmissionCheckContract):
     @pytest.fixture
     def make(self, client: "redis.Redis") -> Make:
         self.decisions = RedisDecisionStore(client, record_ttl_seconds=60, outbox_limit=10**6)
         return lambda rules: make_check(client, rules)
 
 
-class TestRedisShardedEntranceCheck(EntranceCheckContract):
+class TestShardedRedisAdmissionCheck(AdmissionCheckContract):
     """What it finds of old records is the same; every transaction is placed as well."""
 
     @pytest.fixture
@@ -63,31 +63,31 @@ class TestRedisShardedEntranceCheck(EntranceCheckContract):
 
 @dataclass
 class Placing:
-    """Names a customer of every transaction, which the contract's arrivals leave out."""
+    """Names a customer of every transaction, which the calls of the contract leave out."""
 
-    check: EntranceCheck
+    check: AdmissionCheck
 
-    def judge(self, arrivals: Sequence[Arrival]) -> list[Passage]:
-        return self.check.judge(
-            [replace(arrival, customer_ids=tuple("c" for _ in arrival.transaction_ids)) for arrival in arrivals]
+    def decide(self, calls: Sequence[AdmissionCall]) -> list[AdmissionResult]:
+        return self.check.decide(
+            [replace(call, customer_ids=tuple("c" for _ in call.transaction_ids)) for call in calls]
         )
 
 
-def make_sharded_check(client: "redis.Redis", rules: AdmissionPolicy, *open_shards: str) -> RedisShardedEntranceCheck:
+def make_sharded_check(client: "redis.Redis", rules: AdmissionPolicy, *open_shards: str) -> ShardedRedisAdmissionCheck:
     placements = RedisPlacements(client, record_ttl_seconds=60)
     admission = RedisAdmissionControl(client, rules)
-    return RedisShardedEntranceCheck(client, admission, placements, open_shards=open_shards or ("s1", "s2", "s3"))
+    return ShardedRedisAdmissionCheck(client, admission, placements, open_shards=open_shards or ("s1", "s2", "s3"))
 
 
 def test_transactions_are_placed_by_their_customer_and_stay_there(client: "redis.Redis") -> None:
     names = [token_hex(8) for _ in range(20)]
     customers = [f"c-{number % 7}" for number in range(20)]
     first, second = (
-        make_sharded_check(client, policy(), *shards).judge(
+        make_sharded_check(client, policy(), *shards).decide(
             [
-                Arrival(asked("a"), tuple(names[:12]), tuple(customers[:12])),
-                Arrival(asked("a")),
-                Arrival(asked("a"), tuple(names[12:]), tuple(customers[12:])),
+                AdmissionCall(asked("a"), tuple(names[:12]), tuple(customers[:12])),
+                AdmissionCall(asked("a")),
+                AdmissionCall(asked("a"), tuple(names[12:]), tuple(customers[12:])),
             ]
         )
         for shards in (("s1", "s2"), ("s3", "s4"))
@@ -104,9 +104,9 @@ def test_transactions_are_placed_by_their_customer_and_stay_there(client: "redis
 
 def test_admission_and_lookups_of_any_number_of_requests_are_two_commands_at_once(client: "redis.Redis") -> None:
     check = make_check(client, policy(subject=Bucket(5, 1)))
-    check.judge([Arrival(asked("warm up"))])
+    check.decide([AdmissionCall(asked("warm up"))])
     before = client.info("stats")["total_reads_processed"], client.info("commandstats")
-    check.judge([Arrival(asked(token_hex(8)), (token_hex(8), token_hex(8))) for _ in range(20)])
+    check.decide([AdmissionCall(asked(token_hex(8)), (token_hex(8), token_hex(8))) for _ in range(20)])
     after = client.info("stats")["total_reads_processed"], client.info("commandstats")
 
     def calls(command: str) -> int:
@@ -122,14 +122,14 @@ def test_a_server_that_lost_its_scripts_gets_them_again(client: "redis.Redis") -
     check = make_check(client, policy())
     client.script_flush()
     request = asked("a")
-    assert check.judge([Arrival(request, ("t",))])[0].admission.admitted
-    assert not check.judge([Arrival(request, ("t",))])[0].admission.admitted
+    assert check.decide([AdmissionCall(request, ("t",))])[0].admission.admitted
+    assert not check.decide([AdmissionCall(request, ("t",))])[0].admission.admitted
 
 
 def test_an_unreachable_server_admits_nobody() -> None:
     nowhere = redis.Redis(host="127.0.0.1", port=1, socket_timeout=0.2, retry=None)
     with nowhere, pytest.raises(AdmissionUnavailableError):
-        make_check(nowhere, policy()).judge([Arrival(asked("a"), ("t",))])
+        make_check(nowhere, policy()).decide([AdmissionCall(asked("a"), ("t",))])
 
 
 class LossyLink:
@@ -188,38 +188,38 @@ def test_a_lost_reply_is_asked_for_again_and_admits_what_was_admitted_once(
 ) -> None:
     with behind_a_lossy_link(valkey_url) as (lossy, link):
         check = make_check(lossy, policy(subject=Bucket(10, 0)))
-        check.judge([Arrival(asked("warm up"))])
+        check.decide([AdmissionCall(asked("warm up"))])
         first, second = asked(f"s-{token_hex(4)}"), asked("b")
         known = asked("c")
-        make_check(client, policy()).judge([Arrival(known)])
+        make_check(client, policy()).decide([AdmissionCall(known)])
         link.lose_replies = 1
         outcomes = [
-            passage.admission.outcome
-            for passage in check.judge([Arrival(request, ("t",)) for request in (first, first, known, second)])
+            result.admission.outcome
+            for result in check.decide([AdmissionCall(request, ("t",)) for request in (first, first, known, second)])
         ]
         assert outcomes == ["admitted", "replayed", "replayed", "admitted"]
         assert link.connections == 2
         assert client.get(subject_key(first.subject)).split()[0] == b"9.000000"
-        again = make_check(client, policy()).judge([Arrival(first), Arrival(second)])
-        assert {passage.admission.outcome for passage in again} == {AdmissionOutcome.REPLAYED}
+        again = make_check(client, policy()).decide([AdmissionCall(first), AdmissionCall(second)])
+        assert {result.admission.outcome for result in again} == {AdmissionOutcome.REPLAYED}
 
 
 def test_a_link_that_stays_broken_refuses_and_never_gives_a_signature_back(valkey_url: str) -> None:
     with behind_a_lossy_link(valkey_url) as (lossy, link):
         check = make_check(lossy, policy())
-        check.judge([Arrival(asked("warm up"))])
+        check.decide([AdmissionCall(asked("warm up"))])
         request = asked("a")
         link.lose_replies = 2
         with pytest.raises(AdmissionUnavailableError):
-            check.judge([Arrival(request)])
-        assert check.judge([Arrival(request)])[0].admission.outcome is AdmissionOutcome.REPLAYED
+            check.decide([AdmissionCall(request)])
+        assert check.decide([AdmissionCall(request)])[0].admission.outcome is AdmissionOutcome.REPLAYED
 
 
 def test_under_fire_over_a_lossy_link_every_caller_is_answered_and_no_request_is_admitted_twice(
     valkey_url: str,
 ) -> None:
     with behind_a_lossy_link(valkey_url) as (lossy, link):
-        entrance = Entrance(make_check(lossy, policy()), timeout_seconds=10)
+        batcher = AdmissionBatcher(make_check(lossy, policy()), timeout_seconds=10)
         requests = [asked("a") for _ in range(100)]
         admitted: list[str | None] = []
         unanswered = threading.Semaphore(0)
@@ -229,7 +229,7 @@ def test_under_fire_over_a_lossy_link_every_caller_is_answered_and_no_request_is
                 if number == 0:
                     link.lose_replies += 1
                 try:
-                    if entrance.enter(Arrival(request, ("t",))).admission.admitted:
+                    if batcher.admit(AdmissionCall(request, ("t",))).admission.admitted:
                         admitted.append(request.replay_key)
                 except AdmissionUnavailableError:
                     continue
@@ -241,7 +241,7 @@ def test_under_fire_over_a_lossy_link_every_caller_is_answered_and_no_request_is
         deadline = time.monotonic() + 30
         for _ in threads:
             assert unanswered.acquire(timeout=max(0.0, deadline - time.monotonic())), "a caller was forgotten"
-        entrance.close(5)
+        batcher.close(5)
         assert link.connections > 1
         assert len(admitted) == len(set(admitted))
         assert len(admitted) > 0
@@ -249,19 +249,19 @@ def test_under_fire_over_a_lossy_link_every_caller_is_answered_and_no_request_is
 
 @dataclass
 class Desk:
-    """Reserves a message per request on a queue of the test's own, and remembers what became of it."""
+    """Prepares a message per request for a queue of the test's own, and remembers whether each was sent."""
 
     queue: str = field(default_factory=lambda: f"queue-{token_hex(4)}")
-    settled: list[bool] = field(default_factory=list)
+    confirmed: list[bool] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
-    def reserve(self, request: ScoringRequest) -> Reservation:
+    def prepare_early_send(self, request: ScoringRequest) -> EarlySend:
         name = request.transaction.transaction_id
         self.asked.append(name)
-        return Reservation(SealedMessage(self.queue, name.encode()), Ticket(0.0, [None], 1), self.settled.append)
+        return EarlySend(SealedMessage(self.queue, name.encode()), ScoringCall(0.0, [None], 1), self.confirmed.append)
 
 
-def arrival(request: AdmissionRequest) -> Arrival:
+def admission_call(request: AdmissionRequest) -> AdmissionCall:
     transaction = Transaction(
         transaction_id=token_hex(8),
         timestamp=1_700_000_000,
@@ -272,77 +272,77 @@ def arrival(request: AdmissionRequest) -> Arrival:
         channel="pos",
     )
     scoring = ScoringRequest(transaction, transaction.fingerprint(), "correlation")
-    return Arrival(request, (transaction.transaction_id,), (transaction.customer_id,), scoring)
+    return AdmissionCall(request, (transaction.transaction_id,), (transaction.customer_id,), scoring)
 
 
 def test_the_message_of_a_lone_request_leaves_in_the_round_trip_that_admits_it(client: "redis.Redis") -> None:
     desk = Desk()
-    check = make_check(client, policy(), desk.reserve)
-    check.judge([arrival(asked("warm up"))])
+    check = make_check(client, policy(), desk.prepare_early_send)
+    check.decide([admission_call(asked("warm up"))])
     before = client.info("stats")["total_reads_processed"]
-    asks = arrival(asked("a"))
-    [passage] = check.judge([asks])
+    asks = admission_call(asked("a"))
+    [result] = check.decide([asks])
     assert client.info("stats")["total_reads_processed"] - before == 2  # the round trip and the question about it
-    assert passage.admission.admitted
-    assert passage.ticket is not None
+    assert result.admission.admitted
+    assert result.scoring_call is not None
     assert client.lrange(desk.queue, 0, -1)[0] == asks.transaction_ids[0].encode()
-    assert desk.settled == [True, True]
+    assert desk.confirmed == [True, True]
 
 
 def test_a_replayed_request_sends_no_message(client: "redis.Redis") -> None:
     desk = Desk()
-    check = make_check(client, policy(), desk.reserve)
-    asks = arrival(asked("a"))
-    first, second = check.judge([asks])[0], check.judge([asks])[0]
+    check = make_check(client, policy(), desk.prepare_early_send)
+    asks = admission_call(asked("a"))
+    first, second = check.decide([asks])[0], check.decide([asks])[0]
     assert (first.admission.outcome, second.admission.outcome) == ("admitted", "replayed")
-    assert second.ticket is None
+    assert second.scoring_call is None
     assert client.llen(desk.queue) == 1
-    assert desk.settled == [True, False]
+    assert desk.confirmed == [True, False]
 
 
 def test_a_limited_request_sends_no_message(client: "redis.Redis") -> None:
     desk = Desk()
-    check = make_check(client, policy(subject=Bucket(1, 0)), desk.reserve)
+    check = make_check(client, policy(subject=Bucket(1, 0)), desk.prepare_early_send)
     subject = token_hex(8)
-    passages = [check.judge([arrival(asked(subject))])[0] for _ in range(2)]
-    assert [passage.admission.outcome for passage in passages] == ["admitted", "limited_subject"]
-    assert passages[1].ticket is None
+    results = [check.decide([admission_call(asked(subject))])[0] for _ in range(2)]
+    assert [result.admission.outcome for result in results] == ["admitted", "limited_subject"]
+    assert results[1].scoring_call is None
     assert client.llen(desk.queue) == 1
-    assert desk.settled == [True, False]
+    assert desk.confirmed == [True, False]
 
 
 def test_a_transaction_that_was_decided_before_sends_no_message(client: "redis.Redis") -> None:
     desk = Desk()
-    asks = arrival(asked("a"))
+    asks = admission_call(asked("a"))
     [transaction_id] = asks.transaction_ids
     RedisDecisionStore(client, record_ttl_seconds=60, outbox_limit=10**6).commit(
         [NewDecision(transaction_id, "f" * 32, b"{}", b"{}", b"{}")], Reply(None, "batch", {})
     )
-    [passage] = make_check(client, policy(), desk.reserve).judge([asks])
-    assert passage.ticket is None
-    assert transaction_id in passage.records
+    [result] = make_check(client, policy(), desk.prepare_early_send).decide([asks])
+    assert result.scoring_call is None
+    assert transaction_id in result.records
     assert client.llen(desk.queue) == 0
-    assert desk.settled == [False]
+    assert desk.confirmed == [False]
 
 
-def test_requests_that_come_together_or_without_a_signature_reserve_nothing(client: "redis.Redis") -> None:
+def test_requests_that_come_together_or_without_a_signature_send_nothing_early(client: "redis.Redis") -> None:
     desk = Desk()
-    check = make_check(client, policy(), desk.reserve)
-    together = check.judge([arrival(asked("a")) for _ in range(2)])
-    unsigned = check.judge([arrival(replace(asked("a"), replay_key=None))])
-    assert all(passage.admission.admitted and passage.ticket is None for passage in (*together, *unsigned))
+    check = make_check(client, policy(), desk.prepare_early_send)
+    together = check.decide([admission_call(asked("a")) for _ in range(2)])
+    unsigned = check.decide([admission_call(replace(asked("a"), replay_key=None))])
+    assert all(result.admission.admitted and result.scoring_call is None for result in (*together, *unsigned))
     assert desk.asked == []
 
 
 def test_a_message_whose_reply_was_lost_is_sent_again_with_its_request(client: "redis.Redis", valkey_url: str) -> None:
     desk = Desk()
     with behind_a_lossy_link(valkey_url) as (lossy, link):
-        check = make_check(lossy, policy(), desk.reserve)
-        check.judge([Arrival(asked("warm up"))])
+        check = make_check(lossy, policy(), desk.prepare_early_send)
+        check.decide([AdmissionCall(asked("warm up"))])
         link.lose_replies = 1
-        asks = arrival(asked("a"))
-        [passage] = check.judge([asks])
-    assert passage.ticket is not None
+        asks = admission_call(asked("a"))
+        [result] = check.decide([asks])
+    assert result.scoring_call is not None
     # Twice the very same message, which a worker takes once.
     assert set(client.lrange(desk.queue, 0, -1)) == {asks.transaction_ids[0].encode()}
 
@@ -350,9 +350,9 @@ def test_a_message_whose_reply_was_lost_is_sent_again_with_its_request(client: "
 def test_a_message_of_uncertain_fate_is_waited_for_by_nobody(valkey_url: str) -> None:
     desk = Desk()
     with behind_a_lossy_link(valkey_url) as (lossy, link):
-        check = make_check(lossy, policy(), desk.reserve)
-        check.judge([Arrival(asked("warm up"))])
+        check = make_check(lossy, policy(), desk.prepare_early_send)
+        check.decide([AdmissionCall(asked("warm up"))])
         link.lose_replies = 2
         with pytest.raises(AdmissionUnavailableError):
-            check.judge([arrival(asked("a"))])
-    assert desk.settled == [False]
+            check.decide([admission_call(asked("a"))])
+    assert desk.confirmed == [False]

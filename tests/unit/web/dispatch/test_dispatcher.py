@@ -15,7 +15,7 @@ from ml.domain.errors import StoreUnavailableError
 from ml.domain.scoring_batch import ScoringRequest
 from ml.domain.transaction import Transaction
 from tasks.messaging.messages import SealedMessage
-from web.dispatch.dispatcher import Dispatcher, Reservation
+from web.dispatch.dispatcher import Dispatcher, EarlySend
 from web.dispatch.scoring_results import Scored
 from web.dispatch.transport import Batch
 from web.dispatch.transport_memory import MemoryTransport
@@ -195,19 +195,19 @@ def test_what_waits_while_a_message_is_in_flight_goes_out_together(make: Make) -
 def test_the_next_message_goes_out_before_the_answered_callers_wake(make: Make) -> None:
     transport = ScriptedTransport()
     dispatcher = make(transport)
-    first_ticket = dispatcher.submit([request_of("first")], TIMEOUT)
+    first_call = dispatcher.submit([request_of("first")], TIMEOUT)
     first = transport.next_batch(0)
     dispatcher.submit([request_of("second")], TIMEOUT)
     awake_at_publish: list[bool] = []
     publish = transport.publish
 
     def spy(batch: Batch) -> None:
-        awake_at_publish.append(first_ticket.done.is_set())
+        awake_at_publish.append(first_call.done.is_set())
         publish(batch)
 
     transport.publish = spy  # type: ignore[method-assign]
     transport.replies.put(reply(first))
-    assert dispatcher.collect(first_ticket)
+    assert dispatcher.collect(first_call)
     assert awake_at_publish == [False]
     transport.replies.put(reply(transport.next_batch(1)))
 
@@ -466,7 +466,7 @@ def test_under_faults_every_caller_gets_its_own_answer_or_an_error_within_its_de
     assert problems == []
     assert set(outcomes) <= {"Scored", "DeadlineError", "QueueUnavailableError"}
     assert "Scored" in outcomes
-    assert dispatcher._flights == {}
+    assert dispatcher._in_flight == {}
     assert not dispatcher._pending
 
 
@@ -493,8 +493,8 @@ def test_what_would_wait_too_long_behind_the_others_is_refused_at_once(make: Mak
     patient = dispatcher.submit([request_of("f")], TIMEOUT)
     for number in (1, 2, 3):
         transport.replies.put(reply(transport.published[number] if number == 1 else transport.next_batch(number)))
-    for ticket in (in_flight, waiting, patient):
-        assert all(isinstance(result, Scored) for result in dispatcher.collect(ticket))
+    for call in (in_flight, waiting, patient):
+        assert all(isinstance(result, Scored) for result in dispatcher.collect(call))
 
 
 def connected(dispatcher: Dispatcher, transport: ScriptedTransport) -> Dispatcher:
@@ -503,21 +503,21 @@ def connected(dispatcher: Dispatcher, transport: ScriptedTransport) -> Dispatche
     return dispatcher
 
 
-def reserved(dispatcher: Dispatcher, transaction_id: str, timeout: float = TIMEOUT) -> Reservation:
-    reservation = dispatcher.reserve(request_of(transaction_id), timeout)
-    assert reservation is not None
-    return reservation
+def early_send(dispatcher: Dispatcher, transaction_id: str, timeout: float = TIMEOUT) -> EarlySend:
+    early = dispatcher.prepare_early_send(request_of(transaction_id), timeout)
+    assert early is not None
+    return early
 
 
 def test_a_message_that_left_with_somebody_else_is_answered_like_any_other(make: Make) -> None:
     transport = ScriptedTransport()
     dispatcher = connected(make(transport), transport)
-    reservation = reserved(dispatcher, "a")
+    early = early_send(dispatcher, "a")
     [batch] = transport.sealed
-    assert reservation.message == SealedMessage("score", batch.batch_id.encode())
-    reservation.settle(True)
+    assert early.message == SealedMessage("score", batch.batch_id.encode())
+    early.confirm(True)
     transport.replies.put(reply(batch))
-    [result] = dispatcher.collect(reservation.ticket)
+    [result] = dispatcher.collect(early.call)
     assert isinstance(result, Scored)
     assert result.decision == {"transaction_id": "a"}
     assert transport.published == []
@@ -526,22 +526,22 @@ def test_a_message_that_left_with_somebody_else_is_answered_like_any_other(make:
 def test_a_reply_that_is_there_before_its_sender_says_so_is_not_lost(make: Make) -> None:
     transport = ScriptedTransport()
     dispatcher = connected(make(transport), transport)
-    reservation = reserved(dispatcher, "a")
+    early = early_send(dispatcher, "a")
     transport.replies.put(reply(transport.sealed[0]))
     waiting = Caller(dispatcher, ["b"])
-    reservation.settle(True)
-    assert isinstance(dispatcher.collect(reservation.ticket)[0], Scored)
+    early.confirm(True)
+    assert isinstance(dispatcher.collect(early.call)[0], Scored)
     transport.replies.put(reply(transport.next_batch(0)))
     assert isinstance(waiting.answer()[0], Scored)
 
 
-def test_what_comes_while_a_message_is_reserved_leaves_when_that_one_is_answered(make: Make) -> None:
+def test_what_comes_while_a_message_leaves_early_leaves_when_that_one_is_answered(make: Make) -> None:
     transport = ScriptedTransport()
     dispatcher = connected(make(transport), transport)
-    reservation = reserved(dispatcher, "a")
+    early = early_send(dispatcher, "a")
     waiting = Caller(dispatcher, ["b"])
     assert not transport.sent.acquire(timeout=0.05)
-    reservation.settle(True)
+    early.confirm(True)
     assert not transport.sent.acquire(timeout=0.05)
     transport.replies.put(reply(transport.sealed[0]))
     transport.replies.put(reply(transport.next_batch(0)))
@@ -551,9 +551,9 @@ def test_what_comes_while_a_message_is_reserved_leaves_when_that_one_is_answered
 def test_a_message_that_was_not_sent_after_all_holds_nobody_up(make: Make, breaker: CircuitBreaker) -> None:
     transport = ScriptedTransport()
     dispatcher = connected(make(transport), transport)
-    reservation = reserved(dispatcher, "a")
+    early = early_send(dispatcher, "a")
     waiting = Caller(dispatcher, ["b"])
-    reservation.settle(False)
+    early.confirm(False)
     transport.replies.put(reply(transport.next_batch(0)))
     assert isinstance(waiting.answer()[0], Scored)
     assert breaker.state is BreakerState.CLOSED
@@ -562,48 +562,48 @@ def test_a_message_that_was_not_sent_after_all_holds_nobody_up(make: Make, break
 def test_a_late_reply_to_a_message_of_uncertain_fate_is_dropped(make: Make) -> None:
     transport = ScriptedTransport()
     dispatcher = connected(make(transport), transport)
-    reserved(dispatcher, "a").settle(False)
+    early_send(dispatcher, "a").confirm(False)
     waiting = Caller(dispatcher, ["b"])
     transport.replies.put(reply(transport.sealed[0]))
     transport.replies.put(reply(transport.next_batch(0)))
     assert [result.decision for result in waiting.answer()] == [{"transaction_id": "b"}]
 
 
-def test_nothing_is_reserved_before_the_first_connection(make: Make) -> None:
-    assert make(ScriptedTransport()).reserve(request_of("a"), TIMEOUT) is None
+def test_nothing_leaves_early_before_the_first_connection(make: Make) -> None:
+    assert make(ScriptedTransport()).prepare_early_send(request_of("a"), TIMEOUT) is None
 
 
-def test_nothing_is_reserved_while_a_message_is_in_flight(make: Make) -> None:
+def test_nothing_leaves_early_while_a_message_is_in_flight(make: Make) -> None:
     transport = ScriptedTransport()
     dispatcher = connected(make(transport), transport)
     waiting = Caller(dispatcher, ["a"])
     batch = transport.next_batch(0)
-    assert dispatcher.reserve(request_of("b"), TIMEOUT) is None
+    assert dispatcher.prepare_early_send(request_of("b"), TIMEOUT) is None
     transport.replies.put(reply(batch))
     waiting.answer()
 
 
-def test_nothing_is_reserved_while_another_message_is(make: Make) -> None:
+def test_nothing_leaves_early_while_another_message_is(make: Make) -> None:
     transport = ScriptedTransport()
     dispatcher = connected(make(transport), transport)
-    reservation = reserved(dispatcher, "a")
-    assert dispatcher.reserve(request_of("b"), TIMEOUT) is None
-    reservation.settle(False)
-    reserved(dispatcher, "b").settle(False)
+    early = early_send(dispatcher, "a")
+    assert dispatcher.prepare_early_send(request_of("b"), TIMEOUT) is None
+    early.confirm(False)
+    early_send(dispatcher, "b").confirm(False)
 
 
-def test_nothing_is_reserved_past_an_open_breaker(make: Make, breaker: CircuitBreaker) -> None:
+def test_nothing_leaves_early_past_an_open_breaker(make: Make, breaker: CircuitBreaker) -> None:
     transport = ScriptedTransport()
     dispatcher = connected(make(transport), transport)
     for _ in range(5):
         breaker.record_failure()
-    assert dispatcher.reserve(request_of("a"), TIMEOUT) is None
+    assert dispatcher.prepare_early_send(request_of("a"), TIMEOUT) is None
 
 
-def test_nothing_is_reserved_without_a_queue_that_others_reach(make: Make) -> None:
+def test_nothing_leaves_early_without_a_queue_that_others_reach(make: Make) -> None:
     dispatcher = make(MemoryTransport(reply))
     dispatcher.score([request_of("a")], TIMEOUT)
-    assert dispatcher.reserve(request_of("b"), TIMEOUT) is None
+    assert dispatcher.prepare_early_send(request_of("b"), TIMEOUT) is None
 
 
 def test_a_message_that_is_never_answered_ends_at_its_deadline_and_counts_once(
@@ -612,21 +612,21 @@ def test_a_message_that_is_never_answered_ends_at_its_deadline_and_counts_once(
     transport = ScriptedTransport()
     dispatcher = connected(make(transport, patience_seconds=0.02), transport)
     for _ in range(5):
-        while (reservation := dispatcher.reserve(request_of("a"), 0.05)) is None:
+        while (early := dispatcher.prepare_early_send(request_of("a"), 0.05)) is None:
             time.sleep(0.001)  # the one before is still given up
-        reservation.settle(True)
-        assert isinstance(dispatcher.collect(reservation.ticket)[0], DeadlineError)
+        early.confirm(True)
+        assert isinstance(dispatcher.collect(early.call)[0], DeadlineError)
     assert breaker.state is BreakerState.OPEN
 
 
-def test_closing_waits_for_a_reserved_message(make: Make) -> None:
+def test_closing_waits_for_an_early_message(make: Make) -> None:
     transport = ScriptedTransport()
     dispatcher = connected(make(transport), transport)
-    reservation = reserved(dispatcher, "a")
+    early = early_send(dispatcher, "a")
     closing = threading.Thread(target=dispatcher.close, args=(TIMEOUT,))
     closing.start()
-    reservation.settle(True)
+    early.confirm(True)
     transport.replies.put(reply(transport.sealed[0]))
-    assert isinstance(dispatcher.collect(reservation.ticket)[0], Scored)
+    assert isinstance(dispatcher.collect(early.call)[0], Scored)
     closing.join(TIMEOUT)
-    assert dispatcher.reserve(request_of("b"), TIMEOUT) is None
+    assert dispatcher.prepare_early_send(request_of("b"), TIMEOUT) is None

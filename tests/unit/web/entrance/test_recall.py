@@ -8,7 +8,7 @@ from ml.stores.decisions.decisions_memory import MemoryDecisionStore
 from ml.stores.placements.placements import Placement
 from security.admission.admission import Admission, AdmissionOutcome
 from tests.contracts.decision_store import new_decision
-from web.entrance.batcher import Passage
+from web.entrance.batcher import AdmissionResult
 from web.entrance.recall import RecallSource, ShardRecall
 from web.http.errors import BreakerOpenError, QueueUnavailableError
 from web.protection.circuit_breaker import BreakerState, CircuitBreaker
@@ -36,15 +36,15 @@ def source(records: Records) -> RecallSource:
     return RecallSource(records, CircuitBreaker(max_failures=2, window_seconds=30, open_seconds=15))
 
 
-def passage(**placements: Placement) -> Passage:
-    return Passage(ADMITTED, {}, placements)
+def result(**placements: Placement) -> AdmissionResult:
+    return AdmissionResult(ADMITTED, {}, placements)
 
 
 def test_only_repeated_transactions_are_asked_for_and_each_shard_once() -> None:
     one, two = Records("a", "b"), Records()
     recall = ShardRecall({"s1": source(one), "s2": source(two)})
     completed = recall.complete(
-        passage(a=Placement("s1", False), b=Placement("s1", False), c=Placement("s1", True), d=Placement("s2", False))
+        result(a=Placement("s1", False), b=Placement("s1", False), c=Placement("s1", True), d=Placement("s2", False))
     )
     assert set(completed.records) == {"a", "b"}
     assert (one.asked, two.asked) == ([["a", "b"]], [["d"]])
@@ -52,7 +52,7 @@ def test_only_repeated_transactions_are_asked_for_and_each_shard_once() -> None:
 
 def test_a_passage_of_new_transactions_costs_nothing() -> None:
     records = Records()
-    first = passage(a=Placement("s1", True))
+    first = result(a=Placement("s1", True))
     assert ShardRecall({"s1": source(records)}).complete(first) is first
     assert records.asked == []
 
@@ -61,7 +61,7 @@ def test_a_silent_shard_fails_its_own_transactions_and_after_a_while_is_not_aske
     dead, alive = Records(reachable=False), Records("b")
     sources = {"s1": source(dead), "s2": source(alive)}
     recall = ShardRecall(sources)
-    seen = passage(a=Placement("s1", False), b=Placement("s2", False))
+    seen = result(a=Placement("s1", False), b=Placement("s2", False))
     for _ in range(2):
         records = recall.complete(seen).records
         assert isinstance(records["a"], QueueUnavailableError)
@@ -72,7 +72,7 @@ def test_a_silent_shard_fails_its_own_transactions_and_after_a_while_is_not_aske
 
 
 def test_a_shard_that_this_process_does_not_know_is_unavailable() -> None:
-    records = ShardRecall({}).complete(passage(a=Placement("s1", False))).records
+    records = ShardRecall({}).complete(result(a=Placement("s1", False))).records
     assert isinstance(records["a"], QueueUnavailableError)
 
 
@@ -81,6 +81,6 @@ def test_what_the_entrance_knows_already_is_not_asked_again() -> None:
     record = Records("a").find("a")
     if record is None:
         pytest.fail("the record is missing")
-    known = Passage(ADMITTED, {"a": record}, {"a": Placement("s1", False)})
+    known = AdmissionResult(ADMITTED, {"a": record}, {"a": Placement("s1", False)})
     assert ShardRecall({"s1": source(asked)}).complete(known).records == {"a": record}
     assert asked.asked == []

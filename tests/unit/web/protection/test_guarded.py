@@ -9,17 +9,17 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.explanations.explanations import ExplanationPage, ExplanationQuery, InvalidCursorError
 from security.errors import AdmissionUnavailableError
-from web.entrance.batcher import Arrival, Passage
+from web.entrance.batcher import AdmissionCall, AdmissionResult
 from web.http.errors import DependencySuspendedError, problem_of
 from web.protection.circuit_breaker import BreakerState, CircuitBreaker
-from web.protection.guarded import GuardedEntranceCheck, GuardedExplanations
+from web.protection.guarded import GuardedAdmissionCheck, GuardedExplanations
 
 OPEN = 15.0
 MAX_FAILURES = 3
 
 
 class Server:
-    """Explanations and entrance of one server that may be down."""
+    """Explanations and admission check of one server that may be down."""
 
     def __init__(self) -> None:
         self.is_down = False
@@ -37,7 +37,7 @@ class Server:
             raise InvalidCursorError("bad")
         return ExplanationPage((), None)
 
-    def judge(self, _arrivals: Sequence[Arrival]) -> list[Passage]:
+    def decide(self, _calls: Sequence[AdmissionCall]) -> list[AdmissionResult]:
         self.asked += 1
         if self.is_down:
             raise AdmissionUnavailableError("down")
@@ -52,7 +52,7 @@ class World:
             max_failures=MAX_FAILURES, window_seconds=30, open_seconds=OPEN, clock=lambda: self.now
         )
         self.explanations = GuardedExplanations(self.server, self.breaker)
-        self.entrance = GuardedEntranceCheck(self.server, self.breaker)
+        self.admission = GuardedAdmissionCheck(self.server, self.breaker)
 
 
 @pytest.fixture
@@ -96,15 +96,15 @@ def test_a_clients_own_mistake_is_no_failure_of_the_store(world: World) -> None:
     assert world.breaker.state is BreakerState.CLOSED
 
 
-def test_the_entrance_refuses_without_a_wait_while_redis_is_not_asked(world: World) -> None:
+def test_admission_is_refused_without_a_wait_while_redis_is_not_asked(world: World) -> None:
     world.server.is_down = True
     for _ in range(MAX_FAILURES + 4):
         with pytest.raises(AdmissionUnavailableError):
-            world.entrance.judge([])
+            world.admission.decide([])
     assert world.server.asked == MAX_FAILURES
     world.server.is_down = False
     world.now += OPEN
-    assert world.entrance.judge([]) == []
+    assert world.admission.decide([]) == []
     assert world.breaker.state is BreakerState.CLOSED
 
 
