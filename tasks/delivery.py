@@ -5,7 +5,7 @@ import logging
 from celery.worker import state as worker_state
 
 from ml.delivery.drain import DeliveryReport, DeliveryRules, drain
-from ml.delivery.sinks import ExplanationSink, LabelSink, PublicationSink
+from ml.delivery.sinks import SINK_NAMES, ExplanationSink, LabelSink, PublicationSink
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from observability import metrics
@@ -13,9 +13,6 @@ from tasks.app import app
 from tasks.messaging.doorbells import ring
 from tasks.upkeep.audit import AuditCourier
 from tasks.wiring.services import require
-
-_SINKS = {"explain": "mongo", "publish": "kafka", "labels": "labels"}
-"""What a consumer group delivers to, as the metrics call it."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +60,7 @@ def _drain(group: str, sink: ExplanationSink | PublicationSink | LabelSink) -> D
             extra={"sink": group, "delivered": report.delivered, "refused": report.refused, "buried": report.buried},
         )
     if report.buried:
-        metrics.outbox_dead_letters_total.labels(sink=_SINKS[group]).inc(report.buried)
+        metrics.outbox_dead_letters_total.labels(sink=SINK_NAMES[group]).inc(report.buried)
         _log.error("entries went to the dead letters", extra={"sink": group, "buried": report.buried})
     if report.unavailable is not None:
         _log.warning("the sink is unavailable", extra={"sink": group, "reason": report.unavailable})
@@ -83,5 +80,5 @@ def _measure_lag(outbox: RedisOutbox, group: str) -> None:
         lag = outbox.lag()
     except StoreUnavailableError:
         return
-    metrics.outbox_lag.labels(sink=_SINKS[group]).set(lag.entries)
-    metrics.outbox_oldest_seconds.labels(sink=_SINKS[group]).set(lag.oldest_seconds)
+    metrics.outbox_lag.labels(sink=SINK_NAMES[group]).set(lag.entries)
+    metrics.outbox_oldest_seconds.labels(sink=SINK_NAMES[group]).set(lag.oldest_seconds)

@@ -3,37 +3,14 @@
 import logging
 from collections.abc import Callable
 
-from redis import Redis
-
-from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from ml.stores.redis.keys_redis import slot_key
 from ml.training.drift_check import DriftReport
 from ml.training.retraining import Retraining
 from observability import metrics
 from tasks.app import app
+from tasks.upkeep.slots_redis import SlotKeeper
 from tasks.wiring.services import require
 
-_SLOT_SECONDS = 300
-"""Two beats that both send a retraining do so within seconds; the second finds the slot taken."""
-
 _log = logging.getLogger(__name__)
-
-
-class SlotKeeper:
-    """Gives each scheduled slot to one run only."""
-
-    def __init__(self, client: Redis, *, seconds: int = _SLOT_SECONDS) -> None:
-        self._client = client
-        self._seconds = seconds
-
-    def take(self, task: str) -> bool:
-        """Returns whether the slot was free.
-
-        Raises:
-            StoreUnavailableError: Redis cannot be reached; the run does not start.
-        """
-        with redis_failures_as_unavailable():
-            return bool(self._client.set(slot_key(task), "1", nx=True, ex=self._seconds))
 
 
 class DriftCheck:

@@ -11,6 +11,7 @@ from settings import Settings
 from tasks import reconcile as reconcile_task
 from tasks import retraining as retraining_task
 from tasks.upkeep.completeness import CompletenessCheck, sink_checks
+from tasks.upkeep.slots_redis import SlotKeeper
 from tasks.wiring.services import provide
 from tasks.wiring.stores import connect_redis, explanation_store, reconciled_sinks, training_source
 from workers.start.steps import WorkerParts, build_worker
@@ -20,7 +21,7 @@ def _wire(settings: Settings, _name: str) -> WorkerParts:
     registry = ModelRegistry(settings.models_path)
     verifier = ArtifactVerifier.from_settings(settings)
     source = training_source(settings)
-    provide(retraining_task.SlotKeeper, retraining_task.SlotKeeper(connect_redis(settings)))
+    provide(SlotKeeper, SlotKeeper(connect_redis(settings)))
     provide(
         Retraining,
         Retraining(

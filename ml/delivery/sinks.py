@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -19,6 +19,9 @@ from ml.stores.outbox.outbox import OutboxEntry, wire_event
 from ml.stores.publications.publications import Publication, PublicationLog
 from security.errors import MessageRejectedError, SecurityError
 from security.messages.messages import MessageSigner
+
+SINK_NAMES: Final = {"explain": "mongo", "publish": "kafka", "labels": "labels"}
+"""What each consumer group delivers to, as the metrics call it."""
 
 
 class ExplanationSink:

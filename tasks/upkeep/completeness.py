@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Protocol
 
 from ml.delivery.completeness import CompletenessReport, SinkCheck, Window
+from ml.delivery.sinks import SINK_NAMES
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.arrivals.arrivals import Arrivals
 from ml.stores.arrivals.arrivals_mongo import MongoArrivals
@@ -15,9 +16,6 @@ from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
 from observability import metrics
 from settings import Settings
 from tasks.wiring.stores import connect_redis, decision_store, explanation_store, kafka_arrivals, outbox_owners
-
-_SINKS = {"explain": "mongo", "publish": "kafka"}
-"""What a consumer group delivers to, as the metrics call it."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +76,7 @@ class CompletenessCheck:
             except StoreUnavailableError as error:
                 _log.error("%s was not compared with what was answered: %s", check.sink, error)
                 continue
-            metrics.reconciliation_compared_total.labels(sink=_SINKS[check.sink]).inc(report.answered)
+            metrics.reconciliation_compared_total.labels(sink=SINK_NAMES[check.sink]).inc(report.answered)
             count_repairs(report)
             level = logging.ERROR if report.lost else logging.WARNING if report.repaired else logging.INFO
             _log.log(level, "compared with what was answered", extra=asdict(report))
@@ -88,5 +86,5 @@ class CompletenessCheck:
 
 def count_repairs(report: Repairs) -> None:
     """Counts what a report says was repaired or lost."""
-    metrics.reconciliation_repaired_total.labels(sink=_SINKS[report.sink]).inc(report.repaired)
-    metrics.reconciliation_lost_total.labels(sink=_SINKS[report.sink]).inc(report.lost)
+    metrics.reconciliation_repaired_total.labels(sink=SINK_NAMES[report.sink]).inc(report.repaired)
+    metrics.reconciliation_lost_total.labels(sink=SINK_NAMES[report.sink]).inc(report.lost)

@@ -1,9 +1,14 @@
-"""What the queues, the outbox and the workers look like now, for operators and health checks."""
+"""What the queues, the outbox and the workers look like now, for operators and health checks.
+
+| key | type | TTL | holds |
+| --- | --- | --- | --- |
+| `shrike:workers` | hash | field removed at shutdown; stale after 5 s | a worker's sign of life by its name, JSON |
+"""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from redis import Redis
@@ -11,7 +16,6 @@ from redis import Redis
 from ml.stores.outbox.outbox import Lag
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from ml.stores.redis.keys_redis import WORKERS
 
 QUEUES = ("score", "explain", "publish", "labels", "retrain")
 CONSUMER_GROUPS = ("explain", "publish", "labels")
@@ -19,6 +23,7 @@ SHARD_QUEUES = ("score", "explain", "publish")
 SHARD_CONSUMER_GROUPS = ("explain", "publish")
 """What each shard has of its own; the other queues and consumers serve all shards."""
 
+WORKERS: Final = "shrike:workers"
 ALIVE_SECONDS = 5.0
 _FORGET_SECONDS = 3600.0
 

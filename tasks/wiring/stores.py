@@ -21,14 +21,15 @@ from ml.stores.decisions.decisions_fsynced_redis import RedisFsyncedDecisions
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
 from ml.stores.decisions.decisions_sharded import ShardedDecisions
 from ml.stores.decisions.replies_redis import RedisReplyBox
-from ml.stores.labels.label_inbox_redis import RedisLabelInbox
+from ml.stores.labels.label_inbox_redis import LABELS, RedisLabelInbox
 from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
+from ml.stores.outbox.keys_redis import OUTBOX
+from ml.stores.outbox.outbox import SINKS
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from ml.stores.placements.placements_redis import RedisPlacements
 from ml.stores.redis.cluster_redis import ClusterCommands
 from ml.stores.redis.commands import CommandRunner
 from ml.stores.redis.fsync_redis import RedisFsync
-from ml.stores.redis.keys_redis import LABELS, OUTBOX, SINKS
 from ml.stores.redis.server_redis import ServerCommands
 from observability.operations_redis import CountingRedis, count_operation
 from security.artifacts.artifact_keys import ArtifactVerifier

@@ -22,9 +22,9 @@ from redis.exceptions import RedisError
 from ml.domain.errors import StoreUnavailableError
 from ml.domain.scoring_batch import ScoringRequest
 from ml.stores.decisions.decisions_redis import lookup_command, read_records
+from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.redis.commands import Command
 from ml.stores.redis.fsync_redis import RedisFsync
-from ml.stores.redis.keys_redis import decision_key
 from ml.stores.redis.scripts_redis import LuaScript
 from ml.stores.redis.server_redis import ServerCommands
 from security.admission.admission_redis import RedisAdmissionControl, replay_key, replay_mark

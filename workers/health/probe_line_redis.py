@@ -4,26 +4,26 @@
 | --- | --- | --- | --- |
 | `<queue>.<worker>.<random>` | list | 60 s after the last probe | probes, as Celery messages |
 | `shrike:reply:probe-<id>` | list | 60 s | ids of answered probes |
-
-`shrike:replaced`: see `ml.stores.redis.keys_redis`.
+| `shrike:replaced` | hash | for ever | by queue, how many workers ended themselves because they were stuck |
 """
 
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import redis
 from celery import Celery
 
+from ml.stores.decisions.keys_redis import reply_key
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from ml.stores.redis.keys_redis import REPLACED, reply_key
 from security.messages.messages import MessageSigner
 from tasks.messaging.message_queue_redis import RedisMessageQueue
 from tasks.messaging.messages import MessagePublisher
 from tasks.probe import PROBE_TASK
 
+REPLACED: Final = "shrike:replaced"
 _LIFE_SECONDS = 60
 _MOST_ANSWERS = 100
 

@@ -8,6 +8,7 @@ import orjson
 
 from ml.domain.scoring_batch import ResultStatus, Settled
 from ml.stores.decisions.decisions import CommitOutcome, CommitReport, DecisionRecord, NewDecision, Reply
+from ml.stores.outbox.outbox import SINKS
 
 
 class MemoryDecisionStore:
@@ -29,7 +30,7 @@ class MemoryDecisionStore:
         outcomes = tuple(self._record(entry) for entry in entries)
         results = [self._result(entry, outcome, reply) for entry, outcome in zip(entries, outcomes, strict=True)]
         answer = {"batch_id": reply.batch_id, "results": results}
-        rings = ("explain", "publish") if CommitOutcome.RECORDED in outcomes else ()
+        rings = SINKS if CommitOutcome.RECORDED in outcomes else ()
         if reply.address is None:
             return CommitReport(outcomes, rings, orjson.dumps(answer))
         self.replies[reply.address].append(answer)

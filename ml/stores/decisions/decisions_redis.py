@@ -1,4 +1,4 @@
-"""Decision records in Redis. Keys: see `ml.stores.redis.keys_redis`."""
+"""Decision records in Redis. Keys: see `ml.stores.decisions.keys_redis` and `ml.stores.outbox.keys_redis`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,18 +8,17 @@ import redis
 
 from ml.domain.scoring_batch import Settled
 from ml.stores.decisions.decisions import CommitOutcome, CommitReport, DecisionRecord, NewDecision, Reply
-from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from ml.stores.redis.keys_redis import (
+from ml.stores.decisions.keys_redis import REPLY_TTL_MS, decision_key
+from ml.stores.outbox.keys_redis import (
     ANSWERED_PREFIX,
     ANSWERED_TTL_SECONDS,
     DOORBELL_TTL_MS,
     OUTBOX,
-    REPLY_TTL_MS,
-    SINKS,
     awaiting_key,
-    decision_key,
     doorbell_key,
 )
+from ml.stores.outbox.outbox import SINKS
+from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.scripts_redis import script_source
 
 _FINGERPRINT_LENGTH = 32

@@ -1,6 +1,6 @@
 """Decisions that are answered and kept nowhere: what stands in a decision store's place in PERF_MODE.
 
-Keys: see `ml.stores.redis.keys_redis`.
+Keys: see `ml.stores.decisions.keys_redis`.
 """
 
 from collections.abc import Sequence

@@ -1,12 +1,12 @@
-"""The reply list of one web process. Keys: see `ml.stores.redis.keys_redis`."""
+"""The reply list of one web process. Keys: see `ml.stores.decisions.keys_redis`."""
 
 import secrets
 from typing import Any
 
 import redis
 
+from ml.stores.decisions.keys_redis import REPLY_TTL_MS, reply_key
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from ml.stores.redis.keys_redis import REPLY_TTL_MS, reply_key
 
 
 def push_reply(client: "redis.Redis", address: str, reply: bytes) -> None:

@@ -1,16 +1,25 @@
-"""The label stream in Redis. Keys: see `ml.stores.redis.keys_redis`."""
+"""The label stream in Redis.
+
+| key | type | TTL | holds |
+| --- | --- | --- | --- |
+| `shrike:labels` | stream | until applied | signed labels |
+
+It also sets `shrike:doorbell:labels`, see `ml.stores.outbox.keys_redis`.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import redis
 
 from ml.domain.label import Label
 from ml.stores.labels.label_seal import LabelSeal
+from ml.stores.outbox.keys_redis import DOORBELL_TTL_MS, doorbell_key
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.fsync_redis import RedisFsync
-from ml.stores.redis.keys_redis import DOORBELL_TTL_MS, LABELS, doorbell_key
 from security.messages.messages import MessageSigner
+
+LABELS: Final = "shrike:labels"
 
 
 class RedisLabelInbox:

@@ -1,11 +1,11 @@
-"""The answered index in Redis. Keys: see `ml.stores.redis.keys_redis`; the commit script writes them."""
+"""The answered index in Redis. Keys: see `ml.stores.outbox.keys_redis`; the commit script writes them."""
 
 from typing import Any
 
 import redis
 
+from ml.stores.outbox.keys_redis import answered_key
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from ml.stores.redis.keys_redis import answered_key
 
 
 class RedisAnsweredIndex:

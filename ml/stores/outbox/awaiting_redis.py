@@ -1,4 +1,4 @@
-"""Answered transactions that a sink has not acknowledged, in Redis. Keys: see `ml.stores.redis.keys_redis`."""
+"""Answered transactions that a sink has not acknowledged, in Redis. Keys: see `ml.stores.outbox.keys_redis`."""
 
 import time
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from typing import Any
 import redis
 
 from ml.stores.outbox.awaiting import Awaiting
+from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key, dead_letter_key
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from ml.stores.redis.keys_redis import OUTBOX, awaiting_key, dead_letter_key
 
 _CLOCK_SLACK_MS = 1_000
 _DEAD_LETTERS_LOOKED_AT = 10_000

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
+
+SINKS: Final = ("explain", "publish")
+"""The consumer groups of the stream of decisions, named after the sink each one delivers to."""
 
 
 @dataclass(frozen=True, slots=True)

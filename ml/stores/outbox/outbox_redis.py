@@ -1,4 +1,4 @@
-"""Consumer groups on Redis streams. Keys: see `ml.stores.redis.keys_redis`."""
+"""Consumer groups on Redis streams. Keys: see `ml.stores.outbox.keys_redis`."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import redis
 from redis.exceptions import ResponseError
 
+from ml.stores.outbox.keys_redis import awaiting_key, dead_letter_key, doorbell_key
 from ml.stores.outbox.outbox import DeadLetter, Lag, OutboxEntry
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from ml.stores.redis.keys_redis import awaiting_key, dead_letter_key, doorbell_key
 from ml.stores.redis.scripts_redis import script_source
 
 _Reply = TypeVar("_Reply")

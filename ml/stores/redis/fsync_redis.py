@@ -1,15 +1,20 @@
-"""Waiting until Redis has what was written on its disk. Keys: see `ml.stores.redis.keys_redis`."""
+"""Waiting until earlier writes are on Redis's disk.
 
-from typing import Any
+| key | type | TTL | holds |
+| --- | --- | --- | --- |
+| `shrike:barrier` | string | 60 s | nothing: it is written so that everything before it is known to be on disk |
+"""
+
+from typing import Any, Final
 
 import redis
 from redis.exceptions import ResponseError
 
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from ml.stores.redis.keys_redis import BARRIER
 from ml.stores.redis.persistence_redis import appendfsync
 
+BARRIER: Final = "shrike:barrier"
 _BARRIER_TTL_SECONDS = 60
 
 

@@ -19,7 +19,8 @@ from confluent_kafka import Consumer
 from ml.registry.registry import ModelRegistry
 from ml.registry.release import release
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
-from ml.stores.redis.keys_redis import OUTBOX, SINKS, awaiting_key
+from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key
+from ml.stores.outbox.outbox import SINKS
 from ml.training.trained_model import TrainedModel
 from ops.credentials.redis_grants import USER_OF_ROLE
 from ops.processes.ports import free_port

@@ -9,7 +9,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from ml.stores.redis.keys_redis import OUTBOX
+from ml.stores.outbox.keys_redis import OUTBOX
 from security.roles import Role
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, post_head, raw, transaction

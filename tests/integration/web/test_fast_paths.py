@@ -9,7 +9,8 @@ import pytest
 
 from ml.registry.registry import ModelRegistry
 from ml.registry.release import release
-from ml.stores.redis.keys_redis import OUTBOX, awaiting_key, decision_key
+from ml.stores.decisions.keys_redis import decision_key
+from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key
 from ml.training.trained_model import TrainedModel
 from security.artifacts.artifact_keys import ArtifactSigner
 from security.roles import Role

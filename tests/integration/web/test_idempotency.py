@@ -12,7 +12,7 @@ import orjson
 from ml.features.entries import CUSTOMER_ENTRY, TERMINAL_ENTRY
 from ml.features.history import HEADER_BYTES
 from ml.stores.features.features_redis import entity_key
-from ml.stores.redis.keys_redis import OUTBOX
+from ml.stores.outbox.keys_redis import OUTBOX
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.workers.conftest import Works

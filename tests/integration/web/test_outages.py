@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from ml.stores.redis.keys_redis import decision_key
+from ml.stores.decisions.keys_redis import decision_key
 from ops.embedded.mongo import mongo
 from ops.embedded.valkey import valkey
 from security.roles import Role

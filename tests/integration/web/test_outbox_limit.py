@@ -1,4 +1,5 @@
-from ml.stores.redis.keys_redis import OUTBOX, decision_key
+from ml.stores.decisions.keys_redis import decision_key
+from ml.stores.outbox.keys_redis import OUTBOX
 from tests.integration.web.conftest import running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.workers.conftest import Works

@@ -12,7 +12,7 @@ import redis
 from celery import Celery
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from ml.stores.redis.keys_redis import OUTBOX
+from ml.stores.outbox.keys_redis import OUTBOX
 from ops.credentials.development_certificates import make_development_certificates
 from ops.processes.ports import accepts, free_port, wait_until
 from ops.processes.spawn import spawn, stop

@@ -8,7 +8,7 @@ from pymongo import MongoClient
 
 from ml.domain.transaction import Transaction
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
-from ml.stores.redis.keys_redis import answered_key
+from ml.stores.outbox.keys_redis import answered_key
 from tasks.wiring.stores import outbox
 from tests.integration.workers.conftest import Works, wait_until
 

@@ -16,7 +16,7 @@ from ml.explanation.full_explanation import full_explanation
 from ml.features.schema import FEATURE_NAMES
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
 from ml.stores.labels.labels_mongo import MongoLabelStore
-from ml.stores.redis.keys_redis import OUTBOX
+from ml.stores.outbox.keys_redis import OUTBOX
 from tasks.wiring.stores import feature_store, label_inbox, outbox
 from tests.integration.ml.stores.publications.test_publications_kafka import consume
 from tests.integration.workers.conftest import Works, wait_until

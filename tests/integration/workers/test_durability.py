@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ml.domain.transaction import Transaction
-from ml.stores.redis.keys_redis import OUTBOX, decision_key
+from ml.stores.decisions.keys_redis import decision_key
+from ml.stores.outbox.keys_redis import OUTBOX
 from ops.embedded.valkey import valkey
 from settings import Settings
 from tests.integration.web.test_outages import pid_on_port

@@ -10,8 +10,9 @@ from ml.domain.scoring_batch import ScoringRequest
 from ml.domain.transaction import Transaction
 from ml.features.entries import CUSTOMER_ENTRY, TERMINAL_ENTRY
 from ml.features.history import HEADER_BYTES
+from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.features.features_redis import entity_key
-from ml.stores.redis.keys_redis import OUTBOX, decision_key
+from ml.stores.outbox.keys_redis import OUTBOX
 from security.messages.messages import MessageSigner
 from tasks.messaging.scoring_message import SCORE_TASK, seal_batch
 from tasks.upkeep.queues import live_workers

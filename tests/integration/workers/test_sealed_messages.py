@@ -12,8 +12,9 @@ import pytest
 
 from ml.domain.scoring_batch import ScoringRequest
 from ml.domain.transaction import Transaction
+from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.decisions.replies_redis import RedisReplyBox
-from ml.stores.redis.keys_redis import OUTBOX, decision_key
+from ml.stores.outbox.keys_redis import OUTBOX
 from security.messages.messages import MessageSigner
 from tasks.messaging.message_queue_redis import RedisMessageQueue
 from tasks.messaging.messages import MessagePublisher

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from redis import Redis
 
-from ml.stores.redis.keys_redis import OUTBOX
+from ml.stores.outbox.keys_redis import OUTBOX
 from ops.errors import OpsError
 from ops.stack.state import StackState
 from settings import Settings

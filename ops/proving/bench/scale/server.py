@@ -5,7 +5,7 @@ from typing import Any
 
 from redis import Redis
 
-from ml.stores.redis.keys_redis import decision_key
+from ml.stores.decisions.keys_redis import decision_key
 from ops.errors import OpsError
 
 _SAMPLE = 200

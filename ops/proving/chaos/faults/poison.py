@@ -6,7 +6,8 @@ from uuid import uuid4
 
 import orjson
 
-from ml.stores.redis.keys_redis import LABELS, OUTBOX
+from ml.stores.labels.label_inbox_redis import LABELS
+from ml.stores.outbox.keys_redis import OUTBOX
 from ops.proving.chaos.fault import Fault, Scene, Struck
 from ops.proving.chaos.ledger import now
 from ops.proving.chaos.stack import wait_for

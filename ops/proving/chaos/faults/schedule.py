@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 from redbeat.decoder import RedBeatJSONEncoder
 
-from ml.stores.redis.keys_redis import slot_key
 from ops.processes.spawn import spawn, stop
 from ops.proving.chaos.fault import Fault, Scene, Struck
 from ops.proving.chaos.ledger import now
 from ops.proving.chaos.stack import wait_for
+from tasks.upkeep.slots_redis import slot_key
 
 _LOCK = "shrike:redbeat::lock"
 _ENTRY = "shrike:redbeat:retrain"

@@ -5,7 +5,7 @@ import signal
 import time
 from typing import Any
 
-from ml.stores.redis.keys_redis import OUTBOX
+from ml.stores.outbox.keys_redis import OUTBOX
 from ml.stores.redis.scripts_redis import lua_script
 from ops.proving.chaos.fault import Fault, Scene, Struck
 from ops.proving.chaos.ledger import MAY_PASS, Fate, now

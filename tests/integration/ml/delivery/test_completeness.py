@@ -10,11 +10,13 @@ from ml.delivery.sinks import ExplanationSink
 from ml.stores.arrivals.arrivals_mongo import MongoArrivals
 from ml.stores.decisions.decisions import NewDecision, Reply
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
+from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
 from ml.stores.outbox.answered_redis import RedisAnsweredIndex
 from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
+from ml.stores.outbox.keys_redis import OUTBOX
+from ml.stores.outbox.outbox import SINKS
 from ml.stores.outbox.outbox_redis import RedisOutbox
-from ml.stores.redis.keys_redis import OUTBOX, SINKS, decision_key
 
 SCORED_AT = "2026-01-01T00:00:00.000Z"
 

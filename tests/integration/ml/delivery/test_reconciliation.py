@@ -7,9 +7,11 @@ import redis
 from ml.delivery.reconciliation import ReconciliationReport, reconcile
 from ml.stores.decisions.decisions import NewDecision, Reply
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
+from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
+from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key
+from ml.stores.outbox.outbox import SINKS
 from ml.stores.outbox.outbox_redis import RedisOutbox
-from ml.stores.redis.keys_redis import OUTBOX, SINKS, awaiting_key, decision_key
 
 
 class TestReconciliation:

@@ -10,9 +10,9 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 
 from ml.stores.outbox.answered_redis import RedisAnsweredIndex
 from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
+from ml.stores.outbox.keys_redis import answered_key
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from ml.stores.placements.placements_redis import RedisPlacements
-from ml.stores.redis.keys_redis import answered_key
 from ops.credentials.redis_grants import USER_OF_ROLE, USERS
 from ops.credentials.redis_users import ACCESS_LIST_NAME
 from ops.stack.roles import ROLES

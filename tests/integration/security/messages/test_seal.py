@@ -5,8 +5,7 @@ import redis
 from ml.domain.label import Label
 from ml.stores.accepted_version.accepted_version_redis import KEY as ACCEPTED_VERSION_KEY
 from ml.stores.accepted_version.accepted_version_redis import RedisAcceptedVersion
-from ml.stores.labels.label_inbox_redis import RedisLabelInbox
-from ml.stores.redis.keys_redis import LABELS
+from ml.stores.labels.label_inbox_redis import LABELS, RedisLabelInbox
 from security.messages.messages import MessageSigner
 from security.safe_mode.safe_mode import SafeModeEvent, SafeModeState
 from security.safe_mode.safe_mode_redis import AUDIT_KEY, STATE_KEY, RedisSafeMode

@@ -4,8 +4,7 @@ import orjson
 import redis
 from celery import Celery
 
-from ml.stores.redis.keys_redis import WORKERS
-from tasks.upkeep.queues import QUEUES, WorkerState, forget_worker, live_workers, queue_states, show_worker
+from tasks.upkeep.queues import QUEUES, WORKERS, WorkerState, forget_worker, live_workers, queue_states, show_worker
 
 
 def worker(name: str = "score-1@host", queue: str = "score") -> WorkerState:

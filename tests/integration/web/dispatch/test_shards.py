@@ -19,10 +19,11 @@ from pymongo import MongoClient
 
 from ml.domain.label import Label
 from ml.stores.decisions.decisions import Reply
+from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
+from ml.stores.outbox.keys_redis import OUTBOX
 from ml.stores.placements.placements_redis import placement_key
 from ml.stores.placements.rendezvous import choose
-from ml.stores.redis.keys_redis import OUTBOX, decision_key
 from ops.client import Answer, Client
 from ops.embedded.valkey import valkey
 from security.roles import Role

@@ -16,7 +16,7 @@ import redis
 from ml.policy.safe_mode_rules import RULES_VERSION
 from ml.registry.registry import ModelRegistry
 from ml.registry.release import release
-from ml.stores.redis.keys_redis import OUTBOX
+from ml.stores.outbox.keys_redis import OUTBOX
 from ml.training.trained_model import TrainedModel
 from ops.client import Client
 from ops.embedded.valkey import valkey

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from ml.domain.transaction import Transaction
-from ml.stores.redis.keys_redis import OUTBOX, REPLACED
+from ml.stores.outbox.keys_redis import OUTBOX
 from tests.integration.workers.conftest import Works, wait_until
+from workers.health.probe_line_redis import REPLACED
 from workers.health.watch import STUCK_EXIT_CODE
 
 

@@ -9,7 +9,8 @@ from ml.domain.errors import StoreUnavailableError
 from ml.domain.scoring_batch import ResultStatus, Settled
 from ml.stores.decisions.decisions import CommitOutcome, Reply
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
-from ml.stores.redis.keys_redis import ANSWERED_TTL_SECONDS, OUTBOX, answered_key, awaiting_key, decision_key
+from ml.stores.decisions.keys_redis import decision_key
+from ml.stores.outbox.keys_redis import ANSWERED_TTL_SECONDS, OUTBOX, answered_key, awaiting_key
 from tests.contracts.decision_store import DecisionStoreContract, new_decision
 
 

@@ -3,8 +3,9 @@ import time
 import pytest
 import redis
 
+from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key
+from ml.stores.outbox.outbox import SINKS
 from ml.stores.outbox.outbox_redis import RedisOutbox
-from ml.stores.redis.keys_redis import OUTBOX, SINKS, awaiting_key
 from tests.contracts.outbox import OutboxContract
 
 

@@ -11,8 +11,10 @@ from pymongo.database import Database
 
 from ml.stores.decisions.decisions import NewDecision, Reply
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
+from ml.stores.decisions.keys_redis import decision_key
+from ml.stores.outbox.keys_redis import OUTBOX, answered_key
+from ml.stores.outbox.outbox import SINKS
 from ml.stores.outbox.outbox_redis import RedisOutbox
-from ml.stores.redis.keys_redis import OUTBOX, SINKS, answered_key, decision_key
 
 
 class TestOutboxCommand:
