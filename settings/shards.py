@@ -36,15 +36,6 @@ class ShardSettings(RedisSettings):
         """Celery's broker."""
         return self.delivery_url if self.shard else self.broker_url or self.redis_url
 
-    @property
-    def open_shards(self) -> tuple[str, ...]:
-        """The shards that take new transactions; none if scoring is not sharded."""
-        return tuple(name for name in self.score_shard_urls if name not in self.score_shards_retiring)
-
-    def of_shard(self, name: str) -> Self:
-        """Returns the settings of a process that belongs to a shard."""
-        return self.model_copy(update={"shard": name})
-
     @model_validator(mode="after")
     def _refuse_impossible_shards(self) -> Self:
         for problem in self._shard_problems():
@@ -63,5 +54,5 @@ class ShardSettings(RedisSettings):
         for setting, named in (("SHARD", [self.shard]), ("SCORE_SHARDS_RETIRING", self.score_shards_retiring)):
             if unknown := [name for name in named if name is not None and name not in shards]:
                 yield f"{setting} names {unknown[0]!r}, which is not in SCORE_SHARD_URLS."
-        if shards and not self.open_shards:
+        if shards and set(shards) <= set(self.score_shards_retiring):
             yield "SCORE_SHARDS_RETIRING names every shard; one must take the transactions."

@@ -17,7 +17,7 @@ from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
 from security.signatures.message_verifier import MessageSignatureVerifier
 from security.signatures.signing import SignatureVerifier
 from security.tokens.tokens import TokenVerifier
-from settings import Settings
+from settings import ScoringTopology, Settings
 from tasks.upkeep.queues import QueueState, ShardState, WorkerState
 from web.dispatch.local_scoring import LocalScoring
 from web.dispatch.scoring_queue import ScoringQueue
@@ -74,6 +74,7 @@ class Services:
     """Everything a view may call. Nothing in here has connected anywhere before its first use.
 
     Attributes:
+        topology: the Redis servers that scoring runs on.
         safe_mode: the switch as the request path reads it, from memory.
         safe_mode_switch: the switch itself, for administrators.
         self_test: must pass before SAFE MODE ends.
@@ -86,6 +87,7 @@ class Services:
     """
 
     settings: Settings
+    topology: ScoringTopology
     tokens: TokenVerifier
     signatures: SignatureVerifier
     message_signatures: MessageSignatureVerifier

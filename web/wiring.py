@@ -21,7 +21,7 @@ from security.safe_mode.safe_mode import CachedSafeMode
 from security.signatures.message_verifier import MessageSignatureVerifier
 from security.signatures.signing import SignatureVerifier
 from security.tokens.tokens import TokenVerifier
-from settings import Settings
+from settings import ScoringTopology, Settings
 from tasks.app import app as celery_app
 from tasks.messaging.doorbells import sign_doorbells
 from tasks.messaging.label_intake import publish_labels
@@ -58,25 +58,27 @@ def build_services(settings: Settings) -> Services:
     Raises:
         security.errors.KeyUnusableError: a key is missing or weak.
     """
+    topology = ScoringTopology.from_settings(settings)
     client = wiring.connect_redis(settings)
     _bound_broker_waits(settings)
     sign_doorbells(wiring.message_signer(settings))
     safe_mode = CachedSafeMode(wiring.safe_mode_store(settings, _hasty(settings)))
-    scoring = _scoring(settings, safe_mode)
+    scoring = _scoring(topology, safe_mode)
     workers_test = WorkersSelfTest(wiring.self_test_exchange(settings, client), lambda: _score_workers(client))
     signatures = SignatureVerifier.from_settings(settings)
     revocations = _revocations(settings)
     return Services(
         settings=settings,
+        topology=topology,
         tokens=TokenVerifier.from_settings(settings, revocations=revocations),
         signatures=signatures,
         message_signatures=MessageSignatureVerifier.from_settings(settings, signatures.keys),
-        admission=OpenAdmission() if settings.perf_mode else _admission(settings, scoring.prepare_early_send),
+        admission=OpenAdmission() if settings.perf_mode else _admission(topology, scoring.prepare_early_send),
         dispatcher=scoring.queue,
         decisions=wiring.decision_reader(settings),
         explanations=GuardedExplanations(wiring.explanation_store(settings), _breaker(settings, "mongo")),
         labels=_CeleryLabelGate(wiring.label_inbox(settings, client)),
-        monitor=_queue_monitor(settings),
+        monitor=_queue_monitor(topology),
         safe_mode=safe_mode,
         safe_mode_switch=wiring.safe_mode_store(settings, client),
         self_test=scoring.own_test or workers_test,
@@ -103,12 +105,13 @@ class _Scoring:
     recall: ShardRecall | None = None
 
 
-def _scoring(settings: Settings, safe_mode: CachedSafeMode) -> _Scoring:
+def _scoring(topology: ScoringTopology, safe_mode: CachedSafeMode) -> _Scoring:
+    settings = topology.shared
     if settings.use_local_inference:
         open_transport, own, own_test = _local_transport(settings, safe_mode)
         return _Scoring(_dispatcher(settings, open_transport), own=own, own_test=own_test)
-    if settings.score_shard_urls:
-        return _sharded_scoring(settings)
+    if topology.is_sharded:
+        return _sharded_scoring(topology)
     dispatcher = _dispatcher(settings, _queue_transport(settings))
     if settings.celery_broker_url != settings.redis_url:  # admission and queue are on different servers
         return _Scoring(dispatcher)
@@ -116,12 +119,11 @@ def _scoring(settings: Settings, safe_mode: CachedSafeMode) -> _Scoring:
     return _Scoring(dispatcher, prepare)
 
 
-def _sharded_scoring(settings: Settings) -> _Scoring:
+def _sharded_scoring(topology: ScoringTopology) -> _Scoring:
     """Returns a dispatcher per shard, and what asks the shards for records."""
-    shards = {name: settings.of_shard(name) for name in settings.score_shard_urls}
-    dispatchers = {name: _dispatcher(own, _queue_transport(own)) for name, own in shards.items()}
-    sources = {name: _recall_source(own, dispatchers[name]) for name, own in shards.items()}
-    queue = ShardedDispatcher(dispatchers, open_shards=settings.open_shards)
+    dispatchers = {name: _dispatcher(own, _queue_transport(own)) for name, own in topology.shards.items()}
+    sources = {name: _recall_source(own, dispatchers[name]) for name, own in topology.shards.items()}
+    queue = ShardedDispatcher(dispatchers, open_shards=topology.open_shards)
     return _Scoring(queue, recall=ShardRecall(sources))
 
 
@@ -147,18 +149,19 @@ def _revocations(settings: Settings) -> RevocationList:
     return RevocationList(RedisRevocations(client), leeway_seconds=settings.jwt_leeway_seconds)
 
 
-def _admission(settings: Settings, prepare_early_send: PrepareEarlySend) -> AdmissionBatcher:
+def _admission(topology: ScoringTopology, prepare_early_send: PrepareEarlySend) -> AdmissionBatcher:
+    settings = topology.shared
     timeout = settings.score_timeout_ms / 1000
     client = wiring.connect_redis(settings, timeout_seconds=timeout, retry_timeouts=False, pinned=True)
     admission = RedisAdmissionControl(client, AdmissionPolicy.from_settings(settings))
     fsync = wiring.fsync(settings, client, timeout_seconds=timeout)
     check: AdmissionCheck = RedisAdmissionCheck(client, admission, fsync=fsync, prepare_early_send=prepare_early_send)
-    if settings.score_shard_urls:
+    if topology.is_sharded:
         check = ShardedRedisAdmissionCheck(
             client,
             admission,
             wiring.placements(settings, client),
-            open_shards=settings.open_shards,
+            open_shards=topology.open_shards,
             fsync=fsync,
         )
     # Nothing is scored without admission, so its breaker soon lets a probe see whether Redis is back.
@@ -167,13 +170,14 @@ def _admission(settings: Settings, prepare_early_send: PrepareEarlySend) -> Admi
     return AdmissionBatcher(check, timeout_seconds=timeout)
 
 
-def _queue_monitor(settings: Settings) -> RedisQueueMonitor:
+def _queue_monitor(topology: ScoringTopology) -> RedisQueueMonitor:
+    settings = topology.shared
     client = _looking(settings, settings.redis_url)
     return RedisQueueMonitor(
         broker=_looking(settings, settings.celery_broker_url),
         client=client,
         outboxes=_outboxes(settings, CONSUMER_GROUPS, client),
-        shards=[_shard_view(settings.of_shard(name), name) for name in settings.score_shard_urls],
+        shards=[_shard_view(own, name) for name, own in topology.shards.items()],
     )
 
 

@@ -14,8 +14,8 @@ from ml.stores.arrivals.arrivals_mongo import MongoArrivals
 from ml.stores.outbox.answered_redis import RedisAnsweredIndex
 from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
 from observability import metrics
-from settings import Settings
-from tasks.wiring.stores import connect_redis, decision_store, explanation_store, kafka_arrivals, outbox_owners
+from settings import ScoringTopology, Settings
+from tasks.wiring.stores import connect_redis, decision_store, explanation_store, kafka_arrivals
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ def sink_checks(settings: Settings) -> list[SinkCheck]:
         "explain": MongoArrivals(explanation_store(settings)),
         "publish": kafka_arrivals(settings),
     }
-    return [_sink_check(own, sink, present) for own in outbox_owners(settings) for sink, present in arrivals.items()]
+    outboxes = ScoringTopology.from_settings(settings).outboxes
+    return [_sink_check(own, sink, present) for own in outboxes for sink, present in arrivals.items()]
 
 
 def _sink_check(settings: Settings, sink: str, present: Arrivals) -> SinkCheck:

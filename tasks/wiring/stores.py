@@ -35,7 +35,7 @@ from observability.operations_redis import CountingRedis, count_operation
 from security.artifacts.artifact_keys import ArtifactVerifier
 from security.messages.messages import MessageSigner
 from security.safe_mode.safe_mode_redis import RedisSafeMode
-from settings import Settings
+from settings import ScoringTopology, Settings
 from tasks.messaging.message_queue_redis import RedisMessageQueue
 from tasks.messaging.pinned_redis import PinnedConnectionPool
 from tasks.model.self_test_redis import RedisSelfTestExchange
@@ -171,10 +171,11 @@ def placements(settings: Settings, client: "Redis | None" = None) -> RedisPlacem
 
 def decision_reader(settings: Settings) -> DecisionReader:
     """Returns the decision records of all shards."""
+    topology = ScoringTopology.from_settings(settings)
     records = decision_store(settings)
-    if not settings.score_shard_urls:
+    if not topology.is_sharded:
         return records
-    shards = {name: decision_store(settings.of_shard(name)) for name in settings.score_shard_urls}
+    shards = {name: decision_store(own) for name, own in topology.shards.items()}
     return ShardedDecisions(placements(settings), shards, unplaced=records)
 
 
@@ -373,12 +374,5 @@ def reconciled_sinks(
             shard=own.shard,
         )
 
-    return [partial(reconcile_sink, own, sink) for own in outbox_owners(settings) for sink in present]
-
-
-def outbox_owners(settings: Settings) -> list[Settings]:
-    """Returns the settings that lead to each outbox.
-
-    Even where scoring is sharded, REDIS_URL may still owe what was answered before.
-    """
-    return [settings, *map(settings.of_shard, settings.score_shard_urls)]
+    outboxes = ScoringTopology.from_settings(settings).outboxes
+    return [partial(reconcile_sink, own, sink) for own in outboxes for sink in present]

@@ -140,7 +140,7 @@ def score_batch(call: Call) -> HttpAnswer:
         transactions,
         read_item,
         services.dispatcher,
-        chunk_rows=settings.infer_batch_size * max(1, len(settings.open_shards)),
+        chunk_rows=settings.infer_batch_size * services.topology.width,
         timeout_seconds=settings.score_timeout_ms / 1000,
     )
     results = [result for chunk in chunks for result in chunk]

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from ml.stores.outbox.outbox_redis import RedisOutbox
-from settings import load_settings
+from settings import ScoringTopology, load_settings
 from tasks.upkeep.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, outbox_lags
 from tasks.wiring.stores import connect_redis, outbox
 
@@ -117,10 +117,8 @@ def _outbox(group: str) -> RedisOutbox:
 
 def _outboxes() -> dict[str, RedisOutbox]:
     settings = load_settings()
-    names = settings.score_shard_urls if settings.shard is None else ()
     views = {group: outbox(settings, group, consumer=_CONSUMER) for group in CONSUMER_GROUPS}
-    for name in names:
-        own = settings.of_shard(name)
+    for name, own in ScoringTopology.from_settings(settings).shards.items():
         client = connect_redis(own, url=own.delivery_url)
         for group in SHARD_CONSUMER_GROUPS:
             views[f"{name}/{group}"] = outbox(own, group, consumer=_CONSUMER, client=client)

@@ -37,7 +37,7 @@ from security.safe_mode.safe_mode_memory import MemorySafeMode
 from security.signatures.message_verifier import MessageSignatureVerifier
 from security.signatures.signing import SignatureVerifier, sign
 from security.tokens.tokens import TokenVerifier, issue_token
-from settings import Settings
+from settings import ScoringTopology, Settings
 from tasks.upkeep.queues import QueueState, ShardState, WorkerState
 from web.app import create_app
 from web.dispatch.dispatcher import Dispatcher
@@ -221,6 +221,7 @@ def build_world(
     signatures = SignatureVerifier.from_settings(settings)
     services = Services(
         settings=settings,
+        topology=ScoringTopology.from_settings(settings),
         tokens=TokenVerifier.from_settings(settings, revocations=_known(revocations)),
         signatures=signatures,
         message_signatures=MessageSignatureVerifier.from_settings(settings, signatures.keys),

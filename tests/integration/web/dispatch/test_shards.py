@@ -27,7 +27,7 @@ from ml.stores.placements.rendezvous import choose
 from ops.client import Answer, Client
 from ops.embedded.valkey import valkey
 from security.roles import Role
-from settings import Settings
+from settings import ScoringTopology, Settings
 from tasks.wiring.stores import decision_store, feature_store, outbox, reconciled_sinks
 from tests.contracts.decision_store import new_decision
 from tests.contracts.feature_store import value
@@ -96,7 +96,8 @@ def world(works: Works, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         }
         common = Works(works.folder, env, settings_of(env))
         common.client.flushdb()
-        shards = {name: Works(works.folder, env | {"SHARD": name}, common.settings.of_shard(name)) for name in SHARDS}
+        topology = ScoringTopology.from_settings(common.settings)
+        shards = {name: Works(works.folder, env | {"SHARD": name}, topology.shards[name]) for name in SHARDS}
         for own in shards.values():
             started.enter_context(own.worker("score"))
         api = started.enter_context(running_api(common, SCORE_TIMEOUT_MS="3000"))
