@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
+from security.strict_json import MAX_DEPTH
 from web.http.errors import InvalidBodyError, MalformedJsonError, MediaTypeError
-from web.http.json_body import MAX_DEPTH, MAX_VIOLATIONS, check_media_type, parse_json, validate
+from web.http.json_body import MAX_VIOLATIONS, check_media_type, parse_json, validate
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(st.characters(exclude_categories=["Cs", "Cc"])),
