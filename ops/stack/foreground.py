@@ -5,11 +5,11 @@ from pathlib import Path
 
 from ops.errors import StackError
 from ops.stack import state
-from ops.stack.console import Console
-from ops.stack.plan import Plan, make_plan
+from ops.stack.plan.plan import Plan, make_plan
+from ops.stack.plan.roles import Stage
 from ops.stack.preconditions import ensure_keys, require_model
-from ops.stack.roles import Stage
-from ops.stack.supervisor import Supervisor
+from ops.stack.supervision.console import Console
+from ops.stack.supervision.supervisor import Supervisor
 from settings import Settings
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from ml.training.trained_model import TrainedModel
-from ops.proving.chaos.evidence import Evidence, gathering
-from ops.proving.chaos.stack import ChaosStack, chaos_stack
+from ops.proving.chaos.evidence.sinks import Evidence, gathering
+from ops.proving.chaos.platform.stack import ChaosStack, chaos_stack
 from tests.e2e.installation import make_home
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from ops.proving.chaos.catalogue import FAULTS
-from ops.proving.chaos.evidence import Evidence
+from ops.proving.chaos.evidence.sinks import Evidence
+from ops.proving.chaos.platform.stack import ChaosStack
 from ops.proving.chaos.report import details
 from ops.proving.chaos.run import run_fault
-from ops.proving.chaos.stack import ChaosStack
 
 
 @pytest.mark.parametrize("name", FAULTS)

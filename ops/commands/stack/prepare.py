@@ -3,7 +3,7 @@
 import click
 
 from ops.credentials.redis_users import ACCESS_LIST_NAME, FOLDER_NAME, make_redis_users
-from ops.proving.demo.training import prepare
+from ops.first_model.training import prepare
 from settings import DEVELOPMENT_ENV_FILE, load_settings
 
 

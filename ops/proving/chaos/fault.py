@@ -4,10 +4,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ops.proving.chaos.evidence import Evidence
-from ops.proving.chaos.ledger import Ledger
-from ops.proving.chaos.stack import ChaosStack
-from ops.proving.chaos.traffic import Traffic
+from ops.proving.chaos.clients.ledger import Ledger
+from ops.proving.chaos.clients.steady import Traffic
+from ops.proving.chaos.evidence.sinks import Evidence
+from ops.proving.chaos.platform.stack import ChaosStack
 
 
 @dataclass(frozen=True)

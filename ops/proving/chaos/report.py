@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ops.proving.chaos.evidence.footprint import Growth
 from ops.proving.chaos.fault import Fault, Trial
-from ops.proving.chaos.footprint import Growth
 
 _COLUMNS = ("runs", "answered", "lost", "twice in Kafka", "twice in Mongo", "unknown", "recovery")
 

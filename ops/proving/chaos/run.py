@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 
 from ops.errors import StackError
-from ops.proving.chaos.evidence import Evidence
+from ops.proving.chaos.clients.ledger import Ledger, now
+from ops.proving.chaos.clients.steady import Traffic
+from ops.proving.chaos.evidence.sinks import Evidence
 from ops.proving.chaos.fault import Fault, Scene, Struck, Trial
-from ops.proving.chaos.ledger import Ledger, now
-from ops.proving.chaos.stack import ChaosStack, wait_for
-from ops.proving.chaos.traffic import Traffic
+from ops.proving.chaos.platform.stack import ChaosStack, wait_for
 from ops.proving.chaos.verdict import judge, settle
 
 RATE = 40.0

@@ -14,14 +14,14 @@ from typing import Any
 
 from ops.errors import StackError
 from ops.proving.chaos.catalogue import FAULTS
-from ops.proving.chaos.evidence import Evidence
+from ops.proving.chaos.clients.ledger import Ledger, now
+from ops.proving.chaos.clients.mixed import MixedTraffic
+from ops.proving.chaos.clients.steady import Traffic
+from ops.proving.chaos.evidence.footprint import Footprint, Growth
+from ops.proving.chaos.evidence.sinks import Evidence
 from ops.proving.chaos.fault import Fault, Scene, Struck, Trial
-from ops.proving.chaos.footprint import Footprint, Growth
-from ops.proving.chaos.ledger import Ledger, now
-from ops.proving.chaos.mixed import MixedTraffic
+from ops.proving.chaos.platform.stack import ChaosStack, wait_for
 from ops.proving.chaos.run import strike
-from ops.proving.chaos.stack import ChaosStack, wait_for
-from ops.proving.chaos.traffic import Traffic
 from ops.proving.chaos.verdict import judge, settle
 
 GENTLE = (

@@ -6,11 +6,11 @@ from contextlib import suppress
 from typing import Any
 
 from ops.errors import StackError
-from ops.proving.chaos.evidence import Evidence
+from ops.proving.chaos.clients.ledger import Fate, Ledger, Sent, now
+from ops.proving.chaos.clients.steady import attempt
+from ops.proving.chaos.evidence.sinks import Evidence
 from ops.proving.chaos.fault import Fault, Struck, Trial
-from ops.proving.chaos.ledger import Fate, Ledger, Sent, now
-from ops.proving.chaos.stack import SCORE_TIMEOUT_SECONDS, ChaosStack, wait_for
-from ops.proving.chaos.traffic import attempt
+from ops.proving.chaos.platform.stack import SCORE_TIMEOUT_SECONDS, ChaosStack, wait_for
 
 HUNG_SECONDS = 2 * SCORE_TIMEOUT_SECONDS + 5.0
 """A request waits at most the deadline of its admission and the deadline of its decision; a busy machine adds to it."""

@@ -13,17 +13,17 @@ from ml.domain.durations import DAY_SECONDS
 from ml.registry.registry import ModelRegistry
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
 from ops.client import Client
+from ops.first_model.source import Days, Source, TrainedFor, load, moment
+from ops.first_model.training import ensure_data, ensure_model
 from ops.proving.demo.arrivals import Arrivals, wait_for_published, wait_for_stored
 from ops.proving.demo.live import LiveTraffic, build_traffic
 from ops.proving.demo.report import Report, Seconds, build_report, summary
-from ops.proving.demo.source import Days, Source, TrainedFor, load, moment
-from ops.proving.demo.steps import run_command, running_stack, say
 from ops.proving.demo.tally import Tally
-from ops.proving.demo.training import ensure_data, ensure_model
 from ops.proving.traffic import Outcome, fire
 from ops.stack.preconditions import ensure_keys
 from ops.stack.state import StackState
 from ops.terminal.progress import ProgressLine
+from ops.terminal.steps import run_command, running_stack, say
 from security.keys import check_secret
 from security.roles import Role
 from security.tokens.tokens import issue_token

@@ -9,7 +9,7 @@ import yaml
 
 from ops.credentials.redis_grants import USER_OF_ROLE
 from ops.credentials.redis_users import ACCESS_LIST_NAME, FOLDER_NAME
-from ops.stack.roles import ROLES, SET_UP, role
+from ops.stack.plan.roles import ROLES, SET_UP, role
 
 ROOT = Path(__file__).parents[3]
 SERVERS = {"valkey", "mongo", "mongo-init", "kafka", "mlflow"}
@@ -40,7 +40,7 @@ def test_every_role_of_the_embedded_stack_is_a_service_with_the_same_command(com
 
 
 def test_every_server_of_the_embedded_stack_is_a_service(compose: dict[str, Any]) -> None:
-    from ops.stack.servers import SERVERS as EMBEDDED
+    from ops.stack.plan.servers import SERVERS as EMBEDDED
 
     assert {server.name for server in EMBEDDED} <= set(compose["services"])
 

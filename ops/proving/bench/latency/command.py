@@ -40,8 +40,8 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     score_workers: int,
 ) -> None:
     """Compare the scoring path with what one would build otherwise, doing the same work on this machine."""
-    from ops.proving.bench.latency.rounds import Plan
     from ops.proving.bench.latency.run import run
+    from ops.proving.bench.load.rounds import Plan
 
     for file in (json_file, svg_file):
         if file is not None and not file.absolute().parent.is_dir():

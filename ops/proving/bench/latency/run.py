@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from ml.domain.durations import DAY_SECONDS
-from ops.proving.bench.latency.contenders import SHRIKE, Contender
+from ops.first_model.source import Days, Source, load, moment
+from ops.first_model.training import prepare
 from ops.proving.bench.latency.picture import draw
-from ops.proving.bench.latency.requests import SUBJECT, Signer, TransactionSupply
-from ops.proving.bench.latency.rounds import Plan, run_rounds
 from ops.proving.bench.latency.same_scores import check_same_scores
 from ops.proving.bench.latency.start import running
 from ops.proving.bench.latency.summary import (
@@ -26,12 +25,13 @@ from ops.proving.bench.latency.summary import (
     ratios,
     table,
 )
+from ops.proving.bench.load.requests import SUBJECT, Signer, TransactionSupply
+from ops.proving.bench.load.rounds import Plan, run_rounds
 from ops.proving.bench.machine import describe_machine
-from ops.proving.demo.source import Days, Source, load, moment
-from ops.proving.demo.steps import say
-from ops.proving.demo.training import prepare
+from ops.proving.bench.platform.contenders import SHRIKE, Contender
 from ops.stack.preconditions import ensure_keys
 from ops.terminal.progress import ProgressLine
+from ops.terminal.steps import say
 from security.keys import check_secret
 from security.roles import Role
 from security.tokens.tokens import issue_token

@@ -9,8 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from ops.embedded import valkey
+from ops.processes.health import answers_ok
 from ops.processes.ports import LOOPBACK, free_port
-from ops.proving.bench.latency.contenders import (
+from ops.proving.bench.latency.fast_paths import batch_size, in_process, perf_mode, platform_roots
+from ops.proving.bench.load.requests import SUBJECT
+from ops.proving.bench.platform.contenders import (
     CELERY_DEFAULT,
     FASTAPI_TWO_HOP,
     IN_PROCESS,
@@ -18,15 +21,12 @@ from ops.proving.bench.latency.contenders import (
     SHRIKE,
     Contender,
 )
-from ops.proving.bench.latency.fast_paths import batch_size, in_process, perf_mode, platform_roots
-from ops.proving.bench.latency.processes import running_process
-from ops.proving.bench.latency.requests import SUBJECT
-from ops.proving.bench.latency.settle import cut_outbox, wait_until_delivered, wait_until_idle
-from ops.proving.demo.steps import run_command
+from ops.proving.bench.platform.running_process import running_process
+from ops.proving.bench.platform.waiting import cut_outbox, wait_until_delivered, wait_until_idle
 from ops.stack.child import child_stack
-from ops.stack.health import answers_ok
 from ops.stack.state import StackState
 from ops.terminal.progress import ProgressLine
+from ops.terminal.steps import run_command
 from settings import Settings
 
 PEERS = "tests.benchmarks.peers"

@@ -9,8 +9,8 @@ import click
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
-    from ops.proving.bench.quality.data import BenchmarkData
     from ops.proving.bench.quality.plan import Plan
+    from ops.proving.bench.quality.protocol.data import BenchmarkData
 
 _SPANS = ("none", "first", "all")
 
@@ -61,10 +61,10 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     fold alone unless they are asked for on all.
     """
     from ml.training.train import TrainingSettings
-    from ops.proving.bench.quality.data import BenchmarkData
-    from ops.proving.bench.quality.folds import choose_folds
     from ops.proving.bench.quality.plan import Plan
-    from ops.proving.bench.quality.selection import candidate_folds
+    from ops.proving.bench.quality.protocol.data import BenchmarkData
+    from ops.proving.bench.quality.protocol.folds import choose_folds
+    from ops.proving.bench.quality.protocol.selection import candidate_folds
 
     _require_folder(json_file)
     loaded = BenchmarkData.load(data)
@@ -84,10 +84,10 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
 
 
 def _measure(data: "BenchmarkData", plan: "Plan", json_file: Path | None) -> None:
-    from ops.proving.bench.quality.checks import SERVED_TOLERANCE, agrees, served_differences
-    from ops.proving.bench.quality.document import to_json
+    from ops.proving.bench.quality.report.checks import SERVED_TOLERANCE, agrees, served_differences
+    from ops.proving.bench.quality.report.document import to_json
+    from ops.proving.bench.quality.report.text import to_text
     from ops.proving.bench.quality.run import run
-    from ops.proving.bench.quality.text import to_text
 
     results = run(data.table, plan)
     if json_file is not None:

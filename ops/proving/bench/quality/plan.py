@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ml.training.train import TrainingSettings
-from ops.proving.bench.quality.protocol import TRAIN_DAYS, Fold
+from ops.proving.bench.quality.protocol.fold import TRAIN_DAYS, Fold
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.data.table import TransactionTable
-from ops.proving.bench.quality.ablation import FAMILIES, Ablated, ablate_components, ablate_family
-from ops.proving.bench.quality.baselines import baseline_rows, fit_baselines
+from ops.proving.bench.quality.detectors.ablation import FAMILIES, Ablated, ablate_components, ablate_family
+from ops.proving.bench.quality.detectors.baselines import baseline_rows, fit_baselines
+from ops.proving.bench.quality.detectors.handbook_features import handbook_features
+from ops.proving.bench.quality.detectors.hybrid import Hybrid, Outputs, fit_hybrid
+from ops.proving.bench.quality.detectors.novelty import Novelty, patterns, search_hidden
 from ops.proving.bench.quality.figures import FoldFigures, Row
-from ops.proving.bench.quality.handbook_features import handbook_features
-from ops.proving.bench.quality.hybrid import Hybrid, Outputs, fit_hybrid
-from ops.proving.bench.quality.novelty import Novelty, patterns, search_hidden
 from ops.proving.bench.quality.plan import Plan
-from ops.proving.bench.quality.protocol import Fold, test_rows
+from ops.proving.bench.quality.protocol.counted_week import TestWeek
+from ops.proving.bench.quality.protocol.fold import Fold, test_rows
 from ops.proving.bench.quality.steps import Steps
-from ops.proving.bench.quality.test_week import TestWeek
 
 _FEATURES_COST, _BASELINES_COST, _SERVED_COST = 4.0, 10.0, 150.0
 _TRAINING_COST = 8.0
@@ -143,7 +143,7 @@ class _Run:
             self._hide(week, outputs["score"], days)
 
     def _serve(self, hybrid: Hybrid, week: TestWeek) -> None:
-        from ops.proving.bench.quality.served import served_scores
+        from ops.proving.bench.quality.served.replay import served_scores
 
         with self.steps.step("the test week through the running platform", cost=_SERVED_COST) as progress:
             scores = served_scores(self.table, fold=week.fold, trained=hybrid.trained, progress=progress)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from ops.proving.bench.quality.hybrid import Progress
+from ops.proving.bench.quality.detectors.hybrid import Progress
 from ops.terminal.progress import ProgressLine
 
 

@@ -38,8 +38,8 @@ def command(
     transactions: int,
 ) -> None:
     """Measure what a transaction costs as customers, processes and time grow."""
-    from ops.proving.bench.latency.rounds import Plan
     from ops.proving.bench.latency.summary import COMPARED_RATE
+    from ops.proving.bench.load.rounds import Plan
     from ops.proving.bench.scale.run import run
 
     if json_file is not None and not json_file.absolute().parent.is_dir():

@@ -6,13 +6,13 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from ops.commands.processes.worker import worker_arguments
+from ops.processes.health import answers_ok
 from ops.processes.ports import LOOPBACK, free_port
-from ops.proving.bench.latency.contenders import Contender
 from ops.proving.bench.latency.fast_paths import platform_roots
-from ops.proving.bench.latency.processes import running_process
-from ops.proving.bench.latency.settle import wait_until_delivered
-from ops.proving.bench.own_stack import OwnStack
-from ops.stack.health import answers_ok
+from ops.proving.bench.platform.contenders import Contender
+from ops.proving.bench.platform.own_stack import OwnStack
+from ops.proving.bench.platform.running_process import running_process
+from ops.proving.bench.platform.waiting import wait_until_delivered
 
 _FIRST_WORKER_NUMBER = 200  # no name of the stack's own
 _SHARED = frozenset({"valkey", "explain", "publish", "labels"})

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from ops.processes.health import answers_ok
 from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
-from ops.stack.health import answers_ok
 
 _POLL_SECONDS = 0.01
 _LONGEST_SECONDS = 60.0

@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from ops.processes.health import answers_ok
 from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
+from ops.proving.chaos.clients.ledger import Sent, now
+from ops.proving.chaos.clients.steady import PATH, attempt, transaction
 from ops.proving.chaos.fault import Fault, Scene, Struck
-from ops.proving.chaos.ledger import Sent, now
-from ops.proving.chaos.stack import wait_for
-from ops.proving.chaos.traffic import PATH, attempt, transaction
-from ops.stack.health import answers_ok
+from ops.proving.chaos.platform.stack import wait_for
 
 _HOUR = 3600
-_DRIFT = Path(__file__).parents[2] / "drift"
+_SHIFTED_CLOCK = Path(__file__).parents[1] / "shifted_clock"
 
 
 def client_clock(scene: Scene) -> Struck:
@@ -64,7 +64,7 @@ def _drift(scene: Scene, seconds: int) -> Struck:
 @contextmanager
 def _drifting_worker(scene: Scene, seconds: int) -> Iterator[int]:
     port = free_port()
-    search_path = os.pathsep.join([str(_DRIFT), *filter(None, [scene.stack.env.get("PYTHONPATH")])])
+    search_path = os.pathsep.join([str(_SHIFTED_CLOCK), *filter(None, [scene.stack.env.get("PYTHONPATH")])])
     env = {**scene.stack.env, "METRICS_PORT": str(port), "PYTHONPATH": search_path, "CLOCK_DRIFT_SECONDS": str(seconds)}
     with (scene.stack.folder / "log" / "score-3.log").open("ab") as output:
         process = spawn(

@@ -6,11 +6,11 @@ import time
 from ml.domain.errors import MlError
 from ml.registry.registry import ModelRegistry
 from ml.registry.release import open_version, release
-from ops.proving.chaos.disk import full_disk
+from ops.proving.chaos.clients.ledger import now
 from ops.proving.chaos.fault import Fault, Scene, Struck
 from ops.proving.chaos.faults.sinks import drained
-from ops.proving.chaos.ledger import now
-from ops.proving.chaos.stack import wait_for
+from ops.proving.chaos.platform.disk import full_disk
+from ops.proving.chaos.platform.stack import wait_for
 from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
 
 

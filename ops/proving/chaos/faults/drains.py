@@ -4,12 +4,12 @@ import os
 import signal
 from collections.abc import Callable
 
+from ops.proving.chaos.clients.ledger import now
 from ops.proving.chaos.fault import Fault, Scene, Struck
-from ops.proving.chaos.ledger import now
-from ops.proving.chaos.proxy import Fate as Reply
-from ops.proving.chaos.proxy import Proxy
-from ops.proving.chaos.sockets import owner_of
-from ops.proving.chaos.stack import wait_for
+from ops.proving.chaos.platform.proxy import Fate as Reply
+from ops.proving.chaos.platform.proxy import Proxy
+from ops.proving.chaos.platform.sockets import owner_of
+from ops.proving.chaos.platform.stack import wait_for
 
 _PRODUCE = b"\x00\x00"
 """Kafka's key of a produce request, after its length of four bytes."""

@@ -2,9 +2,9 @@
 
 import time
 
+from ops.proving.chaos.clients.ledger import now
 from ops.proving.chaos.fault import Fault, Scene, Struck
-from ops.proving.chaos.ledger import now
-from ops.proving.chaos.stack import wait_for
+from ops.proving.chaos.platform.stack import wait_for
 from security.roles import Role
 
 _SWITCH = "/admin/safe-mode"

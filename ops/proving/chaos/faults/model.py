@@ -7,9 +7,9 @@ from ml.registry.artifacts.manifest import MANIFEST_NAME
 from ml.registry.registry import ModelRegistry
 from ml.registry.release import open_version, release
 from ops.processes.ports import LOOPBACK
+from ops.proving.chaos.clients.ledger import now
 from ops.proving.chaos.fault import Fault, Scene, Struck
-from ops.proving.chaos.ledger import now
-from ops.proving.chaos.stack import wait_for
+from ops.proving.chaos.platform.stack import wait_for
 from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
 
 _WORKERS = ("score-1", "score-2")

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ops.proving.bench.latency.requests import Signer
+from ops.proving.bench.load.requests import Signer
+from ops.proving.chaos.clients.ledger import Attempt, Sent, now
+from ops.proving.chaos.clients.overload import Result, flood, saturate
 from ops.proving.chaos.fault import Fault, Scene, Struck
-from ops.proving.chaos.ledger import Attempt, Sent, now
-from ops.proving.chaos.load import Result, flood, saturate
-from ops.proving.chaos.stack import SCORE_TIMEOUT_SECONDS, SUBJECT
+from ops.proving.chaos.platform.stack import SCORE_TIMEOUT_SECONDS, SUBJECT
 from security.roles import Role
 from security.tokens.tokens import issue_token
 

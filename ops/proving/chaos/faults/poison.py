@@ -8,9 +8,9 @@ import orjson
 
 from ml.stores.labels.label_inbox_redis import LABELS
 from ml.stores.outbox.keys_redis import OUTBOX
+from ops.proving.chaos.clients.ledger import now
 from ops.proving.chaos.fault import Fault, Scene, Struck
-from ops.proving.chaos.ledger import now
-from ops.proving.chaos.stack import wait_for
+from ops.proving.chaos.platform.stack import wait_for
 from tasks.upkeep.queues import QUEUES
 from workers.start.dead_messages_redis import dead_messages_key
 

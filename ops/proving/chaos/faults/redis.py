@@ -2,10 +2,10 @@
 
 import time
 
+from ops.proving.chaos.clients.ledger import now
 from ops.proving.chaos.fault import Fault, Scene, Struck
-from ops.proving.chaos.ledger import now
-from ops.proving.chaos.proxy import Fate as Reply
-from ops.proving.chaos.stack import wait_for
+from ops.proving.chaos.platform.proxy import Fate as Reply
+from ops.proving.chaos.platform.stack import wait_for
 
 
 def kill(scene: Scene) -> Struck:

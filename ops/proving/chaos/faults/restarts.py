@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from ops.processes.spawn import spawn, stop
+from ops.proving.chaos.clients.ledger import now
 from ops.proving.chaos.fault import Fault, Scene, Struck
-from ops.proving.chaos.ledger import now
-from ops.proving.chaos.stack import wait_for
+from ops.proving.chaos.platform.stack import wait_for
 
 _IN_TURN = ("score-1", "score-2")
 _TOGETHER = ("explain", "publish", "labels", "retrain", "beat")

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from redbeat.decoder import RedBeatJSONEncoder
 
 from ops.processes.spawn import spawn, stop
+from ops.proving.chaos.clients.ledger import now
 from ops.proving.chaos.fault import Fault, Scene, Struck
-from ops.proving.chaos.ledger import now
-from ops.proving.chaos.stack import wait_for
+from ops.proving.chaos.platform.stack import wait_for
 from tasks.upkeep.slots_redis import slot_key
 
 _LOCK = "shrike:redbeat::lock"

@@ -7,11 +7,11 @@ from typing import Any
 
 from ml.stores.outbox.keys_redis import OUTBOX
 from ml.stores.redis.scripts_redis import lua_script
+from ops.proving.chaos.clients.ledger import MAY_PASS, Fate, now
 from ops.proving.chaos.fault import Fault, Scene, Struck
-from ops.proving.chaos.ledger import MAY_PASS, Fate, now
-from ops.proving.chaos.proxy import Fate as Reply
-from ops.proving.chaos.sockets import owner_of
-from ops.proving.chaos.stack import wait_for
+from ops.proving.chaos.platform.proxy import Fate as Reply
+from ops.proving.chaos.platform.sockets import owner_of
+from ops.proving.chaos.platform.stack import wait_for
 
 WORKERS = ("score-1", "score-2")
 _COMMIT = lua_script("decisions", "commit").sha.encode()

@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from ops.proving.chaos.clients.ledger import now
 from ops.proving.chaos.fault import Fault, Scene, Struck
 from ops.proving.chaos.faults.drains import produces
-from ops.proving.chaos.ledger import now
-from ops.proving.chaos.proxy import Fate as Reply
-from ops.proving.chaos.servers import Server
-from ops.proving.chaos.stack import wait_for
+from ops.proving.chaos.platform.proxy import Fate as Reply
+from ops.proving.chaos.platform.servers import Server
+from ops.proving.chaos.platform.stack import wait_for
 
 _LOST_BATCHES = 3
 _DRAINED_SECONDS = 180.0

@@ -15,7 +15,7 @@ from ml.stores.outbox.outbox_redis import RedisOutbox
 from ml.stores.placements.placements_redis import RedisPlacements
 from ops.credentials.redis_grants import USER_OF_ROLE, USERS
 from ops.credentials.redis_users import ACCESS_LIST_NAME
-from ops.stack.roles import ROLES
+from ops.stack.plan.roles import ROLES
 from tests.integration.ops.guarded import Guarded, guarded_server
 
 

@@ -1,8 +1,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ops.proving.chaos.clients.ledger import Attempt, Ledger, Sent
 from ops.proving.chaos.fault import Fault, Struck, Trial
-from ops.proving.chaos.ledger import Attempt, Ledger, Sent
 from ops.proving.chaos.report import as_json, row
 from ops.proving.chaos.verdict import HUNG_SECONDS, broken_promises, differing
 

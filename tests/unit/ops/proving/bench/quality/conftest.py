@@ -4,10 +4,10 @@ import pytest
 
 from ml.data.table import TransactionTable
 from ml.training.train import TrainingSettings
-from ops.proving.bench.quality.folds import last_folds
-from ops.proving.bench.quality.hybrid import Hybrid, Outputs, fit_hybrid
-from ops.proving.bench.quality.protocol import Fold
-from ops.proving.bench.quality.test_week import TestWeek
+from ops.proving.bench.quality.detectors.hybrid import Hybrid, Outputs, fit_hybrid
+from ops.proving.bench.quality.protocol.counted_week import TestWeek
+from ops.proving.bench.quality.protocol.fold import Fold
+from ops.proving.bench.quality.protocol.folds import last_folds
 
 DAYS = 14.0
 """Of our training window; the simulated history is too short for 28."""

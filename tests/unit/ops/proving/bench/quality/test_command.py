@@ -11,12 +11,12 @@ from ml.data.table import TransactionTable
 from ml.training.train import TrainingSettings
 from ops.proving.bench.quality import run as run_module
 from ops.proving.bench.quality.command import command
-from ops.proving.bench.quality.data import BenchmarkData
-from ops.proving.bench.quality.document import to_json
 from ops.proving.bench.quality.plan import Plan
-from ops.proving.bench.quality.protocol import Fold
+from ops.proving.bench.quality.protocol.data import BenchmarkData
+from ops.proving.bench.quality.protocol.fold import Fold
+from ops.proving.bench.quality.report.document import to_json
+from ops.proving.bench.quality.report.text import to_text
 from ops.proving.bench.quality.run import Results
-from ops.proving.bench.quality.text import to_text
 from ops.terminal.failures import sentence
 
 MEASURED_FAMILIES = ("terminal_risk",)

@@ -4,8 +4,8 @@ import numpy as np
 import orjson
 import pytest
 
-from ops.proving.bench.latency.load import LoadResult
-from ops.proving.bench.latency.rounds import WrongAnswerError
+from ops.proving.bench.load.loops import LoadResult
+from ops.proving.bench.load.rounds import WrongAnswerError
 from ops.proving.bench.start.swap import Swap, _first_answer_of, _p99_ms, medians
 
 

@@ -1,0 +1,177 @@
+"""Decides what a stack consists of: which servers are embedded, which ports are used, what each process is told."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from ops.processes.health import answers_ok
+from ops.processes.ports import LOOPBACK, accepts, free_port, is_free
+from ops.stack.plan.roles import ROLES, Role, Stage, owners
+from ops.stack.plan.servers import SERVERS, check_reachable, without_password
+from settings import Settings
+
+_WILDCARD_HOSTS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on  # nosec B104
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of the stack.
+
+    Attributes:
+        env: what is added to the supervisor's own environment.
+        port: where it listens, if it does.
+        is_background: whether it leaves the CPU to all others when that is busy.
+        is_healthy: whether it is ready to work; None if there is nothing to ask but whether it lives.
+        is_alive: whether it can go on at all; if not for some time, it is replaced. None if nobody asks.
+    """
+
+    name: str
+    stage: Stage
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    port: int | None = None
+    is_healthy: Callable[[], bool] | None = None
+    is_background: bool = False
+    is_alive: Callable[[], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything the supervisor starts.
+
+    Attributes:
+        urls: what people and clients connect to, by name; without passwords.
+        env: what every process, and every command that joins this stack, is told.
+        notes: sentences about choices the user should know, such as a port that was taken.
+    """
+
+    processes: tuple[Process, ...]
+    urls: Mapping[str, str]
+    env: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Ports:
+    """Hands out ports: the wanted one if it is free and not handed out yet, any free one otherwise."""
+
+    notes: list[str] = field(default_factory=list)
+    _taken: set[int] = field(default_factory=set)
+
+    def take(self, wanted: int, name: str, host: str = LOOPBACK) -> int:
+        """Returns a port for the named server and notes when it is not the wanted one; 0 wants any."""
+        port = wanted
+        while port == 0 or port in self._taken or not is_free(port, host):
+            port = free_port()
+        if wanted and port != wanted:
+            self.notes.append(f"Port {wanted} is taken; {name} listens on {port} instead.")
+        self._taken.add(port)
+        return port
+
+
+def make_plan(settings: Settings, *, score_workers: int | None = None, web_processes: int | None = None) -> Plan:
+    """Returns the plan of a stack with these settings; a server URL that the user gave is used as it is.
+
+    Raises:
+        ops.errors.StackError: a server that the user named does not answer.
+    """
+    ports = Ports()
+    servers, env = _servers(settings, ports)
+    web_port = ports.take(settings.web_port, "the API", settings.web_host)
+    flower_port = ports.take(settings.flower_port, "Flower")
+    env |= {"VAR_DIR": str(settings.var_dir), "WEB_PORT": str(web_port), "FLOWER_PORT": str(flower_port)}
+    if web_processes is not None:
+        env["WEB_PROCESSES"] = str(web_processes)
+    counts = {role.name: role.count for role in ROLES}
+    if score_workers is not None:
+        counts["score"] = score_workers
+    own_ports = {"web": web_port, "flower": flower_port}
+    processes = [
+        _process(
+            role,
+            _name(role, shard, number if counts[role.name] > 1 else None),
+            number,
+            env=env | ({} if shard is None else {"SHARD": shard}),
+            port=own_ports.get(role.name),
+            ports=ports,
+            settings=settings,
+        )
+        for role in ROLES
+        for shard in owners(role.name, settings.score_shard_urls)
+        for number in range(1, counts[role.name] + 1)
+    ]
+    return Plan((*servers, *processes), _urls(settings, env), env, tuple(ports.notes))
+
+
+def _servers(settings: Settings, ports: Ports) -> tuple[list[Process], dict[str, str]]:
+    """Returns the embedded servers and the environment that leads every process to its servers."""
+    processes: list[Process] = []
+    env: dict[str, str] = {}
+    for server in SERVERS:
+        if server.setting in settings.model_fields_set:
+            given = str(getattr(settings, server.setting))
+            check_reachable(server, given)
+            env[server.setting.upper()] = given
+            continue
+        port = ports.take(server.default_port, server.title)
+        directory = settings.var_dir / "data" / server.name
+        env[server.setting.upper()] = server.url(port)
+        processes.append(
+            Process(
+                server.name,
+                Stage.SERVERS,
+                tuple(server.command(directory, port, settings)),
+                {},
+                port,
+                partial(server.is_healthy, port),
+                server.is_background,
+            )
+        )
+    return processes, env
+
+
+def _process(
+    role: Role,
+    name: str,
+    number: int,
+    *,
+    env: Mapping[str, str],
+    port: int | None,
+    ports: Ports,
+    settings: Settings,
+) -> Process:
+    """Returns one process of a role."""
+    argv = [sys.executable, "-m", "ops", *role.command]
+    env = dict(env)
+    if role.stage is Stage.WORKERS:
+        argv += ["--number", str(number)]
+        port = ports.take(0, role.name)
+        env["METRICS_PORT"] = str(port)
+    is_healthy: Callable[[], bool] | None = None
+    if port is not None and role.health_path is not None:
+        is_healthy = partial(answers_ok, port, role.health_path)
+        if role.name == "web" and settings.tls_certificate_file:
+            is_healthy = partial(accepts, port)
+    is_alive = partial(answers_ok, port, role.live_path) if port is not None and role.live_path is not None else None
+    return Process(name, role.stage, tuple(argv), env, port, is_healthy, role.is_background, is_alive)
+
+
+def _name(role: Role, shard: str | None, number: int | None) -> str:
+    return "-".join(str(part) for part in (role.name, shard, number) if part is not None)
+
+
+def _urls(settings: Settings, env: Mapping[str, str]) -> dict[str, str]:
+    """Returns where people find each part."""
+    scheme = "https" if settings.tls_certificate_file else "http"
+    host = LOOPBACK if settings.web_host in _WILDCARD_HOSTS else settings.web_host
+    api = f"{scheme}://{host}:{env['WEB_PORT']}"
+    return {
+        "api": api,
+        "docs": f"{api}/docs",
+        "flower": f"http://{LOOPBACK}:{env['FLOWER_PORT']}",
+        "redis": without_password(env["REDIS_URL"]),
+        "mongo": without_password(env["MONGO_URL"]),
+        "kafka": env["KAFKA_BOOTSTRAP"],
+        "mlflow": without_password(settings.mlflow_uri),
+    }

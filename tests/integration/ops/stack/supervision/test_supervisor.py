@@ -1,0 +1,153 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.embedded import valkey
+from ops.errors import StackError
+from ops.processes.ports import accepts, free_port
+from ops.stack import state
+
+PROGRAM = """
+import sys
+from functools import partial
+from pathlib import Path
+from ops.embedded import valkey
+from ops.stack import state
+from ops.stack.supervision.console import Console
+from ops.stack.plan.plan import Plan, Process
+from ops.stack.plan.roles import Stage
+from ops.stack.supervision.supervisor import Supervisor
+
+var, port = Path(sys.argv[1]), int(sys.argv[2])
+data = var / "data"
+data.mkdir()
+is_healthy = partial(valkey.is_healthy, port)
+server = Process("valkey", Stage.SERVERS, tuple(valkey.command(data, port)), {}, port, is_healthy)
+work = "import time; print('at work', flush=True); time.sleep(99)"
+worker = Process("worker", Stage.WORKERS, (sys.executable, "-c", work), {})
+web = Process("web", Stage.WEB, (sys.executable, "-c", "import time; time.sleep(99)"), {})
+plan = Plan((server, worker, web), {"api": "http://x"}, {})
+with state.holding_lock(var):
+    Supervisor(plan, var, Console()).run(lambda: print("READY", flush=True))
+"""
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def pids(stack: state.StackState) -> dict[str, int]:
+    return {process.name: process.pid for process in stack.processes if process.pid is not None}
+
+
+class SmallStack:
+    """A supervisor in a process of its own, with one server and two idle processes."""
+
+    def __init__(self, var_dir: Path) -> None:
+        self.var_dir, self.port, self.output = var_dir, free_port(), var_dir / "terminal"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, str(var_dir), str(self.port)], stdout=output, stderr=subprocess.STDOUT
+            )
+        wait_for(lambda: "READY" in self.printed or self.process.poll() is not None)
+        assert self.process.poll() is None, self.printed
+
+    @property
+    def printed(self) -> str:
+        return self.output.read_text()
+
+    @property
+    def state(self) -> state.StackState:
+        stack = state.read(self.var_dir)
+        assert stack is not None
+        return stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[SmallStack]:
+    stack = SmallStack(tmp_path)
+    yield stack
+    if stack.process.poll() is None:
+        stack.process.kill()
+    stack.process.wait()
+
+
+def test_a_killed_supervisor_leaves_no_process_behind(stack: SmallStack) -> None:
+    children = pids(stack.state)
+    assert set(children) == {"valkey", "worker", "web"}
+    stack.process.send_signal(signal.SIGKILL)
+    stack.process.wait()
+    wait_for(lambda: not any(is_alive(pid) for pid in children.values()))
+    assert not accepts(stack.port)
+
+
+def test_a_state_file_without_a_living_supervisor_is_stale(stack: SmallStack) -> None:
+    stack.process.send_signal(signal.SIGKILL)
+    stack.process.wait()
+    assert (stack.var_dir / "run" / "stack.json").exists()
+    assert state.read(stack.var_dir) is None
+
+
+def test_a_died_process_starts_again_and_the_terminal_says_so(stack: SmallStack) -> None:
+    before = pids(stack.state)["worker"]
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: pids(stack.state).get("worker", before) != before)
+    assert next(process.restarts for process in stack.state.processes if process.name == "worker") == 1
+    assert "worker ended with SIGKILL; it starts again in 0.5 s" in stack.printed
+
+
+def test_a_server_keeps_its_data_over_its_own_death(stack: SmallStack) -> None:
+    import redis
+
+    with redis.Redis.from_url(valkey.url(stack.port)) as client:
+        client.set("kept", "1")
+        os.kill(pids(stack.state)["valkey"], signal.SIGKILL)
+        wait_for(lambda: not accepts(stack.port))
+        wait_for(lambda: valkey.is_healthy(stack.port))
+        assert client.get("kept") == b"1"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_web_first_and_servers_last(stack: SmallStack, number: signal.Signals) -> None:
+    children = pids(stack.state)
+    stack.process.send_signal(number)
+    assert stack.process.wait(20) == 0
+    stopped = [line.split()[-1] for line in stack.printed.splitlines() if " stopped " in line]
+    assert stopped == ["web", "worker", "valkey"]
+    assert not any(is_alive(pid) for pid in children.values())
+    assert not (stack.var_dir / "run" / "stack.json").exists()
+
+
+def test_a_second_supervisor_of_the_folder_is_refused(stack: SmallStack) -> None:
+    with pytest.raises(StackError, match="runs already"), state.holding_lock(stack.var_dir):
+        pass
+
+
+def test_every_process_has_a_log_file_and_a_prefix_on_the_terminal(stack: SmallStack) -> None:
+    wait_for(lambda: "at work" in stack.printed)
+    assert (stack.var_dir / "log" / "worker.log").read_text() == "at work\n"
+    assert any("worker" in line and "at work" in line for line in stack.printed.splitlines())
+
+
+def test_the_state_file_names_what_runs(stack: SmallStack) -> None:
+    wait_for(lambda: stack.state.phase == "running")
+    content = json.loads((stack.var_dir / "run" / "stack.json").read_text())
+    assert content["supervisor_pid"] == stack.process.pid
+    assert [process["state"] for process in content["processes"]] == ["running"] * 3

@@ -1,0 +1,111 @@
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.errors import StackError
+from ops.processes.ports import free_port, is_free
+from ops.stack.plan.plan import Plan, Ports, make_plan
+from ops.stack.plan.roles import ROLES, STOP_ORDER, Stage
+from settings import Settings
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def plan_of(var_dir: Path, *, score_workers: int | None = None, **given: object) -> Plan:
+    values = {"web_port": 0, "flower_port": 0, "var_dir": var_dir} | given
+    return make_plan(Settings(_env_file=None, **values), score_workers=score_workers)
+
+
+def test_every_role_and_every_server_is_in_the_plan(tmp_path: Path) -> None:
+    names = [process.name for process in plan_of(tmp_path).processes]
+    assert names[:3] == ["valkey", "mongo", "kafka"]
+    assert names[3:] == ["score-1", "score-2", "explain", "publish", "labels", "retrain", "web", "beat", "flower"]
+
+
+def test_scoring_workers_can_be_more(tmp_path: Path) -> None:
+    names = [process.name for process in plan_of(tmp_path, score_workers=4).processes]
+    assert [name for name in names if name.startswith("score")] == ["score-1", "score-2", "score-3", "score-4"]
+
+
+def test_each_shard_has_its_own_scoring_workers_drains_and_beat(tmp_path: Path) -> None:
+    shards = {"a": "redis://127.0.0.1:1/0", "b": "redis://127.0.0.1:2/0"}
+    processes = plan_of(tmp_path, score_shard_urls=shards).processes
+    by_shard = {
+        shard: [item.name for item in processes if item.env.get("SHARD") == shard] for shard in (None, "a", "b")
+    }
+    assert by_shard["a"] == ["score-a-1", "score-a-2", "explain-a", "publish-a", "beat-a"]
+    assert by_shard["b"] == ["score-b-1", "score-b-2", "explain-b", "publish-b", "beat-b"]
+    # What belongs to no shard serves all of them, and delivers what was answered before there were any.
+    assert by_shard[None][3:] == ["explain", "publish", "labels", "retrain", "web", "beat", "flower"]
+
+
+def test_a_server_that_the_user_names_is_not_embedded(tmp_path: Path, listener: int) -> None:
+    plan = plan_of(tmp_path, redis_url=f"redis://:secret@127.0.0.1:{listener}/3")
+    assert "valkey" not in [process.name for process in plan.processes]
+    assert plan.env["REDIS_URL"] == f"redis://:secret@127.0.0.1:{listener}/3"
+    assert plan.urls["redis"] == f"redis://127.0.0.1:{listener}/3"
+
+
+@pytest.mark.parametrize(
+    ("setting", "url"), [("redis_url", "redis://127.0.0.1:{}/0"), ("mongo_url", "mongodb://127.0.0.1:{}/"),
+                         ("kafka_bootstrap", "127.0.0.1:{}")],
+)  # fmt: skip
+def test_a_named_server_that_is_absent_is_one_sentence(
+    setting: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.stack.plan.servers._REACH_SECONDS", 0.1)
+    with pytest.raises(StackError, match=f"does not answer; check {setting.upper()}"):
+        plan_of(tmp_path, **{setting: url.format(free_port())})
+
+
+def test_a_taken_port_is_replaced_and_said(tmp_path: Path, listener: int) -> None:
+    plan = plan_of(tmp_path, web_port=listener)
+    web = next(process for process in plan.processes if process.name == "web")
+    assert web.port != listener
+    assert web.env["WEB_PORT"] == str(web.port)
+    assert f"Port {listener} is taken; the API listens on {web.port} instead." in plan.notes
+
+
+def test_no_port_is_handed_out_twice() -> None:
+    ports = Ports()
+    wanted = free_port()
+    taken = [ports.take(wanted, "a"), ports.take(wanted, "b"), ports.take(0, "c")]
+    assert len(set(taken)) == 3
+    assert len(ports.notes) == 1
+
+
+def test_every_process_learns_where_its_servers_are(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    for process in plan.processes:
+        if process.stage is not Stage.SERVERS:
+            assert process.env["REDIS_URL"] == plan.urls["redis"], process.name
+            assert process.env["VAR_DIR"] == str(tmp_path)
+
+
+def test_every_worker_has_a_port_of_its_own_for_health_and_metrics(tmp_path: Path) -> None:
+    workers = [process for process in plan_of(tmp_path).processes if process.stage is Stage.WORKERS]
+    ports = [process.env["METRICS_PORT"] for process in workers]
+    assert len(set(ports)) == len(workers) == 6
+
+
+def test_background_work_steps_back_for_answers(tmp_path: Path) -> None:
+    in_the_path = {"valkey", "score-1", "score-2", "web"}
+    foreground = {process.name for process in plan_of(tmp_path).processes if not process.is_background}
+    assert foreground == in_the_path | {"beat"}  # which sleeps all the time, and holds a lock by the clock
+
+
+def test_stopping_covers_every_stage_and_begins_with_the_api() -> None:
+    assert STOP_ORDER[0] is Stage.WEB
+    assert STOP_ORDER[-1] is Stage.SERVERS
+    assert set(STOP_ORDER) == set(Stage) >= {role.stage for role in ROLES}
+
+
+def test_a_port_with_a_listener_is_not_free(listener: int) -> None:
+    assert not is_free(listener)
+    assert is_free(free_port())
