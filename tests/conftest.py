@@ -1,4 +1,4 @@
-"""Fixtures every test may use: real servers and one small trained model, made once per test process when asked for."""
+"""Fixtures every test may use: real servers, once per test process, and one small trained model, once per run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +17,7 @@ from ml.training.window import TrainingWindow
 from ops.embedded.kafka import kafka
 from ops.embedded.mongo import mongo
 from ops.embedded.valkey import valkey
+from tests.shared import once_per_run
 
 
 @pytest.fixture(scope="session")
@@ -69,9 +70,14 @@ def window(history: TransactionTable) -> TrainingWindow:
 
 
 @pytest.fixture(scope="session")
-def trained(history: TransactionTable, window: TrainingWindow, quick_settings: TrainingSettings) -> TrainedModel:
+def trained(
+    tmp_path_factory: pytest.TempPathFactory,
+    history: TransactionTable,
+    window: TrainingWindow,
+    quick_settings: TrainingSettings,
+) -> TrainedModel:
     """A really trained, small model."""
-    return train(history, window=window, settings=quick_settings)
+    return once_per_run(tmp_path_factory, "trained", lambda: train(history, window=window, settings=quick_settings))
 
 
 @pytest.fixture

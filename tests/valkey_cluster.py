@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ import redis
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from ops.embedded.valkey import command, is_healthy
-from ops.processes.ports import LOOPBACK, wait_until
+from ops.processes.ports import LOOPBACK, free_port, wait_until
 from ops.processes.spawn import spawn, stop
 
 
@@ -104,7 +103,7 @@ def valkey_cluster(
         ops.errors.ServerStartError: a server did not start.
     """
     with ExitStack() as stack:
-        ports = _free_ports(2 * (masters * (1 + replicas) + spares))
+        ports = [free_port() for _ in range(2 * (masters * (1 + replicas) + spares))]
         nodes = [
             stack.enter_context(
                 _serving(directory / str(port), port=port, bus_port=bus_port, node_timeout_ms=node_timeout_ms)
@@ -175,12 +174,3 @@ def wait_for(condition: Callable[[], bool], *, what: str, seconds: float = 30.0)
         if time.monotonic() > until:
             raise TimeoutError(f"{what} did not come true within {seconds:.0f} s")
         time.sleep(0.02)
-
-
-def _free_ports(number: int) -> list[int]:
-    # All at once: the kernel may give out a port again as soon as it is let go.
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]

@@ -13,10 +13,19 @@ _POLL_SECONDS = 0.05
 
 
 def free_port() -> int:
-    """Returns a port nobody listens on; another process could still take it before it is used."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Returns a port that nobody listens on and that the kernel gives to nobody else for the next minute.
+
+    A connection that was closed there leaves the port in TIME_WAIT: the kernel then neither picks it for others nor
+    refuses it to a server that binds with SO_REUSEADDR, as all servers do.
+    """
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, 0))
+        listener.listen(1)
+        with socket.create_connection(listener.getsockname()) as caller:
+            listener.accept()[0].close()  # the side that closes first is the one that keeps TIME_WAIT
+            caller.recv(1)
+        return int(listener.getsockname()[1])
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
