@@ -1,10 +1,10 @@
 """A thread that calls a function every so often: what the request path reads is fetched beside it, never on it."""
 
 import logging
-import os
 import threading
-import weakref
 from collections.abc import Callable
+
+from security.background_thread import BackgroundThread
 
 _log = logging.getLogger(__name__)
 
@@ -24,24 +24,17 @@ class Refresher:
         self._refresh = refresh
         self._interval_seconds = interval_seconds
         self._name = name
-        self._reset()
-        reset = weakref.WeakMethod(self._reset)
-        os.register_at_fork(after_in_child=lambda: (method := reset()) is not None and method())
+        self._renew()
+        self._thread = BackgroundThread(self._run, name=name, after_fork=self._renew)
 
-    def _reset(self) -> None:
-        self._starting = threading.Lock()
+    def _renew(self) -> None:
         self._woken = threading.Event()
         self._stopping = False
-        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Starts the thread unless it runs; the first call comes at once."""
-        with self._starting:
-            if self._thread is None:
-                self._stopping = False
-                self._woken.clear()
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+        self._stopping = False
+        self._thread.start()
 
     def wake(self) -> None:
         """Asks for a call now."""
@@ -49,12 +42,9 @@ class Refresher:
 
     def stop(self, timeout_seconds: float = 1.0) -> None:
         """Ends the thread; one that is in the middle of a call ends with it, at the latest after the timeout."""
-        with self._starting:
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            self._stopping = True
-            self._woken.set()
-            thread.join(timeout_seconds)
+        self._stopping = True
+        self._woken.set()
+        self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
         while not self._stopping:

@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from security.background_thread import BackgroundThread
+
 _log = logging.getLogger(__name__)
 
 Job = Callable[[], None]
@@ -36,7 +38,7 @@ class Housekeeping:
         self._jobs = list(jobs)
         self._interval_seconds = interval_seconds
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+        self._thread = BackgroundThread(self._run, name="housekeeping")
 
     def start(self) -> None:
         """Starts the thread."""
@@ -45,8 +47,7 @@ class Housekeeping:
     def stop(self) -> None:
         """Ends the thread after the present turn; waits for it."""
         self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=10.0)
+        self._thread.join(timeout_seconds=10.0)
 
     def _run(self) -> None:
         while not self._stopped.wait(self._interval_seconds):

@@ -3,11 +3,11 @@
 from flask import Flask
 
 from observability import logs
-from observability.log_output import GatheringHandler
 from security.masking import masker
 from settings import load_settings
 from tasks.wiring.perf_mode import warn_of_perf_mode
 from web.app import create_app
+from web.server.log_output import GatheringHandler
 
 
 def make_application() -> Flask:

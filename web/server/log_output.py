@@ -1,17 +1,17 @@
-"""Where log lines leave the process: several at once where several are ready, without a timer.
+"""Where log lines leave the process: several in one write where several are ready, without a timer.
 
-A write to standard error costs a busy process more than making the line. So a line that is only informative is put
-down for a thread (a greenlet under gevent) that writes all there is as soon as it gets its turn; the lines that come
-meanwhile go out with its next. A warning, or anything worse, is written at once, and all before it with it. A process
-that is killed may take the informative lines of its last moment with it.
+In a busy process a write to standard error costs more than making the line. So an informative line waits in memory for
+a thread (a greenlet under gevent), which writes all waiting lines as soon as it gets its turn. A warning, or anything
+worse, is written at once, together with the lines that wait. A process that is killed may lose the informative lines
+of its last moment.
 """
 
 import atexit
 import logging
-import os
 import threading
-import weakref
 from typing import TextIO
+
+from security.background_thread import BackgroundThread
 
 MOST_LINES = 1000
 """Lines that wait at most; the one after writes them itself."""
@@ -22,18 +22,16 @@ class GatheringHandler(logging.StreamHandler[TextIO]):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        self._reset()
-        reset = weakref.WeakMethod(self._reset)
-        os.register_at_fork(after_in_child=lambda: (method := reset()) is not None and method())
+        self._renew()
+        self._thread = BackgroundThread(self._write_again_and_again, name="log-output", after_fork=self._renew)
         atexit.register(self.write_out)
 
-    def _reset(self) -> None:
+    def _renew(self) -> None:
         self._lines: list[str] = []  # a forked child leaves its parent's lines to the parent
         self._waiting = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Puts the line down, or writes it if it is urgent."""
+        """Keeps the line for the thread, or writes it at once if it is urgent."""
         try:
             line = self.format(record) + self.terminator
         except Exception:  # noqa: BLE001 - as in every handler: a line that cannot be made must not end the work
@@ -44,12 +42,10 @@ class GatheringHandler(logging.StreamHandler[TextIO]):
             self.write_out()
             return
         self._waiting.set()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._write_again_and_again, name="log-output", daemon=True)
-            self._thread.start()
+        self._thread.start()
 
     def write_out(self) -> None:
-        """Writes what was put down so far; a stream that cannot be written to loses it, as it would any line."""
+        """Writes the waiting lines; if the stream takes no text, they are lost."""
         with self.lock or threading.RLock():
             lines, self._lines = self._lines, []
             try:
@@ -59,7 +55,7 @@ class GatheringHandler(logging.StreamHandler[TextIO]):
                 return
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Writes the lines that still wait."""
         self.write_out()
         atexit.unregister(self.write_out)
         super().close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from observability.log_output import MOST_LINES, GatheringHandler
+from web.server.log_output import MOST_LINES, GatheringHandler
 
 
 class Stream(io.StringIO):
@@ -78,7 +78,7 @@ def test_no_line_is_lost_or_doubled_or_mixed_up_by_many_threads(log: logging.Log
 
 def test_more_lines_than_may_wait_are_written_by_their_writer(stream: Stream) -> None:
     handler = GatheringHandler(stream)
-    handler._thread = threading.current_thread()  # nobody else writes
+    handler._thread._thread = threading.current_thread()  # nobody else writes
     for number in range(MOST_LINES + 1):
         handler.emit(logging.makeLogRecord({"msg": str(number), "levelno": logging.INFO}))
     assert stream.writes == 1
@@ -96,7 +96,7 @@ def test_a_full_disk_ends_nothing(log: logging.Logger, stream: Stream) -> None:
 
 def test_what_waits_is_written_when_the_handler_closes(stream: Stream) -> None:
     handler = GatheringHandler(stream)
-    handler._thread = threading.current_thread()
+    handler._thread._thread = threading.current_thread()
     handler.emit(logging.makeLogRecord({"msg": "last", "levelno": logging.INFO}))
     handler.close()
     assert stream.getvalue() == "last\n"
@@ -105,7 +105,7 @@ def test_what_waits_is_written_when_the_handler_closes(stream: Stream) -> None:
 def test_a_forked_child_writes_its_own_lines_and_not_its_parents(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w+") as stream:
         handler = GatheringHandler(stream)
-        handler._thread = threading.current_thread()
+        handler._thread._thread = threading.current_thread()
         handler.emit(logging.makeLogRecord({"msg": "parent", "levelno": logging.INFO}))
         child = os.fork()
         if child == 0:
