@@ -4,6 +4,7 @@ from celery.schedules import crontab
 from kombu.entity import Exchange, Queue
 
 from settings import load_settings
+from settings.queues import DRAINS, QUEUE_OF_TASK, QUEUES, SHARD_CONSUMER_GROUPS
 
 _settings = load_settings()
 
@@ -28,22 +29,12 @@ broker_transport_options = {
     "ack_emulation": False,
 }
 
-# Queues and routes: a task name's queue is fixed here and nowhere else.
+# Queues and routes: `settings.queues` says which task belongs to which queue.
 task_default_queue = "retrain"
 task_create_missing_queues = False
 _exchange = Exchange("shrike", type="direct")
-task_queues = [
-    Queue(name, _exchange, routing_key=name) for name in ("score", "explain", "publish", "labels", "retrain")
-]
-task_routes = {
-    "scoring.score": {"queue": "score"},
-    "explanations.drain": {"queue": "explain"},
-    "publishing.drain": {"queue": "publish"},
-    "labels.apply": {"queue": "labels"},
-    "retraining.run": {"queue": "retrain"},
-    "drift.check": {"queue": "retrain"},
-    "reconcile.run": {"queue": "retrain"},
-}
+task_queues = [Queue(name, _exchange, routing_key=name) for name in QUEUES]
+task_routes = {task: {"queue": queue} for task, queue in QUEUE_OF_TASK.items()}
 
 # Messages: text only, never pickle.
 accept_content = ["json"]
@@ -83,15 +74,13 @@ beat_scheduler = "workers.start.schedule:FixedScheduler"
 beat_max_loop_interval = 1
 _fallback = _settings.drain_fallback_seconds
 beat_schedule = {
-    # The scoring worker rings the drains; these rings only cover a lost one. However many ring, one ring waits
-    # (`tasks.messaging.doorbells`).
-    "ring explanations": {"task": "explanations.drain", "schedule": _fallback},
-    "ring publishing": {"task": "publishing.drain", "schedule": _fallback},
-    "ring labels": {"task": "labels.apply", "schedule": _fallback},
+    # The scoring worker sends doorbells to the drains; these cover a lost one. However many are sent, one waits in the
+    # queue (`tasks.messaging.doorbells`).
+    **{f"drain {group}": {"task": task, "schedule": _fallback} for group, task in DRAINS.items()},
     "retrain": {"task": "retraining.run", "schedule": crontab.from_string(_settings.retrain_cron)},
     "check drift": {"task": "drift.check", "schedule": crontab.from_string(_settings.drift_cron)},
     "reconcile": {"task": "reconcile.run", "schedule": crontab.from_string(_settings.reconcile_cron)},
 }
 if _settings.shard is not None:
-    # A shard's beat rings its own drains; what serves all shards is sent by the beat that belongs to none.
-    beat_schedule = {name: beat_schedule[name] for name in ("ring explanations", "ring publishing")}
+    # A shard's beat sends doorbells to the drains of its shard; the beat of no shard schedules all other tasks.
+    beat_schedule = {name: beat_schedule[name] for name in (f"drain {group}" for group in SHARD_CONSUMER_GROUPS)}

@@ -13,9 +13,9 @@ from ml.domain.scoring_batch import ScoringBatch, ScoringRequest
 from ml.policy.safe_mode_rules import RULES_VERSION
 from ml.serving.pipeline import BatchReport, ScoringPipeline
 from observability import metrics
+from settings.queues import SCORE_TASK
 from tasks.app import app
 from tasks.messaging.doorbells import ring
-from tasks.messaging.scoring_message import SCORE_TASK
 from tasks.wiring.services import require
 
 _log = logging.getLogger(__name__)

@@ -22,12 +22,13 @@ from security.signatures.message_verifier import MessageSignatureVerifier
 from security.signatures.signing import SignatureVerifier
 from security.tokens.tokens import TokenVerifier
 from settings import ScoringTopology, Settings
+from settings.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS
 from tasks.app import app as celery_app
 from tasks.messaging.doorbells import sign_doorbells
 from tasks.messaging.label_intake import publish_labels
 from tasks.messaging.messages import MessagePublisher
 from tasks.model.self_test import OwnSelfTest, WorkersSelfTest
-from tasks.upkeep.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, live_workers
+from tasks.upkeep.queues import live_workers
 from tasks.wiring import stores as wiring
 from web.blueprints.queue_monitor_redis import RedisQueueMonitor, RedisShardView
 from web.dispatch.dispatcher import Dispatcher

@@ -9,6 +9,8 @@ Source: https://valkey.io/topics/acl/ (selectors, key permissions).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from settings.queues import CONSUMER_GROUPS, QUEUES, SHARD_CONSUMER_GROUPS
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -74,6 +76,7 @@ def _ring(*queues: str) -> tuple[Grant, ...]:
 _SWITCH = Grant("~shrike:safe_mode ~shrike:safe_mode:audit", "evalsha hget hmget hset lindex lpush ltrim lrange")
 _MARK = Grant("~shrike:accepted_version", "evalsha hget hmget hset")
 _DECISIONS_READER = Grant("%R~shrike:decision:*", "mget")
+_QUEUES_READER = " ".join(f"%R~{queue}" for queue in QUEUES)
 _STREAMS_READER = "xpending xinfo|groups xrange xlen"
 _FEATURES = Grant("~shrike:customer:* ~shrike:terminal:*", "evalsha get set")
 _BARRIER = Grant("~shrike:barrier", "set")
@@ -92,7 +95,7 @@ _SCORE = (
     _MARK,
     Grant("%R~shrike:self_test", "get"),
     Grant("~shrike:self_test:*", "hset expire"),
-    *_ring("explain", "publish"),
+    *_ring(*SHARD_CONSUMER_GROUPS),
 )
 _WEB = (
     Grant("~admission:*", "evalsha get set del"),
@@ -110,7 +113,7 @@ _WEB = (
     Grant("~shrike:self_test", "set"),
     Grant("%R~shrike:self_test:*", "hgetall"),
     Grant("%R~shrike:revocations %R~shrike:revocations:version", "get hgetall"),
-    Grant("%R~score %R~explain %R~publish %R~labels %R~retrain", "llen lindex"),
+    Grant(_QUEUES_READER, "llen lindex"),
     Grant("~shrike:workers", "hgetall hdel"),
     Grant("~shrike:outbox ~shrike:labels", f"{_STREAMS_READER} xgroup|create"),
     Grant("%R~shrike:dead:*", "xlen"),
@@ -124,7 +127,7 @@ _TRAINER = (
     Grant("~shrike:outbox", "xrange xadd"),
     Grant("%R~shrike:dead:*", "xrange"),
     _DECISIONS_READER,
-    *_ring("explain", "publish"),
+    *_ring(*SHARD_CONSUMER_GROUPS),
 )
 _DRAINS = (
     *_drain("explain", "shrike:outbox"),
@@ -137,11 +140,11 @@ _DRAINS = (
 )
 _BEAT = (
     Grant("~shrike:redbeat:*", "evalsha hget hset hsetnx zadd zrem zrangebyscore get set pexpire pttl del"),
-    *_ring("explain", "publish", "labels"),
+    *_ring(*CONSUMER_GROUPS),
     Grant("~retrain", "lpush llen"),
 )
 _FLOWER = (
-    Grant("%R~score %R~explain %R~publish %R~labels %R~retrain", "llen"),
+    Grant(_QUEUES_READER, "llen"),
     Grant("%R~score.score-* %R~explain.explain-* %R~publish.publish-* %R~labels.labels-*", "llen"),
     _BINDINGS,
     Grant("~*.reply.celery.pidbox", "brpop llen pexpire del"),

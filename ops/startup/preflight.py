@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 from ops.errors import OpsError
 from settings import Settings, load_settings
+from settings.queues import SHARD_QUEUES
 
 
 def check_web() -> Settings:
@@ -51,7 +52,7 @@ def check_worker(queue: str) -> Settings:
     from security.messages.messages import MessageSigner
 
     settings = load_settings()
-    if settings.shard is not None and queue in {"labels", "retrain"}:
+    if settings.shard is not None and queue not in SHARD_QUEUES:
         raise OpsError(f"The {queue} worker serves all shards and must not have one: leave SHARD out.")
     MessageSigner.from_settings(settings)
     if queue in {"score", "retrain"}:

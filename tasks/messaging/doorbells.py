@@ -19,14 +19,14 @@ from kombu.exceptions import OperationalError
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from security.messages.messages import MessageSigner
+from settings.queues import DRAINS, QUEUE_OF_TASK, SCORE_TASK
 from tasks.app import app
 from tasks.messaging.message_queue_redis import envelope
 from tasks.messaging.messages import MessageSealer
 from tasks.wiring.services import provide, require
 
-_TASKS = {"explain": "explanations.drain", "publish": "publishing.drain", "labels": "labels.apply"}
-_QUEUES = {task: consumer for consumer, task in _TASKS.items()}
-DOORBELLS = frozenset({*_TASKS.values(), "retraining.run", "drift.check", "reconcile.run"})
+_GROUP_OF_DRAIN = {task: group for group, task in DRAINS.items()}
+DOORBELLS = frozenset(QUEUE_OF_TASK) - {SCORE_TASK}
 """The tasks that take no argument."""
 
 _LONGEST_LIFE_SECONDS = 3600
@@ -45,7 +45,7 @@ def ring(*consumers: str) -> None:
     """
     sealer, deadline_ms = require(MessageSealer), _deadline_ms(None)
     bells = [
-        sealer.seal(_TASKS[consumer], None, message_id=str(uuid4()), deadline_ms=deadline_ms) for consumer in consumers
+        sealer.seal(DRAINS[consumer], None, message_id=str(uuid4()), deadline_ms=deadline_ms) for consumer in consumers
     ]
     try:
         with redis_failures_as_unavailable(), app.pool.acquire(block=True) as connection:
@@ -60,7 +60,7 @@ def ring(*consumers: str) -> None:
 
 def keep_one_ring(sender: object = None, **_: Any) -> None:
     """Leaves one ring waiting after somebody sent another: the hook of beat, which sends its own way."""
-    consumer = _QUEUES.get(str(sender))
+    consumer = _GROUP_OF_DRAIN.get(str(sender))
     if consumer is None:
         return
     try:

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import orjson
 
 from ml.domain.scoring_batch import ScoringRequest
+from settings.queues import SCORE_TASK
 from tasks.messaging.messages import MessagePublisher, SealedMessage
-
-SCORE_TASK = "scoring.score"
 
 
 def seal_batch(

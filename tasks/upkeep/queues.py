@@ -16,12 +16,7 @@ from redis import Redis
 from ml.stores.outbox.outbox import Lag
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-
-QUEUES = ("score", "explain", "publish", "labels", "retrain")
-CONSUMER_GROUPS = ("explain", "publish", "labels")
-SHARD_QUEUES = ("score", "explain", "publish")
-SHARD_CONSUMER_GROUPS = ("explain", "publish")
-"""What each shard has of its own; the other queues and consumers serve all shards."""
+from settings.queues import QUEUES
 
 WORKERS: Final = "shrike:workers"
 ALIVE_SECONDS = 5.0

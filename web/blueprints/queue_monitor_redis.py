@@ -8,8 +8,8 @@ import redis
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.outbox.outbox import Lag
 from ml.stores.outbox.outbox_redis import RedisOutbox
+from settings.queues import SHARD_QUEUES
 from tasks.upkeep.queues import (
-    SHARD_QUEUES,
     QueueState,
     ShardState,
     WorkerState,

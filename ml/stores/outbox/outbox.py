@@ -6,7 +6,9 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-SINKS: Final = ("explain", "publish")
+from settings.queues import SHARD_CONSUMER_GROUPS
+
+SINKS: Final = SHARD_CONSUMER_GROUPS
 """The consumer groups of the stream of decisions, named after the sink each one delivers to."""
 
 

@@ -8,7 +8,8 @@ import click
 
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from settings import ScoringTopology, load_settings
-from tasks.upkeep.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS, outbox_lags
+from settings.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS
+from tasks.upkeep.queues import outbox_lags
 from tasks.wiring.stores import connect_redis, outbox
 
 _CONSUMER = "operator"

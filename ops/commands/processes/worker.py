@@ -6,8 +6,7 @@ import sys
 import click
 
 from ops.startup.preflight import check_worker
-
-QUEUES = ("score", "explain", "publish", "labels", "retrain")
+from settings.queues import QUEUES
 
 
 @click.command()

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from settings.queues import CONSUMER_GROUPS, SHARD_QUEUES
+
 
 class Stage(IntEnum):
     """Start order: each stage is healthy before the next one starts."""
@@ -58,7 +60,7 @@ def _drain(name: str) -> Role:
 ROLES: tuple[Role, ...] = (
     # Two, so that scoring goes on while one of them is replaced.
     Role("score", ("worker", "score"), Stage.WORKERS, "scoring", count=2, health_path=_READY, live_path=_LIVE),
-    *(_drain(name) for name in ("explain", "publish", "labels")),
+    *(_drain(name) for name in CONSUMER_GROUPS),
     Role("retrain", ("worker", "retrain"), Stage.WORKERS, "training", is_background=True, health_path=_READY),
     Role("web", ("web",), Stage.WEB, "web", health_path=_LIVE),
     Role("beat", ("beat",), Stage.OPERATIONS, "operations"),
@@ -69,7 +71,7 @@ SET_UP: tuple[str, ...] = ("prepare",)
 """The command that makes keys and a first model, before anything above can start."""
 
 
-_ON_SHARDS = frozenset({"score", "explain", "publish", "beat"})
+_ON_SHARDS = frozenset({*SHARD_QUEUES, "beat"})
 """Roles that each shard has of its own, where scoring is sharded."""
 
 _ONLY_ON_SHARDS = frozenset({"score"})

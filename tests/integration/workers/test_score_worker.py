@@ -14,7 +14,8 @@ from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.features.features_redis import entity_key
 from ml.stores.outbox.keys_redis import OUTBOX
 from security.messages.messages import MessageSigner
-from tasks.messaging.scoring_message import SCORE_TASK, seal_batch
+from settings.queues import SCORE_TASK
+from tasks.messaging.scoring_message import seal_batch
 from tasks.upkeep.queues import live_workers
 from tasks.wiring.stores import message_signer
 from tests.integration.workers.conftest import RunningWorker, Works, wait_until

@@ -9,7 +9,8 @@ from ml.stores.outbox.keys_redis import OUTBOX
 from ops.errors import OpsError
 from ops.stack.state import StackState
 from settings import Settings
-from tasks.upkeep.queues import CONSUMER_GROUPS, outbox_lags
+from settings.queues import CONSUMER_GROUPS
+from tasks.upkeep.queues import outbox_lags
 from tasks.wiring.stores import connect_redis, outbox
 
 _SETTLE_SECONDS = 180.0

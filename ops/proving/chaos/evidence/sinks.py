@@ -12,7 +12,8 @@ from pymongo import MongoClient
 
 from ops.errors import StackError
 from settings import Settings
-from tasks.upkeep.queues import CONSUMER_GROUPS, outbox_lags
+from settings.queues import CONSUMER_GROUPS
+from tasks.upkeep.queues import outbox_lags
 from tasks.wiring.stores import connect_redis, outbox
 
 _CHUNK_ROWS = 500

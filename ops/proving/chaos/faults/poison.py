@@ -11,7 +11,7 @@ from ml.stores.outbox.keys_redis import OUTBOX
 from ops.proving.chaos.clients.ledger import now
 from ops.proving.chaos.fault import Fault, Scene, Struck
 from ops.proving.chaos.platform.stack import wait_for
-from tasks.upkeep.queues import QUEUES
+from settings.queues import QUEUES
 from workers.start.dead_messages_redis import dead_messages_key
 
 _GARBAGE = (b"\x00\xff no json", b"[1, 2]", b'{"body": 5}', b"{}")

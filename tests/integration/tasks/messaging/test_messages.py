@@ -15,9 +15,9 @@ from ops.embedded.valkey import valkey
 from ops.processes.ports import free_port
 from security.messages.messages import MessageSigner
 from settings import Settings
+from settings.queues import SCORE_TASK
 from tasks.messaging.message_queue_redis import RedisMessageQueue, envelope
 from tasks.messaging.messages import MessagePublisher, MessageSealer
-from tasks.messaging.scoring_message import SCORE_TASK
 from tasks.wiring.stores import message_queue
 
 _DATABASE = 6

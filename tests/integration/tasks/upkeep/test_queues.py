@@ -4,7 +4,8 @@ import orjson
 import redis
 from celery import Celery
 
-from tasks.upkeep.queues import QUEUES, WORKERS, WorkerState, forget_worker, live_workers, queue_states, show_worker
+from settings.queues import QUEUES
+from tasks.upkeep.queues import WORKERS, WorkerState, forget_worker, live_workers, queue_states, show_worker
 
 
 def worker(name: str = "score-1@host", queue: str = "score") -> WorkerState:
