@@ -20,11 +20,11 @@ from security.tokens.tokens import TokenVerifier
 from settings import ScoringTopology, Settings
 from tasks.upkeep.queues import QueueState, ShardState, WorkerState
 from web.dispatch.local_scoring import LocalScoring
-from web.dispatch.scoring_queue import ScoringQueue
 from web.entrance.batcher import AdmissionBatcher
 from web.entrance.open_admission import OpenAdmission
 from web.entrance.recall import ShardRecall
 from web.protection.load_shedding import LoadShedder
+from web.scoring.queue import ScoringQueue
 
 _EXTENSION = "shrike"
 

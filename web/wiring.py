@@ -33,20 +33,22 @@ from tasks.wiring import stores as wiring
 from web.blueprints.queue_monitor_redis import RedisQueueMonitor, RedisShardView
 from web.dispatch.dispatcher import Dispatcher
 from web.dispatch.local_scoring import LocalScoring, open_beside_requests
-from web.dispatch.scoring_queue import ScoringQueue
 from web.dispatch.shards import ShardedDispatcher
 from web.dispatch.transport import Transport
 from web.dispatch.transport_celery import CeleryTransport
 from web.dispatch.transport_local import LocalTransport
 from web.entrance.batcher import AdmissionBatcher, AdmissionCheck
-from web.entrance.check_redis import PrepareEarlySend, RedisAdmissionCheck
+from web.entrance.check_redis import RedisAdmissionCheck
 from web.entrance.check_shards_redis import ShardedRedisAdmissionCheck
+from web.entrance.guarded_check import GuardedAdmissionCheck
 from web.entrance.open_admission import OpenAdmission
 from web.entrance.recall import RecallSource, ShardRecall
 from web.protection.capacity import scoring_share
 from web.protection.circuit_breaker import BreakerState, CircuitBreaker
-from web.protection.guarded import GuardedAdmissionCheck, GuardedExplanations
+from web.protection.guarded_explanations import GuardedExplanations
 from web.protection.load_shedding import LoadShedder
+from web.scoring.early_send import PrepareEarlySend
+from web.scoring.queue import ScoringQueue
 from web.services import SelfTest, Services
 
 _LOOK_TIMEOUT_SECONDS = 1.0

@@ -13,14 +13,15 @@ from observability import metrics
 from observability.context import get_correlation_id
 from security.roles import Role
 from web.dispatch.batch_scoring import score_items
-from web.dispatch.scoring_results import Scored, ScoringResult, recorded_result
 from web.http import examples, problems
-from web.http.answers import HttpAnswer, batch_item, decision_body, json_answer
+from web.http.answers import HttpAnswer, json_answer
 from web.http.errors import InvalidBodyError, NotFoundError, Violation, WebError
 from web.http.json_body import validate
 from web.http.schemas import BatchAnswer, BatchRequest, DecisionAnswer, StoredDecision, TransactionPath
 from web.routing.operations import Answer, BodyLimit, Call, Operation, operation
 from web.routing.safe_mode import refuse_in_safe_mode, safe_mode_state
+from web.scoring.decision_answers import batch_item, decision_body
+from web.scoring.results import Scored, ScoringResult, recorded_result
 from web.services import Services
 
 blueprint = Blueprint("predictions", __name__)
@@ -92,7 +93,8 @@ def _decide(call: Call) -> ScoringResult:
     services.dispatcher.breaker.check()
     result = _recorded(call, request)
     if result is None:
-        return services.dispatcher.score([request], services.settings.score_timeout_ms / 1000)[0]
+        dispatcher = services.dispatcher
+        return dispatcher.collect(dispatcher.submit([request], services.settings.score_timeout_ms / 1000))[0]
     return result
 
 

@@ -1,4 +1,4 @@
 """From a scoring request to its result: micro-batches, transports, shards.
 
-May touch `web.http` and `web.protection`; knows nothing of the entrance.
+May touch `web.scoring`, `web.protection` and `web.http`; knows nothing of admission.
 """

@@ -6,9 +6,9 @@ from itertools import islice
 from typing import Any
 
 from ml.domain.scoring_batch import ScoringRequest
-from web.dispatch.scoring_queue import ScoringQueue
-from web.dispatch.scoring_results import ScoringResult
 from web.http.errors import BreakerOpenError, OverloadedError, ShuttingDownError, WebError
+from web.scoring.queue import ScoringQueue
+from web.scoring.results import ScoringResult
 
 CHUNKS_AHEAD = 2
 """Chunks submitted and not yet answered: one is scored while the next is prepared; more would only queue."""

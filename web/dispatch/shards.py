@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from ml.domain.scoring_batch import ScoringRequest
 from ml.stores.placements.rendezvous import choose
-from web.dispatch.dispatcher import Dispatcher, ScoringCall
-from web.dispatch.scoring_results import ScoringResult
+from web.dispatch.dispatcher import Dispatcher
 from web.http.errors import (
     BreakerOpenError,
     DeadlineError,
@@ -22,11 +21,13 @@ from web.http.errors import (
     WebError,
 )
 from web.protection.circuit_breaker import CircuitBreaker
+from web.scoring.results import ScoringResult
+from web.scoring.scoring_call import ScoringCall
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One shard's share of a submission: which requests, and their call or what refused them."""
+    """One shard's share of a submission: which requests, and their call or refusal."""
 
     shard: str
     positions: tuple[int, ...]
@@ -63,8 +64,8 @@ class AllBreakers:
 class ShardedDispatcher:
     """Splits requests by shard and puts the results back in order.
 
-    A shard that cannot be reached or does not answer fails its own requests and no others: what its dispatcher refuses
-    is the result of each of them.
+    A shard that cannot be reached or does not answer fails its own requests and no others: its dispatcher's refusal is
+    the result of each of them.
 
     Args:
         dispatchers: of every shard, by name.
@@ -76,12 +77,8 @@ class ShardedDispatcher:
         self._open_shards = tuple(open_shards)
         self.breaker = AllBreakers([dispatcher.breaker for dispatcher in self._dispatchers.values()])
 
-    def score(self, requests: Sequence[ScoringRequest], timeout_seconds: float) -> list[ScoringResult]:
-        """See `ScoringQueue.score`; a shard's refusal is a result."""
-        return self.collect(self.submit(requests, timeout_seconds))
-
     def submit(self, requests: Sequence[ScoringRequest], timeout_seconds: float) -> ShardedScoringCall:
-        """See `ScoringQueue.submit`; raises nothing."""
+        """See `ScoringQueue.submit`; raises nothing: a shard's refusal is the result of its requests."""
         positions: defaultdict[str, list[int]] = defaultdict(list)
         for position, request in enumerate(requests):
             positions[self._shard_of(request)].append(position)

@@ -1,14 +1,13 @@
-"""How a scoring message leaves a web process and its reply comes back: what the dispatcher asks of a transport."""
+"""The transport protocol: how a scoring message leaves a web process and its reply comes back."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
-from ml.domain.scoring_batch import ScoringRequest
 from tasks.messaging.messages import SealedMessage
+from web.scoring.batch import Batch
 
 
 class Transport(Protocol):
-    """How a scoring message leaves and its reply comes back. Used by the dispatcher's thread alone."""
+    """Sends scoring messages and receives their replies. Used by the dispatcher's thread alone."""
 
     def connect(self) -> None:
         """Opens connections ahead of the first message.
@@ -18,7 +17,7 @@ class Transport(Protocol):
         """
         ...
 
-    def publish(self, batch: "Batch") -> None:
+    def publish(self, batch: Batch) -> None:
         """Sends one scoring message.
 
         Raises:
@@ -26,8 +25,8 @@ class Transport(Protocol):
         """
         ...
 
-    def seal(self, batch: "Batch") -> SealedMessage | None:
-        """Returns a scoring message that somebody else puts on its queue; None if there is no such queue.
+    def seal(self, batch: Batch) -> SealedMessage | None:
+        """Returns a scoring message that another round trip puts on its queue; None if there is no such queue.
 
         Used by any thread.
         """
@@ -40,12 +39,3 @@ class Transport(Protocol):
             RetryableError: the connection died; replies under way may be lost.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One scoring message; `deadline_ms` is in epoch milliseconds, the latest of its callers'."""
-
-    batch_id: str
-    requests: tuple[ScoringRequest, ...]
-    deadline_ms: int

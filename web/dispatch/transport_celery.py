@@ -3,7 +3,7 @@
 from ml.stores.decisions.replies_redis import RedisReplyBox
 from tasks.messaging.messages import MessagePublisher, SealedMessage
 from tasks.messaging.scoring_message import seal_batch
-from web.dispatch.transport import Batch
+from web.scoring.batch import Batch
 
 
 class CeleryTransport:

@@ -6,16 +6,16 @@ deadlines and breaker are the same, and answered callers are woken while the nex
 
 import logging
 import queue
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ml.domain.scoring_batch import ScoringBatch
-from web.dispatch.transport import Batch
+from security.background_thread import BackgroundThread
+from web.scoring.batch import Batch
 
 if TYPE_CHECKING:
-    # What scores is slow to import, and most web processes leave scoring to the workers.
+    # The pipeline is slow to import, and most web processes leave scoring to the workers.
     from ml.serving.pipeline import BatchReport, ScoringPipeline
 
 _log = logging.getLogger(__name__)
@@ -36,15 +36,16 @@ class LocalTransport:
         self._pipeline = pipeline
         self._conclude = conclude
         self._recorded = recorded
+        self._reset()
+        self._thread = BackgroundThread(self._run, name="local-scoring", after_fork=self._reset)
+
+    def _reset(self) -> None:
         self._batches: queue.SimpleQueue[ScoringBatch] = queue.SimpleQueue()
         self._replies: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
 
     def connect(self) -> None:
         """See `Transport.connect`; Redis is connected by the first batch."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="local-scoring", daemon=True)
-            self._thread.start()
+        self._thread.start()
 
     def publish(self, batch: Batch) -> None:
         """See `Transport.publish`."""
@@ -81,4 +82,4 @@ class LocalTransport:
             try:
                 self._conclude(report, time.perf_counter() - started)
             except Exception:  # noqa: BLE001 - likewise; the answer is on its way
-                _log.exception("what follows a scored batch failed")
+                _log.exception("the work after a scored batch failed")

@@ -3,7 +3,7 @@
 import queue
 from collections.abc import Callable
 
-from web.dispatch.transport import Batch
+from web.scoring.batch import Batch
 
 Scorer = Callable[[Batch], bytes]
 

@@ -1,4 +1,4 @@
-"""Admission: waiting requests are let in together, one round trip to Redis at a time.
+"""Admission: waiting requests are admitted together, one round trip to Redis at a time.
 
-May touch `web.http` and `web.protection`; knows nothing of the dispatcher.
+May touch `web.scoring`, `web.protection` and `web.http`; knows nothing of the dispatcher.
 """

@@ -10,10 +10,8 @@ are not given back, because a signature that could be given back could be accept
 """
 
 import logging
-import os
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +21,10 @@ from ml.domain.scoring_batch import ScoringRequest
 from ml.stores.decisions.decisions import DecisionRecord
 from ml.stores.placements.placements import Placement
 from security.admission.admission import Admission, AdmissionRequest
+from security.background_thread import BackgroundThread
 from security.errors import AdmissionUnavailableError
-from web.dispatch.dispatcher import ScoringCall
 from web.http.errors import ShuttingDownError, WebError
+from web.scoring.scoring_call import ScoringCall
 
 log = logging.getLogger(__name__)
 
@@ -113,14 +112,12 @@ class AdmissionBatcher:
         self._timeout_seconds = timeout_seconds
         self._most_rows = most_rows
         self._reset()
-        reset = weakref.WeakMethod(self._reset)
-        os.register_at_fork(after_in_child=lambda: (method := reset()) is not None and method())
+        self._thread = BackgroundThread(self._run, name="admission", after_fork=self._reset)
 
     def _reset(self) -> None:
         self._changed = threading.Condition()
         self._waiting: deque[_Wait] = deque()
         self._closing = False
-        self._thread: threading.Thread | None = None
 
     def admit(self, call: AdmissionCall) -> AdmissionResult:
         """Returns the result of a call, after at most the timeout.
@@ -134,8 +131,8 @@ class AdmissionBatcher:
             if self._closing:
                 raise ShuttingDownError
             self._waiting.append(wait)
-            self._start()
             self._changed.notify()
+        self._thread.start()
         wait.done.wait(self._timeout_seconds)
         if wait.result is None:
             raise AdmissionUnavailableError("replay and rate limits could not be checked in time") from wait.failure
@@ -145,23 +142,12 @@ class AdmissionBatcher:
         """Refuses new calls, decides the waiting ones, and ends the thread, within the timeout."""
         with self._changed:
             self._closing = True
-            thread = self._thread
             self._changed.notify()
-        if thread is not None:
-            thread.join(timeout_seconds)
-
-    def _start(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="admission", daemon=True)
-            self._thread.start()
+        self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
-        try:
-            while waits := self._next_round():
-                self._decide(waits)
-        finally:
-            with self._changed:
-                self._thread = None  # however this thread ended, the next call starts another
+        while waits := self._next_round():
+            self._decide(waits)
 
     def _next_round(self) -> list[_Wait]:
         """Waits for calls and takes those that still have a caller, up to the bound; none once closed."""

@@ -11,16 +11,14 @@ replay stays a replay. A reply that takes too long is not waited for twice: the 
 from the client's retry policy, see `tasks.wiring.stores.connect_redis`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from secrets import token_hex
 
 import redis
 from redis.exceptions import RedisError
 
 from ml.domain.errors import StoreUnavailableError
-from ml.domain.scoring_batch import ScoringRequest
 from ml.stores.decisions.decisions_redis import lookup_command, read_records
 from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.redis.commands import Command
@@ -30,13 +28,8 @@ from ml.stores.redis.server_redis import ServerCommands
 from security.admission.admission_redis import RedisAdmissionControl, replay_key, replay_mark
 from security.errors import AdmissionUnavailableError
 from tasks.messaging.messages import SealedMessage
-from web.dispatch.dispatcher import EarlySend
 from web.entrance.batcher import AdmissionCall, AdmissionResult
-
-_SEND_ADMITTED = LuaScript.from_source(Path(__file__).with_name("send_admitted.lua").read_text(encoding="utf-8"))
-
-PrepareEarlySend = Callable[[ScoringRequest], EarlySend | None]
-"""Returns the early send of a request, None if its message has to go the usual way."""
+from web.scoring.early_send import SEND_ADMITTED, EarlySend, PrepareEarlySend, send_command
 
 
 class RedisAdmissionCheck:
@@ -64,7 +57,7 @@ class RedisAdmissionCheck:
         self._fsync = fsync
         self._admission = admission
         self._prepare_early_send = prepare_early_send
-        self._scripts = (LuaScript.from_source(admission.script), _SEND_ADMITTED)
+        self._scripts = (LuaScript.from_source(admission.script), SEND_ADMITTED)
 
     def decide(self, calls: Sequence[AdmissionCall]) -> list[AdmissionResult]:
         """See `AdmissionCheck.decide`."""
@@ -114,5 +107,9 @@ class RedisAdmissionCheck:
 
 def _send_command(call: AdmissionCall, message: SealedMessage, *, mark: str) -> Command:
     [transaction_id] = call.transaction_ids
-    keys = replay_key(call.request.replay_key), decision_key(transaction_id), message.queue
-    return ("EVALSHA", _SEND_ADMITTED.sha, len(keys), *keys, mark, message.content)
+    return send_command(
+        message,
+        replay_key=replay_key(call.request.replay_key),
+        mark=mark,
+        decision_key=decision_key(transaction_id),
+    )

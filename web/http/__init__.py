@@ -1,4 +1,4 @@
-"""Requests and answers as such: bodies, parameters, schemas, errors, problem details, headers.
+"""HTTP alone: bodies, parameters, schemas, errors, problem details, headers, answers.
 
-Knows no service and no other room of `web`.
+May touch `ml`, `security` and `observability`; knows no service and no other room of `web`.
 """

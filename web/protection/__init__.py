@@ -1,4 +1,4 @@
-"""How a process keeps load and failing dependencies from spreading: breakers, load shedding, pace.
+"""Keeps load and failing dependencies from spreading: circuit breakers, load shedding, pace.
 
-May touch `web.http` and below.
+May touch `web.http`.
 """

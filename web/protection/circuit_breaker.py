@@ -84,6 +84,14 @@ class CircuitBreaker:
             if self._state is not BreakerState.CLOSED and (wait := self._refuse_until - self._clock()) > 0:
                 raise BreakerOpenError(wait)
 
+    def guarding(self, *failures: type[Exception]) -> "Guard":
+        """Returns the context of a call to the service: admitted first, its end recorded. May be kept and shared.
+
+        Args:
+            failures: exceptions that count as failures of the service; any other counts as neither.
+        """
+        return Guard(self, failures)
+
     def record_success(self) -> None:
         """Notes an answer; a half-open breaker closes."""
         if self.is_closed():
@@ -111,3 +119,22 @@ class CircuitBreaker:
     def _change(self, state: BreakerState) -> None:
         self._state = state
         self._on_change(state)
+
+
+class Guard:
+    """A call to a service between `CircuitBreaker.admit` and the record of its end; holds no state of its own."""
+
+    __slots__ = ("_breaker", "_failures")
+
+    def __init__(self, breaker: CircuitBreaker, failures: tuple[type[Exception], ...]) -> None:
+        self._breaker = breaker
+        self._failures = failures
+
+    def __enter__(self) -> None:
+        self._breaker.admit()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if kind is None:
+            self._breaker.record_success()
+        elif issubclass(kind, self._failures):
+            self._breaker.record_failure()

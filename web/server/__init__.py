@@ -1,4 +1,4 @@
 """gunicorn around the application: its configuration, worker, log lines, warm-up.
 
-Nothing imports it; it may touch everything in `web`.
+May touch everything in `web`; no other room imports it.
 """

@@ -41,13 +41,14 @@ from settings import ScoringTopology, Settings
 from tasks.upkeep.queues import QueueState, ShardState, WorkerState
 from web.app import create_app
 from web.dispatch.dispatcher import Dispatcher
-from web.dispatch.transport import Batch, Transport
+from web.dispatch.transport import Transport
 from web.dispatch.transport_memory import MemoryTransport
 from web.entrance.batcher import AdmissionBatcher
 from web.entrance.check_memory import MemoryAdmissionCheck
 from web.protection.capacity import scoring_share
 from web.protection.circuit_breaker import CircuitBreaker
 from web.protection.load_shedding import LoadShedder
+from web.scoring.batch import Batch
 from web.services import Services
 
 HMAC_KEY = generate_secret()

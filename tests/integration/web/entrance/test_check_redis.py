@@ -26,10 +26,11 @@ from security.errors import AdmissionUnavailableError
 from tasks.messaging.messages import SealedMessage
 from tests.contracts.admission import asked, policy
 from tests.contracts.admission_check import AdmissionCheckContract, Make
-from web.dispatch.dispatcher import EarlySend, ScoringCall
 from web.entrance.batcher import AdmissionBatcher, AdmissionCall, AdmissionCheck, AdmissionResult
-from web.entrance.check_redis import PrepareEarlySend, RedisAdmissionCheck
+from web.entrance.check_redis import RedisAdmissionCheck
 from web.entrance.check_shards_redis import ShardedRedisAdmissionCheck
+from web.scoring.early_send import EarlySend, PrepareEarlySend
+from web.scoring.scoring_call import ScoringCall
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from prometheus_client import REGISTRY
 from ml.domain.errors import StoreUnavailableError
 from security.roles import Role
 from tests.unit.web.world import World
-from web.dispatch.transport import Batch
 from web.http.schemas import BatchAnswer, DecisionAnswer, ProblemAnswer, StoredDecision
 from web.protection.circuit_breaker import BreakerState, CircuitBreaker
+from web.scoring.batch import Batch
 
 SCORE = "/predictions/score"
 BATCH = "/predictions/score/batch"

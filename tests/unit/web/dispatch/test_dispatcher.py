@@ -15,9 +15,8 @@ from ml.domain.errors import StoreUnavailableError
 from ml.domain.scoring_batch import ScoringRequest
 from ml.domain.transaction import Transaction
 from tasks.messaging.messages import SealedMessage
-from web.dispatch.dispatcher import Dispatcher, EarlySend
-from web.dispatch.scoring_results import Scored
-from web.dispatch.transport import Batch
+from tests.unit.web.dispatch.dispatching import dispatch
+from web.dispatch.dispatcher import Dispatcher
 from web.dispatch.transport_memory import MemoryTransport
 from web.http.errors import (
     BreakerOpenError,
@@ -30,6 +29,9 @@ from web.http.errors import (
     ShuttingDownError,
 )
 from web.protection.circuit_breaker import BreakerState, CircuitBreaker
+from web.scoring.batch import Batch
+from web.scoring.early_send import EarlySend
+from web.scoring.results import Scored
 
 TIMEOUT = 5.0
 
@@ -130,7 +132,7 @@ class Caller(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        self.results = self._dispatcher.score([request_of(name) for name in self._ids], self._timeout)
+        self.results = dispatch(self._dispatcher, [request_of(name) for name in self._ids], self._timeout)
 
     def answer(self) -> list[Any]:
         self.join(TIMEOUT)
@@ -140,7 +142,7 @@ class Caller(threading.Thread):
 
 def test_a_lone_request_is_sent_at_once_and_gets_its_decision(make: Make) -> None:
     dispatcher = make(MemoryTransport(reply))
-    [result] = dispatcher.score([request_of("a")], TIMEOUT)
+    [result] = dispatch(dispatcher, [request_of("a")], TIMEOUT)
     assert isinstance(result, Scored)
     assert result.decision == {"transaction_id": "a"}
     assert result.timings == {"queue_ms": 0.1}
@@ -182,7 +184,7 @@ def test_what_waits_while_a_message_is_in_flight_goes_out_together(make: Make) -
     callers = [Caller(dispatcher, ["0"])]
     first = transport.next_batch(0)
     callers += [Caller(dispatcher, [str(number)]) for number in range(1, 6)]
-    wait_until(lambda: len(dispatcher._pending) == 5)
+    wait_until(lambda: len(dispatcher._backlog._pending) == 5)
     assert len(transport.published) == 1
     transport.replies.put(reply(first))
     second = transport.next_batch(1)
@@ -215,7 +217,7 @@ def test_the_next_message_goes_out_before_the_answered_callers_wake(make: Make) 
 def test_results_come_in_the_order_of_the_requests_across_messages(make: Make) -> None:
     dispatcher = make(MemoryTransport(reply), batch_rows=4)
     names = [f"t{number}" for number in range(11)]
-    results = dispatcher.score([request_of(name) for name in names], TIMEOUT)
+    results = dispatch(dispatcher, [request_of(name) for name in names], TIMEOUT)
     assert [result.decision["transaction_id"] for result in results if isinstance(result, Scored)] == names
 
 
@@ -237,13 +239,13 @@ def test_a_result_that_is_no_decision_for_this_request_becomes_its_error(
     make: Make, item: Any, expected: type[Exception]
 ) -> None:
     dispatcher = make(MemoryTransport(lambda batch: reply(batch, [item])))
-    [result] = dispatcher.score([request_of("a")], TIMEOUT)
+    [result] = dispatch(dispatcher, [request_of("a")], TIMEOUT)
     assert isinstance(result, expected)
 
 
 def test_a_reply_with_too_few_results_fails_its_callers_at_once(make: Make) -> None:
     dispatcher = make(MemoryTransport(lambda batch: reply(batch, [])))
-    [result] = dispatcher.score([request_of("a")], TIMEOUT)
+    [result] = dispatch(dispatcher, [request_of("a")], TIMEOUT)
     assert isinstance(result, ScoringFailedError)
 
 
@@ -262,20 +264,20 @@ def test_replies_to_other_batches_and_gibberish_are_ignored(make: Make) -> None:
 def test_an_unreachable_broker_fails_the_callers_at_once_and_counts_once(make: Make, breaker: CircuitBreaker) -> None:
     dispatcher = make(ScriptedTransport(publish_error=StoreUnavailableError("down")))
     started = time.monotonic()
-    results = dispatcher.score([request_of(name) for name in "abcdefgh"], TIMEOUT)
+    results = dispatch(dispatcher, [request_of(name) for name in "abcdefgh"], TIMEOUT)
     assert time.monotonic() - started < 1
     assert all(isinstance(result, QueueUnavailableError) for result in results)
     assert breaker.state is BreakerState.CLOSED
     for _ in range(4):
-        dispatcher.score([request_of("a")], TIMEOUT)
+        dispatch(dispatcher, [request_of("a")], TIMEOUT)
     with pytest.raises(BreakerOpenError):
-        dispatcher.score([request_of("a")], TIMEOUT)
+        dispatch(dispatcher, [request_of("a")], TIMEOUT)
 
 
 def test_survives_a_publisher_that_raises_anything(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     transport = ScriptedTransport(publish_error=ZeroDivisionError("bug"))
     dispatcher = make(transport)
-    [result] = dispatcher.score([request_of("a")], TIMEOUT)
+    [result] = dispatch(dispatcher, [request_of("a")], TIMEOUT)
     assert isinstance(result, QueueUnavailableError)
     assert "bug" in caplog.text
     transport.publish_error = None
@@ -292,7 +294,7 @@ def test_a_thread_that_was_ended_is_replaced_and_costs_only_its_own_callers(make
     transport.next_batch(0)
     transport.replies.put(SystemExit())
     assert isinstance(lost.answer()[0], DeadlineError)
-    wait_until(lambda: dispatcher._thread is None)
+    wait_until(lambda: not dispatcher._thread.is_running)
     caller = Caller(dispatcher, ["next"])
     transport.replies.put(reply(transport.next_batch(1)))
     assert isinstance(caller.answer()[0], Scored)
@@ -315,7 +317,7 @@ def test_a_missing_reply_ends_at_the_deadline_and_counts_as_one_failure(make: Ma
     for attempt in range(5):
         assert breaker.state is BreakerState.CLOSED, attempt
         started = time.monotonic()
-        results = dispatcher.score([request_of("a"), request_of("b")], 0.05)
+        results = dispatch(dispatcher, [request_of("a"), request_of("b")], 0.05)
         assert 0.045 < time.monotonic() - started < 1
         assert all(isinstance(result, DeadlineError) for result in results)
     assert breaker.state is BreakerState.OPEN
@@ -324,7 +326,7 @@ def test_a_missing_reply_ends_at_the_deadline_and_counts_as_one_failure(make: Ma
 def test_a_late_reply_is_dropped_and_the_next_request_gets_its_own(make: Make) -> None:
     transport = ScriptedTransport()
     dispatcher = make(transport)
-    [late] = dispatcher.score([request_of("a")], 0.02)
+    [late] = dispatch(dispatcher, [request_of("a")], 0.02)
     assert isinstance(late, DeadlineError)
     transport.replies.put(reply(transport.next_batch(0)))
     caller = Caller(dispatcher, ["b"])
@@ -349,10 +351,10 @@ def test_a_request_whose_caller_has_gone_is_not_sent(make: Make) -> None:
     dispatcher = make(transport)
     caller = Caller(dispatcher, ["a"])
     first = transport.next_batch(0)
-    [gone] = dispatcher.score([request_of("gone")], 0.01)
+    [gone] = dispatch(dispatcher, [request_of("gone")], 0.01)
     assert isinstance(gone, DeadlineError)
     stays = Caller(dispatcher, ["stays"])
-    wait_until(lambda: len(dispatcher._pending) == 2)
+    wait_until(lambda: len(dispatcher._backlog._pending) == 2)
     transport.replies.put(reply(first))
     second = transport.next_batch(1)
     assert [request.transaction.transaction_id for request in second.requests] == ["stays"]
@@ -376,12 +378,12 @@ def test_closing_answers_what_is_under_way_and_refuses_the_rest(make: Make) -> N
     flying, waiting = Caller(dispatcher, ["flying"]), None
     first = transport.next_batch(0)
     waiting = Caller(dispatcher, ["waiting"])
-    wait_until(lambda: len(dispatcher._pending) == 1)
+    wait_until(lambda: len(dispatcher._backlog._pending) == 1)
     closing = threading.Thread(target=dispatcher.close, args=(TIMEOUT,))
     closing.start()
-    wait_until(lambda: dispatcher._closing)
+    wait_until(lambda: dispatcher._backlog._closing)
     with pytest.raises(ShuttingDownError):
-        dispatcher.score([request_of("late")], TIMEOUT)
+        dispatch(dispatcher, [request_of("late")], TIMEOUT)
     transport.replies.put(reply(first))
     transport.replies.put(reply(transport.next_batch(1)))
     closing.join(TIMEOUT)
@@ -392,10 +394,10 @@ def test_closing_answers_what_is_under_way_and_refuses_the_rest(make: Make) -> N
 
 def test_works_in_a_forked_child_of_a_process_that_used_it(make: Make) -> None:
     dispatcher = make(MemoryTransport(reply))
-    assert isinstance(dispatcher.score([request_of("parent")], TIMEOUT)[0], Scored)
+    assert isinstance(dispatch(dispatcher, [request_of("parent")], TIMEOUT)[0], Scored)
     child = os.fork()
     if child == 0:
-        ok = isinstance(dispatcher.score([request_of("child")], TIMEOUT)[0], Scored)
+        ok = isinstance(dispatch(dispatcher, [request_of("child")], TIMEOUT)[0], Scored)
         os._exit(0 if ok else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
@@ -448,7 +450,7 @@ def test_under_faults_every_caller_gets_its_own_answer_or_an_error_within_its_de
         for turn in range(25):
             names = [f"{number}-{turn}-{item}" for item in range(1 + (number + turn) % 3)]
             started = time.monotonic()
-            results = dispatcher.score([request_of(name) for name in names], deadline)
+            results = dispatch(dispatcher, [request_of(name) for name in names], deadline)
             took = time.monotonic() - started
             if took > deadline + 0.5:  # generous: the machine may be busy
                 problems.append(f"waited {took:.3f} s")
@@ -466,8 +468,8 @@ def test_under_faults_every_caller_gets_its_own_answer_or_an_error_within_its_de
     assert problems == []
     assert set(outcomes) <= {"Scored", "DeadlineError", "QueueUnavailableError"}
     assert "Scored" in outcomes
-    assert dispatcher._in_flight == {}
-    assert not dispatcher._pending
+    assert dispatcher._backlog._in_flight == {}
+    assert not dispatcher._backlog._pending
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -602,7 +604,7 @@ def test_nothing_leaves_early_past_an_open_breaker(make: Make, breaker: CircuitB
 
 def test_nothing_leaves_early_without_a_queue_that_others_reach(make: Make) -> None:
     dispatcher = make(MemoryTransport(reply))
-    dispatcher.score([request_of("a")], TIMEOUT)
+    dispatch(dispatcher, [request_of("a")], TIMEOUT)
     assert dispatcher.prepare_early_send(request_of("b"), TIMEOUT) is None
 
 

@@ -8,13 +8,15 @@ from ml.domain.errors import StoreUnavailableError
 from ml.domain.scoring_batch import ScoringRequest
 from ml.domain.transaction import Transaction
 from ml.stores.placements.rendezvous import choose
+from tests.unit.web.dispatch.dispatching import dispatch
 from web.dispatch.dispatcher import Dispatcher
-from web.dispatch.scoring_results import Scored, ScoringResult
 from web.dispatch.shards import ShardedDispatcher
-from web.dispatch.transport import Batch, Transport
+from web.dispatch.transport import Transport
 from web.dispatch.transport_memory import MemoryTransport
 from web.http.errors import BreakerOpenError, QueueUnavailableError, ShuttingDownError
 from web.protection.circuit_breaker import CircuitBreaker
+from web.scoring.batch import Batch
+from web.scoring.results import Scored, ScoringResult
 
 SHARDS = ("s1", "s2", "s3")
 TIMEOUT = 5.0
@@ -75,7 +77,7 @@ class World:
         return score
 
     def score(self, *requests: ScoringRequest) -> list[ScoringResult]:
-        return self.sharded.score(requests, TIMEOUT)
+        return dispatch(self.sharded, requests, TIMEOUT)
 
 
 @pytest.fixture

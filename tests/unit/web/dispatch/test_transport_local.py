@@ -16,12 +16,13 @@ from ml.stores.decisions.decisions_memory import MemoryDecisionStore
 from ml.stores.decisions.decisions_unrecorded_redis import RedisUnrecordedDecisions
 from ml.stores.features.features_memory import MemoryFeatureStore
 from tests.unit.ml.fixed_model import FixedModel
+from tests.unit.web.dispatch.dispatching import dispatch
 from web.dispatch.dispatcher import Dispatcher
-from web.dispatch.scoring_results import Scored
-from web.dispatch.transport import Batch
 from web.dispatch.transport_local import LocalTransport
 from web.http.errors import ConflictError, QueueUnavailableError, SafeModeError
 from web.protection.circuit_breaker import CircuitBreaker
+from web.scoring.batch import Batch
+from web.scoring.results import Scored
 
 TIMEOUT = 20.0
 
@@ -88,7 +89,7 @@ def place() -> Place:
 
 def test_scores_records_and_answers_in_order(place: Place) -> None:
     with place.dispatcher() as dispatcher:
-        results = dispatcher.score([request_of(f"t-{number}") for number in range(10)], TIMEOUT)
+        results = dispatch(dispatcher, [request_of(f"t-{number}") for number in range(10)], TIMEOUT)
     assert [result.decision["transaction_id"] for result in results] == [f"t-{number}" for number in range(10)]
     assert set(results[0].timings) == {"queue_ms", "features_ms", "model_ms"}
     assert [orjson.loads(event)["decision"]["transaction_id"] for event in place.decisions.events] == [
@@ -100,9 +101,9 @@ def test_scores_records_and_answers_in_order(place: Place) -> None:
 
 def test_a_retry_gets_the_recorded_decision_and_other_content_is_a_conflict(place: Place) -> None:
     with place.dispatcher() as dispatcher:
-        [first] = dispatcher.score([request_of("t-1")], TIMEOUT)
-        [again] = dispatcher.score([request_of("t-1")], TIMEOUT)
-        [other] = dispatcher.score([request_of("t-1", amount="11")], TIMEOUT)
+        [first] = dispatch(dispatcher, [request_of("t-1")], TIMEOUT)
+        [again] = dispatch(dispatcher, [request_of("t-1")], TIMEOUT)
+        [other] = dispatch(dispatcher, [request_of("t-1", amount="11")], TIMEOUT)
     assert isinstance(first, Scored)
     assert isinstance(again, Scored)
     assert again.decision == first.decision
@@ -112,8 +113,8 @@ def test_a_retry_gets_the_recorded_decision_and_other_content_is_a_conflict(plac
 
 def test_every_batch_is_concluded_with_its_report(place: Place) -> None:
     with place.dispatcher() as dispatcher:
-        dispatcher.score([request_of("t-1")], TIMEOUT)
-        dispatcher.score([request_of("t-2")], TIMEOUT)
+        dispatch(dispatcher, [request_of("t-1")], TIMEOUT)
+        dispatch(dispatcher, [request_of("t-2")], TIMEOUT)
     # The first batch is concluded before the second is scored; the second perhaps not yet.
     assert place.concluded[0].correlation_ids == ("corr-t-1",)
     assert place.concluded[0].commit is not None
@@ -127,25 +128,25 @@ def test_what_follows_an_answer_may_fail_without_harm(place: Place) -> None:
     place.conclude = fail
     with place.dispatcher() as dispatcher:
         for number in range(3):
-            assert isinstance(dispatcher.score([request_of(f"t-{number}")], TIMEOUT)[0], Scored)
+            assert isinstance(dispatch(dispatcher, [request_of(f"t-{number}")], TIMEOUT)[0], Scored)
 
 
 def test_an_empty_slot_and_safe_mode_refuse(place: Place) -> None:
     model, place.slot.current = place.slot.current, None
     with place.dispatcher() as dispatcher:
-        assert isinstance(dispatcher.score([request_of("t-1")], TIMEOUT)[0], SafeModeError)
+        assert isinstance(dispatch(dispatcher, [request_of("t-1")], TIMEOUT)[0], SafeModeError)
         place.slot.current, place.blocked = model, "drill"
-        assert isinstance(dispatcher.score([request_of("t-1")], TIMEOUT)[0], SafeModeError)
+        assert isinstance(dispatch(dispatcher, [request_of("t-1")], TIMEOUT)[0], SafeModeError)
         place.blocked = None
-        assert isinstance(dispatcher.score([request_of("t-1")], TIMEOUT)[0], Scored)
+        assert isinstance(dispatch(dispatcher, [request_of("t-1")], TIMEOUT)[0], Scored)
 
 
 def test_without_redis_requests_fail_at_once_and_then_go_on(place: Place) -> None:
     with place.dispatcher() as dispatcher:
         place.features.is_down = True
-        assert isinstance(dispatcher.score([request_of("t-1")], TIMEOUT)[0], QueueUnavailableError)
+        assert isinstance(dispatch(dispatcher, [request_of("t-1")], TIMEOUT)[0], QueueUnavailableError)
         place.features.is_down = False
-        assert isinstance(dispatcher.score([request_of("t-1")], TIMEOUT)[0], Scored)
+        assert isinstance(dispatch(dispatcher, [request_of("t-1")], TIMEOUT)[0], Scored)
 
 
 def test_an_expired_batch_is_not_scored(place: Place) -> None:
@@ -162,6 +163,6 @@ def test_an_expired_batch_is_not_scored(place: Place) -> None:
 def test_without_records_it_answers_and_keeps_nothing(place: Place) -> None:
     place.recorded = False
     with place.dispatcher() as dispatcher:
-        assert isinstance(dispatcher.score([request_of("t-1")], TIMEOUT)[0], Scored)
+        assert isinstance(dispatch(dispatcher, [request_of("t-1")], TIMEOUT)[0], Scored)
     assert place.decisions.find("t-1") is None
     assert place.decisions.events == []

@@ -181,7 +181,7 @@ def test_a_thread_that_was_ended_is_replaced(make: Make, check: ScriptedCheck) -
     check.next_round()
     check.go.release(2)
     assert isinstance(lost.answer(), AdmissionUnavailableError)
-    wait_until(lambda: batcher._thread is None)
+    wait_until(lambda: not batcher._thread.is_running)
     assert isinstance(Caller(batcher, call(1)).answer(), AdmissionResult)
 
 

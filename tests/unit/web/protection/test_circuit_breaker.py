@@ -77,6 +77,29 @@ def test_lets_exactly_one_probe_through_when_its_time_is_over(breaker: CircuitBr
         breaker.admit()
 
 
+def test_a_guarded_call_is_the_probe_and_its_success_closes(breaker: CircuitBreaker, clock: Clock) -> None:
+    trip(breaker)
+    guard = breaker.guarding(OSError)
+    with pytest.raises(BreakerOpenError), guard:
+        pytest.fail("an open breaker let a call through")
+    clock.now += OPEN
+    with guard:
+        assert breaker.state is BreakerState.HALF_OPEN
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_a_guarded_call_counts_the_named_failures_alone(breaker: CircuitBreaker) -> None:
+    guard = breaker.guarding(OSError)
+    for _ in range(2 * MAX_FAILURES):
+        with pytest.raises(ValueError, match="the caller's"), guard:
+            raise ValueError("the caller's own mistake")
+    assert breaker.state is BreakerState.CLOSED
+    for _ in range(MAX_FAILURES):
+        with pytest.raises(ConnectionError), guard:
+            raise ConnectionError
+    assert breaker.state is BreakerState.OPEN
+
+
 def test_checking_takes_no_probe(breaker: CircuitBreaker, clock: Clock) -> None:
     breaker.check()
     trip(breaker)

@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,18 +7,16 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.explanations.explanations import ExplanationPage, ExplanationQuery, InvalidCursorError
-from security.errors import AdmissionUnavailableError
-from web.entrance.batcher import AdmissionCall, AdmissionResult
 from web.http.errors import DependencySuspendedError, problem_of
 from web.protection.circuit_breaker import BreakerState, CircuitBreaker
-from web.protection.guarded import GuardedAdmissionCheck, GuardedExplanations
+from web.protection.guarded_explanations import GuardedExplanations
 
 OPEN = 15.0
 MAX_FAILURES = 3
 
 
 class Server:
-    """Explanations and admission check of one server that may be down."""
+    """Explanations of a server that may be down."""
 
     def __init__(self) -> None:
         self.is_down = False
@@ -37,12 +34,6 @@ class Server:
             raise InvalidCursorError("bad")
         return ExplanationPage((), None)
 
-    def decide(self, _calls: Sequence[AdmissionCall]) -> list[AdmissionResult]:
-        self.asked += 1
-        if self.is_down:
-            raise AdmissionUnavailableError("down")
-        return []
-
 
 class World:
     def __init__(self) -> None:
@@ -52,7 +43,6 @@ class World:
             max_failures=MAX_FAILURES, window_seconds=30, open_seconds=OPEN, clock=lambda: self.now
         )
         self.explanations = GuardedExplanations(self.server, self.breaker)
-        self.admission = GuardedAdmissionCheck(self.server, self.breaker)
 
 
 @pytest.fixture
@@ -93,18 +83,6 @@ def test_a_clients_own_mistake_is_no_failure_of_the_store(world: World) -> None:
     for _ in range(2 * MAX_FAILURES):
         with pytest.raises(InvalidCursorError):
             world.explanations.search(ExplanationQuery(), cursor="bad")
-    assert world.breaker.state is BreakerState.CLOSED
-
-
-def test_admission_is_refused_without_a_wait_while_redis_is_not_asked(world: World) -> None:
-    world.server.is_down = True
-    for _ in range(MAX_FAILURES + 4):
-        with pytest.raises(AdmissionUnavailableError):
-            world.admission.decide([])
-    assert world.server.asked == MAX_FAILURES
-    world.server.is_down = False
-    world.now += OPEN
-    assert world.admission.decide([]) == []
     assert world.breaker.state is BreakerState.CLOSED
 
 

@@ -1,12 +1,12 @@
--- Puts a request's scoring message on its queue, if the call before this one let the request in and nothing is recorded
--- of its transaction.
+-- Puts a request's scoring message on its queue, if the admission call before this one admitted the request and no
+-- decision of its transaction is recorded.
 --
 -- KEYS
 --   1  admission:replay:<digest> of the request       GET
 --   2  decision record of its transaction             EXISTS
 --   3  the queue, a Celery list                       LPUSH
 -- ARGV
---   1  what the replay key holds if that very call admitted the request
+--   1  the replay key's content if that very call admitted the request
 --   2  the message
 -- Returns 1 if the message was put on the queue, else 0.
 
