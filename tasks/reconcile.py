@@ -55,7 +55,7 @@ def run_reconciliation() -> None:
                 "shard": report.shard,
                 "overdue": report.overdue,
                 "held": report.held,
-                "settled": report.settled,
+                "acknowledged": report.acknowledged,
                 "repaired": report.repaired,
                 "lost": report.lost,
             },

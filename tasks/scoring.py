@@ -37,8 +37,8 @@ def conclude(report: BatchReport, seconds: float) -> None:
         seconds: how long scoring it took.
     """
     _measure(report, seconds)
-    if report.commit is not None and report.commit.rings:
-        ring(*report.commit.rings)
+    if report.commit is not None and report.commit.doorbells:
+        ring(*report.commit.doorbells)
 
 
 def _batch(request: Any, payload: str) -> ScoringBatch:

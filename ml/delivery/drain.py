@@ -41,7 +41,7 @@ class DeliveryRules:
         batch_bytes: most bytes of entries per write; a single larger entry is written alone.
         linger_seconds: how long to wait for more entries when a read came back short.
         max_deliveries: deliveries after which a refused entry becomes a dead letter.
-        budget_seconds: when to stop and ring again, so that a drain task stays short.
+        budget_seconds: when to stop and send a new doorbell, so that a drain task stays short.
     """
 
     batch_rows: int
@@ -85,7 +85,7 @@ def drain(
         StoreUnavailableError: the stream's server cannot be reached.
     """
     delivery = _Delivery(outbox, sink, group, rules)
-    outbox.silence()  # first, so that a commit from now on rings again
+    outbox.clear_doorbell()  # first, so that a commit from now on sends a new doorbell
     deadline = clock() + rules.budget_seconds
     entries = outbox.read_pending(rules.batch_rows)
     while entries := entries or _read_batch(outbox, rules, sleep):

@@ -20,7 +20,7 @@ class ReconciliationReport:
         sink: `explain` or `publish`.
         overdue: answered longer ago than the grace and not acknowledged.
         held: still in the stream or the dead letters: their drain is late, or they were given up.
-        settled: the sink has them, only the acknowledgement was missing.
+        acknowledged: the sink has them, only the acknowledgement was missing.
         repaired: put back into the stream from the decision record.
         lost: neither in the stream nor recorded any more; nothing can be repaired.
         shard: whose outbox it was; None where scoring is not sharded.
@@ -29,7 +29,7 @@ class ReconciliationReport:
     sink: str
     overdue: int
     held: int
-    settled: int
+    acknowledged: int
     repaired: int
     lost: int
     shard: str | None = None
@@ -61,19 +61,19 @@ def reconcile(
     held = index.held(overdue) if overdue else set()
     missing = [item.transaction_id for item in overdue if item.transaction_id not in held]
     stored = present(missing) if missing else set()
-    index.settle(sorted(stored))
+    index.acknowledge(sorted(stored))
     owed = [transaction_id for transaction_id in missing if transaction_id not in stored]
     records = decisions.find_many(owed) if owed else []
     lost = [transaction_id for transaction_id, record in zip(owed, records, strict=True) if record is None]
     for transaction_id, record in zip(owed, records, strict=True):
         if record is not None:
             index.repair(transaction_id, repaired_event(record))
-    index.settle(lost)
+    index.acknowledge(lost)
     return ReconciliationReport(
         sink=sink,
         overdue=len(overdue),
         held=len(held),
-        settled=len(stored),
+        acknowledged=len(stored),
         repaired=len(owed) - len(lost),
         lost=len(lost),
         shard=shard,

@@ -70,8 +70,8 @@ class ScoringBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """A result that needs no record: anything but a decision."""
+class Undecided:
+    """The result of a request that ended without a decision; it needs no record."""
 
     status: ResultStatus
     reason: str | None = None

@@ -34,7 +34,7 @@ class Pasts:
         self._start = np.maximum.accumulate(np.where(is_first, number, 0))
         in_time = np.argsort(entity.codes, kind="stable")
         self._totals = RunningTotals(_take(entries, in_time), codes)
-        self._is_settled = _settled(order, in_time)
+        self._is_prefix_earliest = _earliest_prefixes(order, in_time)
         known_early = (labels(self._entries) > 0) & (self._entries["known_at"] < self._entries["epoch"])
         self._is_plausible = ~np.isin(codes, codes[known_early])
 
@@ -58,10 +58,10 @@ class Pasts:
         busy = np.flatnonzero(ends > starts)
         if not len(busy):
             return sums
-        settled = self._is_settled
+        is_earliest = self._is_prefix_earliest
         is_in_order = self._is_plausible[positions[busy]]
         for last in (ends[busy] - 1, positions[busy] - 1, positions[busy]):
-            is_in_order &= settled[last]
+            is_in_order &= is_earliest[last]
         now = self._entries["epoch"].astype(np.int64)[positions]
         quick = busy[is_in_order]
         if len(quick):
@@ -75,8 +75,8 @@ class Pasts:
         return sums
 
 
-def _settled(order: NDArray[np.intp], in_time: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Tells after which payments exactly those have arrived that come first in time.
+def _earliest_prefixes(order: NDArray[np.intp], in_time: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Returns, by entity and arrival, whether the first i+1 arrivals are the i+1 earliest by event time.
 
     Args:
         order: rows by entity and arrival.

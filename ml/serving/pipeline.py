@@ -12,7 +12,7 @@ import orjson
 from numpy.typing import NDArray
 
 from ml.domain.decision import Breakdown, Decision
-from ml.domain.scoring_batch import ResultStatus, ScoringBatch, ScoringRequest, Settled
+from ml.domain.scoring_batch import ResultStatus, ScoringBatch, ScoringRequest, Undecided
 from ml.explanation.findings import Findings, findings
 from ml.explanation.reasons import top_reasons
 from ml.policy.safe_mode_rules import SafeModeRules
@@ -42,7 +42,7 @@ class BatchReport:
     Attributes:
         decisions: those that this batch made, in its order.
         channels, correlation_ids: the channel and the request's id of each of these decisions.
-        settled: how many requests ended without being decided, by status.
+        undecided: how many requests ended without being decided, by status.
         commit: what the commit recorded; None if the batch expired as a whole.
         queue_ms, features_ms, model_ms: the batch's timings.
     """
@@ -50,7 +50,7 @@ class BatchReport:
     decisions: tuple[Decision, ...] = ()
     channels: tuple[str, ...] = ()
     correlation_ids: tuple[str, ...] = ()
-    settled: Counter[ResultStatus] = field(default_factory=Counter)
+    undecided: Counter[ResultStatus] = field(default_factory=Counter)
     commit: CommitReport | None = None
     queue_ms: float = 0.0
     features_ms: float = 0.0
@@ -58,7 +58,7 @@ class BatchReport:
 
     def outcomes(self) -> Counter[str]:
         """Returns how many requests ended how; a repeated answer counts as `replayed`, not as `scored`."""
-        counts = Counter({status.value: count for status, count in self.settled.items()})
+        counts = Counter({status.value: count for status, count in self.undecided.items()})
         if self.commit is not None:
             committed = Counter(self.commit.outcomes)
             counts += Counter(
@@ -116,7 +116,7 @@ class ScoringPipeline:
         now_ms = self._now_ms()
         queue_ms = float(max(0, now_ms - batch.sent_ms))
         if now_ms >= batch.deadline_ms:
-            return BatchReport(settled=Counter({ResultStatus.EXPIRED: len(batch.requests)}), queue_ms=queue_ms)
+            return BatchReport(undecided=Counter({ResultStatus.EXPIRED: len(batch.requests)}), queue_ms=queue_ms)
         model, blocked = self._slot.current, self._safe_mode()
         if blocked is not None and self._rules is not None:
             decided = self._decide_by_rules(batch.requests, self._rules)
@@ -136,7 +136,7 @@ class ScoringPipeline:
             decisions=tuple(decision for decision, _ in made),
             channels=tuple(request.transaction.channel for _, request in made),
             correlation_ids=tuple(request.correlation_id for _, request in made),
-            settled=Counter(entry.status for entry in entries if isinstance(entry, Settled)),
+            undecided=Counter(entry.status for entry in entries if isinstance(entry, Undecided)),
             commit=commit,
             **timings,
         )
@@ -154,9 +154,9 @@ class ScoringPipeline:
         return self._decisions if batch.recorded else self._unrecorded
 
     def _refuse(self, batch: ScoringBatch, reason: str, queue_ms: float) -> BatchReport:
-        refusals = [Settled(ResultStatus.SAFE_MODE, reason) for _ in batch.requests]
+        refusals = [Undecided(ResultStatus.SAFE_MODE, reason) for _ in batch.requests]
         commit = self._store(batch).commit(refusals, Reply(batch.reply_to, batch.batch_id, {"queue_ms": queue_ms}))
-        return BatchReport(settled=Counter({ResultStatus.SAFE_MODE: len(refusals)}), commit=commit, queue_ms=queue_ms)
+        return BatchReport(undecided=Counter({ResultStatus.SAFE_MODE: len(refusals)}), commit=commit, queue_ms=queue_ms)
 
     def _decide(self, requests: Sequence[ScoringRequest], model: "ScoringModel") -> "_Decided":
         started = time.perf_counter()
@@ -190,7 +190,7 @@ class ScoringPipeline:
 class _Answer:
     """What one request gets: an entry to commit and, unless scoring it failed, the decision in it."""
 
-    entry: NewDecision | Settled
+    entry: NewDecision | Undecided
     decision: Decision | None = None
 
 
@@ -205,7 +205,7 @@ def _answer(
     request: ScoringRequest, model: "ScoringModel", found: Findings, *, score: float, parts: Breakdown, scored_at: str
 ) -> _Answer:
     if not 0.0 <= score <= 1.0:  # NaN included: what is no probability is never turned into a decision
-        return _Answer(Settled(ResultStatus.FAILED, "the model's score is no probability"))
+        return _Answer(Undecided(ResultStatus.FAILED, "the model's score is no probability"))
     decision = Decision(
         transaction_id=request.transaction.transaction_id,
         decision=model.thresholds.decide(score),

@@ -2,7 +2,7 @@
 
 import orjson
 
-from ml.domain.scoring_batch import ResultStatus, Settled
+from ml.domain.scoring_batch import ResultStatus, Undecided
 from ml.stores.decisions.decisions import CommitOutcome, CommitReport, DecisionStore, NewDecision, Reply
 
 
@@ -20,18 +20,18 @@ class DecisionStoreContract:
     def replies(self, address: str) -> list[dict]:
         raise NotImplementedError
 
-    def commit(self, *entries: NewDecision | Settled, batch_id: str = "b-1") -> CommitReport:
+    def commit(self, *entries: NewDecision | Undecided, batch_id: str = "b-1") -> CommitReport:
         return self.store.commit(entries, Reply("shrike:reply:test", batch_id, {"queue_ms": 1.0}))
 
     def test_records_and_answers_in_order(self) -> None:
-        report = self.commit(new_decision("t-1"), Settled(ResultStatus.FAILED, "no"), new_decision("t-2"))
+        report = self.commit(new_decision("t-1"), Undecided(ResultStatus.FAILED, "no"), new_decision("t-2"))
         (reply,) = self.replies("shrike:reply:test")
         assert reply["batch_id"] == "b-1"
         assert [result["status"] for result in reply["results"]] == ["scored", "failed", "scored"]
         assert reply["results"][2]["decision"]["transaction_id"] == "t-2"
         assert reply["results"][0]["timings"] == {"queue_ms": 1.0}
-        assert report.outcomes == (CommitOutcome.RECORDED, CommitOutcome.SETTLED, CommitOutcome.RECORDED)
-        assert report.rings == ("explain", "publish")
+        assert report.outcomes == (CommitOutcome.RECORDED, CommitOutcome.PASSED_ON, CommitOutcome.RECORDED)
+        assert report.doorbells == ("explain", "publish")
 
     def test_repeats_the_first_decision_for_the_same_content(self) -> None:
         self.commit(new_decision("t-1", score=0.25))
@@ -52,14 +52,14 @@ class DecisionStoreContract:
         assert [result["decision"]["score"] for result in results] == [0.1, 0.1]
 
     def test_returns_the_reply_that_has_no_address(self) -> None:
-        settled = Settled(ResultStatus.FAILED, "no")
-        report = self.store.commit([new_decision("t-1"), settled], Reply(None, "b-1", {"queue_ms": 1.0}))
+        undecided = Undecided(ResultStatus.FAILED, "no")
+        report = self.store.commit([new_decision("t-1"), undecided], Reply(None, "b-1", {"queue_ms": 1.0}))
         assert report.reply is not None
         answer = orjson.loads(report.reply)
         assert answer["batch_id"] == "b-1"
         assert [result["status"] for result in answer["results"]] == ["scored", "failed"]
         assert answer["results"][0]["decision"] == {"transaction_id": "t-1", "score": 0.5}
-        assert report.outcomes == (CommitOutcome.RECORDED, CommitOutcome.SETTLED)
+        assert report.outcomes == (CommitOutcome.RECORDED, CommitOutcome.PASSED_ON)
         assert self.store.find("t-1") is not None
 
     def test_returns_no_reply_that_went_to_its_address(self) -> None:

@@ -14,17 +14,17 @@
 --   4  outbox limit, entries                          5  reply TTL, ms
 --   6  doorbell TTL, ms                               7  answered ids' TTL, s
 --   8… per item: transaction id, fingerprint (32 characters), decision JSON, transaction JSON, outbox event;
---      an empty fingerprint marks an item that was settled before: its decision JSON is the whole result.
+--      an empty fingerprint marks an item without a decision: its decision JSON is the whole result.
 --
 -- A record is `fingerprint .. length of the decision JSON (8 digits) .. decision JSON .. transaction JSON`.
--- Returns {ring explain (0|1), ring publish (0|1), reply}, then one number per item:
---   0 recorded, 1 replayed, 2 conflict, 3 overloaded, 4 settled before.
+-- Returns {doorbell of explain was unset (0|1), of publish (0|1), reply}, then one number per item:
+--   0 recorded, 1 replayed, 2 conflict, 3 overloaded, 4 passed on.
 --   The reply is empty if it was pushed to a list.
 
 local FIRST_KEY, FIRST_ARG, ARGS_PER_ITEM = 8, 8, 5
 local timings = ARGV[2]
 local room = tonumber(ARGV[4]) - redis.call('XLEN', KEYS[2])
-local RECORDED, REPLAYED, CONFLICT, OVERLOADED, SETTLED = 0, 1, 2, 3, 4
+local RECORDED, REPLAYED, CONFLICT, OVERLOADED, PASSED_ON = 0, 1, 2, 3, 4
 local recorded, entry_ms = {}, nil
 local results, outcomes = {}, {}
 
@@ -36,7 +36,7 @@ for item = 1, #KEYS - FIRST_KEY + 1 do
   local base = FIRST_ARG + (item - 1) * ARGS_PER_ITEM
   local transaction_id, fingerprint, decision = ARGV[base], ARGV[base + 1], ARGV[base + 2]
   if fingerprint == '' then
-    results[item], outcomes[item] = decision, SETTLED
+    results[item], outcomes[item] = decision, PASSED_ON
   else
     local key = KEYS[FIRST_KEY + item - 1]
     local record = redis.call('GET', key)
@@ -69,12 +69,12 @@ if KEYS[1] ~= '' then
   reply = ''
 end
 
-local ring_explain, ring_publish = 0, 0
+local explain_unset, publish_unset = 0, 0
 if entry_ms then
   local answered = KEYS[7] .. math.floor(entry_ms / 60000)
   redis.call('RPUSH', answered, unpack(recorded))
   redis.call('EXPIRE', answered, ARGV[7])
-  if redis.call('SET', KEYS[5], '1', 'NX', 'PX', ARGV[6]) then ring_explain = 1 end
-  if redis.call('SET', KEYS[6], '1', 'NX', 'PX', ARGV[6]) then ring_publish = 1 end
+  if redis.call('SET', KEYS[5], '1', 'NX', 'PX', ARGV[6]) then explain_unset = 1 end
+  if redis.call('SET', KEYS[6], '1', 'NX', 'PX', ARGV[6]) then publish_unset = 1 end
 end
-return {ring_explain, ring_publish, reply, unpack(outcomes)}
+return {explain_unset, publish_unset, reply, unpack(outcomes)}

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from ml.domain.scoring_batch import Settled
+from ml.domain.scoring_batch import Undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,15 @@ class CommitOutcome(StrEnum):
     """What a commit did with one entry.
 
     A decision is recorded; or the transaction was decided before, and that decision was answered again (replayed) or
-    its content differed (conflict); or the outbox was full. Settled entries were only passed on. A decision that was
-    answered without a record (PERF_MODE) is unrecorded.
+    its content differed (conflict); or the outbox was full. An undecided entry is only passed on. A
+    decision that was answered without a record (PERF_MODE) is unrecorded.
     """
 
     RECORDED = "recorded"
     REPLAYED = "replayed"
     CONFLICT = "conflict"
     OVERLOADED = "overloaded"
-    SETTLED = "settled"
+    PASSED_ON = "passed_on"
     UNRECORDED = "unrecorded"
 
 
@@ -67,12 +67,12 @@ class CommitReport:
 
     Attributes:
         outcomes: one per entry, in order.
-        rings: the sinks whose doorbell was not yet ringing.
+        doorbells: the consumer groups for which no doorbell is queued yet; the caller sends them one.
         reply: the reply's JSON if it had no address; else None.
     """
 
     outcomes: tuple[CommitOutcome, ...]
-    rings: tuple[str, ...]
+    doorbells: tuple[str, ...]
     reply: bytes | None = None
 
 
@@ -112,7 +112,7 @@ class DecisionReader(Protocol):
 class DecisionStore(DecisionReader, Protocol):
     """Records decisions, feeds the outbox and wakes the waiting request, in one atomic step."""
 
-    def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
+    def commit(self, entries: Sequence[NewDecision | Undecided], reply: Reply) -> CommitReport:
         """Answers a batch in the order of its entries and records each new decision once.
 
         Raises:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import redis
 
-from ml.domain.scoring_batch import Settled
+from ml.domain.scoring_batch import Undecided
 from ml.stores.decisions.decisions import CommitReport, DecisionRecord, DecisionStore, NewDecision, Reply
 from ml.stores.decisions.replies_redis import push_reply
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
@@ -30,7 +30,7 @@ class RedisFsyncedDecisions:
         self._client = client
         self._fsync = fsync
 
-    def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
+    def commit(self, entries: Sequence[NewDecision | Undecided], reply: Reply) -> CommitReport:
         """See `DecisionStore.commit`."""
         if self._fsync.is_at_once():
             return self._decisions.commit(entries, reply)

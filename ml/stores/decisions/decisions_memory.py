@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from ml.domain.scoring_batch import ResultStatus, Settled
+from ml.domain.scoring_batch import ResultStatus, Undecided
 from ml.stores.decisions.decisions import CommitOutcome, CommitReport, DecisionRecord, NewDecision, Reply
 from ml.stores.outbox.outbox import SINKS
 
@@ -25,20 +25,20 @@ class MemoryDecisionStore:
         self.events: list[bytes] = []
         self.replies: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
-    def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
-        """See `DecisionStore.commit`; the doorbells ring whenever something new was recorded."""
+    def commit(self, entries: Sequence[NewDecision | Undecided], reply: Reply) -> CommitReport:
+        """See `DecisionStore.commit`; each recorded decision asks for doorbells."""
         outcomes = tuple(self._record(entry) for entry in entries)
         results = [self._result(entry, outcome, reply) for entry, outcome in zip(entries, outcomes, strict=True)]
         answer = {"batch_id": reply.batch_id, "results": results}
-        rings = SINKS if CommitOutcome.RECORDED in outcomes else ()
+        doorbells = SINKS if CommitOutcome.RECORDED in outcomes else ()
         if reply.address is None:
-            return CommitReport(outcomes, rings, orjson.dumps(answer))
+            return CommitReport(outcomes, doorbells, orjson.dumps(answer))
         self.replies[reply.address].append(answer)
-        return CommitReport(outcomes, rings)
+        return CommitReport(outcomes, doorbells)
 
-    def _record(self, entry: NewDecision | Settled) -> CommitOutcome:
-        if isinstance(entry, Settled):
-            return CommitOutcome.SETTLED
+    def _record(self, entry: NewDecision | Undecided) -> CommitOutcome:
+        if isinstance(entry, Undecided):
+            return CommitOutcome.PASSED_ON
         record = self._records.get(entry.transaction_id)
         if record is not None:
             same = record.fingerprint == entry.fingerprint
@@ -49,10 +49,10 @@ class MemoryDecisionStore:
         self.events.append(entry.event)
         return CommitOutcome.RECORDED
 
-    def _result(self, entry: NewDecision | Settled, outcome: CommitOutcome, reply: Reply) -> dict[str, Any]:
-        if isinstance(entry, Settled):
-            settled: dict[str, Any] = orjson.loads(entry.json())
-            return settled
+    def _result(self, entry: NewDecision | Undecided, outcome: CommitOutcome, reply: Reply) -> dict[str, Any]:
+        if isinstance(entry, Undecided):
+            undecided: dict[str, Any] = orjson.loads(entry.json())
+            return undecided
         if outcome is CommitOutcome.OVERLOADED:
             return {"status": ResultStatus.OVERLOADED.value}
         if outcome is CommitOutcome.CONFLICT:

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import redis
 
-from ml.domain.scoring_batch import Settled
+from ml.domain.scoring_batch import Undecided
 from ml.stores.decisions.decisions import CommitOutcome, CommitReport, DecisionRecord, NewDecision, Reply
 from ml.stores.decisions.keys_redis import REPLY_TTL_MS, decision_key
 from ml.stores.outbox.keys_redis import (
@@ -49,7 +49,7 @@ class RedisDecisionStore:
         self._outbox_limit = outbox_limit
         self._commit = client.register_script(script_source("decisions", "commit"))
 
-    def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
+    def commit(self, entries: Sequence[NewDecision | Undecided], reply: Reply) -> CommitReport:
         """See `DecisionStore.commit`."""
         address = reply.address or _NO_ADDRESS
         keys = [address, OUTBOX, *map(awaiting_key, SINKS), *map(doorbell_key, SINKS), ANSWERED_PREFIX]
@@ -63,7 +63,7 @@ class RedisDecisionStore:
             ANSWERED_TTL_SECONDS,
         ]
         for entry in entries:
-            if isinstance(entry, Settled):
+            if isinstance(entry, Undecided):
                 keys.append(address)
                 args += ["", "", entry.json(), "", ""]
             else:
@@ -77,10 +77,10 @@ class RedisDecisionStore:
                 ]
         with redis_failures_as_unavailable():
             done = self._commit(keys=keys, args=args)
-        rings, returned, codes = done[: len(SINKS)], done[len(SINKS)], done[len(SINKS) + 1 :]
+        is_unset, returned, codes = done[: len(SINKS)], done[len(SINKS)], done[len(SINKS) + 1 :]
         return CommitReport(
             outcomes=tuple(_OUTCOMES[code] for code in codes),
-            rings=tuple(sink for sink, ring in zip(SINKS, rings, strict=True) if ring),
+            doorbells=tuple(sink for sink, unset in zip(SINKS, is_unset, strict=True) if unset),
             reply=returned or None,
         )
 

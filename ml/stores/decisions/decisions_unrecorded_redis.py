@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import orjson
 import redis
 
-from ml.domain.scoring_batch import ResultStatus, Settled
+from ml.domain.scoring_batch import ResultStatus, Undecided
 from ml.stores.decisions.decisions import CommitOutcome, CommitReport, DecisionRecord, NewDecision, Reply
 from ml.stores.decisions.replies_redis import push_reply
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
@@ -23,18 +23,18 @@ class RedisUnrecordedDecisions:
     def __init__(self, client: "redis.Redis") -> None:
         self._client = client
 
-    def commit(self, entries: Sequence[NewDecision | Settled], reply: Reply) -> CommitReport:
-        """See `DecisionStore.commit`; no entry is recorded and no doorbell rings."""
+    def commit(self, entries: Sequence[NewDecision | Undecided], reply: Reply) -> CommitReport:
+        """See `DecisionStore.commit`; no entry is recorded and no doorbell is asked for."""
         outcomes = tuple(
-            CommitOutcome.SETTLED if isinstance(entry, Settled) else CommitOutcome.UNRECORDED for entry in entries
+            CommitOutcome.PASSED_ON if isinstance(entry, Undecided) else CommitOutcome.UNRECORDED for entry in entries
         )
         results = [_result(entry, reply.timings) for entry in entries]
         content = orjson.dumps({"batch_id": reply.batch_id, "results": results})
         if reply.address is None:
-            return CommitReport(outcomes, rings=(), reply=content)
+            return CommitReport(outcomes, doorbells=(), reply=content)
         with redis_failures_as_unavailable():
             push_reply(self._client, reply.address, content)
-        return CommitReport(outcomes, rings=())
+        return CommitReport(outcomes, doorbells=())
 
     def find(self, transaction_id: str) -> DecisionRecord | None:  # noqa: ARG002 - the protocol's signature
         """See `DecisionStore.find`; there is never one."""
@@ -45,7 +45,7 @@ class RedisUnrecordedDecisions:
         return [None] * len(transaction_ids)
 
 
-def _result(entry: NewDecision | Settled, timings: dict[str, float]) -> object:
-    if isinstance(entry, Settled):
+def _result(entry: NewDecision | Undecided, timings: dict[str, float]) -> object:
+    if isinstance(entry, Undecided):
         return orjson.Fragment(entry.json())
     return {"status": ResultStatus.SCORED, "decision": orjson.Fragment(entry.decision), "timings": timings}

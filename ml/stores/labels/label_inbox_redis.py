@@ -42,7 +42,7 @@ class RedisLabelInbox:
             for label, correlation_id in labels:
                 pipeline.xadd(LABELS, {"id": label.transaction_id, "event": self._seal.close(label, correlation_id)})
             pipeline.set(doorbell_key("labels"), "1", nx=True, px=DOORBELL_TTL_MS)
-            *_, rings = pipeline.execute()
+            *_, was_unset = pipeline.execute()
         if self._fsync is not None:
             self._fsync.wait()
-        return bool(rings)
+        return bool(was_unset)

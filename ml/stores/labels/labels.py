@@ -10,7 +10,7 @@ class LabelInbox(Protocol):
     """The stream that labels are accepted into."""
 
     def accept(self, labels: Sequence[tuple[Label, str]]) -> bool:
-        """Appends labels, each with its correlation id; returns whether the applying task must be rung.
+        """Appends labels, each with its correlation id; returns whether a doorbell must be sent to the labels drain.
 
         Raises:
             StoreUnavailableError: nothing is promised; the client must send them again.

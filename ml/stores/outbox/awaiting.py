@@ -28,7 +28,7 @@ class AwaitingIndex(Protocol):
         """Returns those of the transactions that are on the list."""
         ...
 
-    def settle(self, transaction_ids: Sequence[str]) -> None:
+    def acknowledge(self, transaction_ids: Sequence[str]) -> None:
         """Takes transactions off the list: the sink has them, or nothing can be done for them."""
         ...
 

@@ -60,8 +60,8 @@ class RedisAwaitingIndex:
             scores = self._client.zmscore(awaiting_key(self._sink), list(transaction_ids))
         return {name for name, score in zip(transaction_ids, scores, strict=True) if score is not None}
 
-    def settle(self, transaction_ids: Sequence[str]) -> None:
-        """See `AwaitingIndex.settle`."""
+    def acknowledge(self, transaction_ids: Sequence[str]) -> None:
+        """See `AwaitingIndex.acknowledge`."""
         if transaction_ids:
             with redis_failures_as_unavailable():
                 self._client.zrem(awaiting_key(self._sink), *transaction_ids)

@@ -82,8 +82,8 @@ class Outbox(Protocol):
         """Returns what is not acknowledged yet."""
         ...
 
-    def silence(self) -> None:
-        """Marks the doorbell as answered: the next commit rings again."""
+    def clear_doorbell(self) -> None:
+        """Clears the mark of a queued doorbell: the next commit asks for a new one."""
         ...
 
     def trim(self) -> int:

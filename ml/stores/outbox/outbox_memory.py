@@ -1,6 +1,7 @@
 """A stream with consumer groups in memory, for tests and tools of one process."""
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,18 +9,30 @@ from ml.stores.outbox.outbox import DeadLetter, Lag, OutboxEntry
 
 
 class MemoryStream:
-    """Entries in order of arrival, shared by the groups that read it."""
+    """Entries in order of arrival, shared by the groups that read it.
+
+    Attributes:
+        entries: by entry id.
+        groups: the groups by name.
+        awaiting: by group, when each unacknowledged transaction entered the stream, epoch milliseconds.
+        dead: by group, the dead letters by letter id.
+    """
 
     def __init__(self) -> None:
         self.entries: dict[str, OutboxEntry] = {}
         self.groups: dict[str, MemoryOutbox] = {}
+        self.awaiting: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self.dead: defaultdict[str, dict[str, DeadLetter]] = defaultdict(dict)
         self._next_id = 1
 
     def add(self, transaction_id: str, body: bytes, *, only: str | None = None) -> str:
-        """Appends an entry and returns its id."""
-        entry_id = f"{time.time_ns() // 1_000_000}-{self._next_id}"
+        """Appends an entry, which its groups must acknowledge, and returns its id."""
+        now_ms = time.time_ns() // 1_000_000
+        entry_id = f"{now_ms}-{self._next_id}"
         self._next_id += 1
         self.entries[entry_id] = OutboxEntry(entry_id, transaction_id, body, deliveries=0, only=only)
+        for group in self.groups if only is None else (only,):
+            self.awaiting[group][transaction_id] = now_ms
         return entry_id
 
 
@@ -31,7 +44,7 @@ class MemoryOutbox:
         self._group = group
         self._seen: set[str] = set()
         self._pending: dict[str, int] = {}
-        self._dead: dict[str, DeadLetter] = {}
+        self._dead = stream.dead[group]
         stream.groups[group] = self
 
     def read_pending(self, count: int) -> list[OutboxEntry]:
@@ -53,6 +66,7 @@ class MemoryOutbox:
         """See `Outbox.acknowledge`."""
         for entry in entries:
             self._pending.pop(entry.entry_id, None)
+            self._stream.awaiting[self._group].pop(entry.transaction_id, None)
 
     def release(self, entries: Sequence[OutboxEntry]) -> None:
         """See `Outbox.release`."""
@@ -67,7 +81,7 @@ class MemoryOutbox:
         """See `Outbox.bury`."""
         letter_id = f"{len(self._dead) + 1}-0"
         self._dead[letter_id] = DeadLetter(letter_id, entry.entry_id, entry.transaction_id, entry.body, reason)
-        self.acknowledge([entry])
+        self._pending.pop(entry.entry_id, None)
 
     def lag(self) -> Lag:
         """See `Outbox.lag`."""
@@ -78,8 +92,8 @@ class MemoryOutbox:
         age = 0.0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000)
         return Lag(entries=len(waiting), oldest_seconds=age, dead_letters=len(self._dead))
 
-    def silence(self) -> None:
-        """See `Outbox.silence`; in memory nothing rings."""
+    def clear_doorbell(self) -> None:
+        """See `Outbox.clear_doorbell`; in memory there are no doorbells."""
 
     def trim(self) -> int:
         """See `Outbox.trim`."""

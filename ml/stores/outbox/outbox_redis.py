@@ -82,13 +82,13 @@ class RedisOutbox:
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See `Outbox.acknowledge`."""
-        self._settle([(entry, b"") for entry in entries], "")
+        self._take_off([(entry, b"") for entry in entries], "")
 
     def bury(self, entry: OutboxEntry, reason: str) -> None:
         """See `Outbox.bury`."""
-        self._settle([(entry, entry.body)], reason or "unknown")
+        self._take_off([(entry, entry.body)], reason or "unknown")
 
-    def _settle(self, entries: Sequence[tuple[OutboxEntry, bytes]], reason: str) -> None:
+    def _take_off(self, entries: Sequence[tuple[OutboxEntry, bytes]], reason: str) -> None:
         if not entries:
             return
         args: list[str | bytes] = [self._group, reason]
@@ -137,8 +137,8 @@ class RedisOutbox:
             dead_letters=self._client.xlen(dead_letter_key(self._group)),
         )
 
-    def silence(self) -> None:
-        """See `Outbox.silence`."""
+    def clear_doorbell(self) -> None:
+        """See `Outbox.clear_doorbell`."""
         with redis_failures_as_unavailable():
             self._client.delete(doorbell_key(self._group))
 

@@ -9,7 +9,7 @@ from tasks.wiring.services import provide
 
 
 def report(sink: str, shard: str | None = None, *, repaired: int = 1) -> ReconciliationReport:
-    return ReconciliationReport(sink, overdue=2, held=0, settled=1, repaired=repaired, lost=0, shard=shard)
+    return ReconciliationReport(sink, overdue=2, held=0, acknowledged=1, repaired=repaired, lost=0, shard=shard)
 
 
 def unreachable(_before_ms: int) -> ReconciliationReport:

@@ -46,7 +46,9 @@ class TestReconciliation:
 
     def test_leaves_alone_what_the_stream_still_holds(self) -> None:
         self.answer("t-1")
-        assert self.reconcile() == ReconciliationReport("explain", overdue=1, held=1, settled=0, repaired=0, lost=0)
+        assert self.reconcile() == ReconciliationReport(
+            "explain", overdue=1, held=1, acknowledged=0, repaired=0, lost=0
+        )
         assert self.client.xlen(OUTBOX) == 1
 
     def test_leaves_alone_what_was_given_up(self) -> None:
@@ -58,17 +60,19 @@ class TestReconciliation:
     def test_repairs_from_the_record_what_went_missing_for_its_sink_alone(self) -> None:
         self.answer("t-1")
         self.client.xtrim(OUTBOX, maxlen=0)
-        assert self.reconcile() == ReconciliationReport("explain", overdue=1, held=0, settled=0, repaired=1, lost=0)
+        assert self.reconcile() == ReconciliationReport(
+            "explain", overdue=1, held=0, acknowledged=0, repaired=1, lost=0
+        )
         (entry,) = self.explain.read_new(5)
         event = orjson.loads(entry.body)
         assert (entry.transaction_id, entry.only) == ("t-1", "explain")
         assert (event["transaction"], event["decision"]["model_version"]) == ({"transaction_id": "t-1"}, "v")
         assert self.reconcile().held == 1
 
-    def test_settles_what_the_sink_has(self) -> None:
+    def test_acknowledges_what_the_sink_has(self) -> None:
         self.answer("t-1")
         self.client.xtrim(OUTBOX, maxlen=0)
-        assert self.reconcile({"t-1"}).settled == 1
+        assert self.reconcile({"t-1"}).acknowledged == 1
         assert self.client.zcard(awaiting_key("explain")) == 0
 
     def test_says_what_is_lost(self) -> None:

@@ -118,7 +118,7 @@ def test_the_api_places_transactions_on_shards_and_the_drains_read_where_they_ar
             reader.place([("t-placed", "s2")])
 
 
-def test_the_trainer_settles_and_repairs_what_a_sink_owes(guarded: Guarded) -> None:
+def test_the_trainer_acknowledges_and_repairs_what_a_sink_owes(guarded: Guarded) -> None:
     with guarded.client("trainer") as trainer, guarded.client("admin") as admin:
         admin.rpush(answered_key(1), "t-1")
         assert RedisAnsweredIndex(trainer).answered(1) == ["t-1"]
@@ -127,7 +127,7 @@ def test_the_trainer_settles_and_repairs_what_a_sink_owes(guarded: Guarded) -> N
         assert index.awaiting(["t-1"]) == {"t-1"}
         overdue = index.overdue(before_ms=time.time_ns() // 1_000_000 + 1_000, count=10)
         assert index.held(overdue) == {"t-1"}
-        index.settle(["t-1"])
+        index.acknowledge(["t-1"])
         assert index.overdue(before_ms=time.time_ns() // 1_000_000 + 1_000, count=10) == []
 
 
@@ -142,7 +142,7 @@ def test_the_drains_release_charge_and_bury(guarded: Guarded) -> None:
         inbox.release([entry])
         (entry,) = inbox.read_pending(10)
         inbox.bury(entry, "unreadable")
-        inbox.silence()
+        inbox.clear_doorbell()
         assert inbox.trim() == 1
         assert inbox.lag().dead_letters == 1
 

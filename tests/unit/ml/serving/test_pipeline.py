@@ -99,7 +99,7 @@ class TestScoring:
         assert [item["status"] for item in orjson.loads(report.commit.reply)["results"]] == ["scored", "scored"]
         assert report.outcomes() == {"scored": 2}
         assert report.correlation_ids == ("corr-t-1", "corr-t-2")
-        assert report.commit.rings == ()
+        assert report.commit.doorbells == ()
         assert self.decisions.events == []
         self.score(transaction("t-3"))
         assert self.decisions.find("t-3") is not None

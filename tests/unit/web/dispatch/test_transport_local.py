@@ -118,7 +118,7 @@ def test_every_batch_is_concluded_with_its_report(place: Place) -> None:
     # The first batch is concluded before the second is scored; the second perhaps not yet.
     assert place.concluded[0].correlation_ids == ("corr-t-1",)
     assert place.concluded[0].commit is not None
-    assert place.concluded[0].commit.rings == ("explain", "publish")
+    assert place.concluded[0].commit.doorbells == ("explain", "publish")
 
 
 def test_what_follows_an_answer_may_fail_without_harm(place: Place) -> None:

@@ -11,8 +11,7 @@ from ml.stores.arrivals.arrivals import Found
 from ml.stores.arrivals.arrivals_kafka import KafkaArrivals
 from ml.stores.publications.publications import Publication
 from ml.stores.publications.publications_kafka import KafkaPublicationLog
-
-SINCE_MS = int(time.time() * 1000) - 60_000
+from tests.contracts.arrivals import SINCE_MS, ArrivalsContract
 
 
 def publish(bootstrap: str, topic: str, *names: str, key: str | None = None, size: int = 10) -> None:
@@ -25,12 +24,16 @@ def arrivals(bootstrap: str, topic: str, *, timeout_seconds: float = 5) -> Kafka
     return KafkaArrivals(bootstrap, topic=topic, timeout_seconds=timeout_seconds)
 
 
-def test_finds_what_was_published_over_all_partitions_and_nothing_else(kafka_bootstrap: str) -> None:
-    topic, names = f"scored-{uuid4().hex[:8]}", [f"t-{number}" for number in range(200)]
-    publish(kafka_bootstrap, topic, *names)
-    look = arrivals(kafka_bootstrap, topic)
-    assert look.look([*names[:50], "absent"], since_ms=SINCE_MS) == Found(set(names[:50]))
-    assert look.look(["absent"], since_ms=SINCE_MS) == Found(set())
+class TestKafkaArrivals(ArrivalsContract):
+    """The deliveries of each test spread over all partitions of a topic of its own."""
+
+    @pytest.fixture(autouse=True)
+    def _arrivals(self, kafka_bootstrap: str) -> None:
+        self.bootstrap, self.topic = kafka_bootstrap, f"scored-{uuid4().hex[:8]}"
+        self.arrivals = arrivals(kafka_bootstrap, self.topic)
+
+    def deliver(self, *transaction_ids: str) -> None:
+        publish(self.bootstrap, self.topic, *transaction_ids)
 
 
 def test_a_topic_that_does_not_exist_holds_nothing(kafka_bootstrap: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from ml.domain.errors import StoreUnavailableError
-from ml.domain.scoring_batch import ResultStatus, Settled
+from ml.domain.scoring_batch import ResultStatus, Undecided
 from ml.stores.decisions.decisions import CommitOutcome, Reply
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
 from ml.stores.decisions.keys_redis import decision_key
@@ -35,11 +35,11 @@ class TestRedisDecisionStore(DecisionStoreContract):
         assert self.client.zrange(awaiting_key("explain"), 0, -1) == [b"t-1", b"t-2"]
 
     def test_rings_only_while_no_doorbell_is_ringing(self) -> None:
-        assert self.commit(new_decision("t-1")).rings == ("explain", "publish")
-        assert self.commit(new_decision("t-2")).rings == ()
+        assert self.commit(new_decision("t-1")).doorbells == ("explain", "publish")
+        assert self.commit(new_decision("t-2")).doorbells == ()
 
-    def test_settled_results_alone_ring_nothing(self) -> None:
-        assert self.commit(Settled(ResultStatus.SAFE_MODE, "why")).rings == ()
+    def test_undecided_results_alone_ask_for_no_doorbell(self) -> None:
+        assert self.commit(Undecided(ResultStatus.SAFE_MODE, "why")).doorbells == ()
 
     def test_records_and_replies_expire(self) -> None:
         self.commit(new_decision("t-1"))
@@ -47,7 +47,7 @@ class TestRedisDecisionStore(DecisionStoreContract):
         assert 0 < self.client.pttl("shrike:reply:test") <= 60_000
 
     def test_a_reply_without_an_address_leaves_no_list_behind(self) -> None:
-        self.store.commit([new_decision("t-1"), Settled(ResultStatus.FAILED)], Reply(None, "b-1", {}))
+        self.store.commit([new_decision("t-1"), Undecided(ResultStatus.FAILED)], Reply(None, "b-1", {}))
         lists = [key for key in self.client.scan_iter() if self.client.type(key) == b"list"]
         assert lists == [answered_key(int(time.time() // 60)).encode()]
         assert self.client.lrange(lists[0], 0, -1) == [b"t-1"]

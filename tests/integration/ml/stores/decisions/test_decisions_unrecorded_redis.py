@@ -3,7 +3,7 @@ import pytest
 import redis
 
 from ml.domain.errors import StoreUnavailableError
-from ml.domain.scoring_batch import ResultStatus, Settled
+from ml.domain.scoring_batch import ResultStatus, Undecided
 from ml.stores.decisions.decisions import CommitOutcome, Reply
 from ml.stores.decisions.decisions_unrecorded_redis import RedisUnrecordedDecisions
 from tests.contracts.decision_store import new_decision
@@ -13,10 +13,10 @@ ADDRESS = "shrike:reply:test"
 
 def test_answers_and_leaves_nothing_but_the_reply(redis_client: redis.Redis) -> None:
     store = RedisUnrecordedDecisions(redis_client)
-    entries = [new_decision("t-1", score=0.25), Settled(ResultStatus.FAILED, "no")]
+    entries = [new_decision("t-1", score=0.25), Undecided(ResultStatus.FAILED, "no")]
     report = store.commit(entries, Reply(ADDRESS, "b-1", {"queue_ms": 1.0}))
-    assert report.outcomes == (CommitOutcome.UNRECORDED, CommitOutcome.SETTLED)
-    assert report.rings == ()
+    assert report.outcomes == (CommitOutcome.UNRECORDED, CommitOutcome.PASSED_ON)
+    assert report.doorbells == ()
     assert report.reply is None
     assert list(redis_client.scan_iter()) == [ADDRESS.encode()]
     assert 0 < redis_client.pttl(ADDRESS) <= 60_000
