@@ -1,8 +1,8 @@
-"""Every metric of the platform, defined once.
+"""Every metric of the platform, defined once; `docs/metrics.md` is written from here.
 
 A web process group shares its numbers through files: the launcher sets `PROMETHEUS_MULTIPROC_DIR` before Python
 starts, and `observability.exposition` adds the processes up. Workers run alone and expose their own registry.
-Labels hold only bounded sets: route templates, never paths; reasons, never messages.
+Every label has few values: route templates, never paths; reasons, never messages.
 """
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -20,45 +20,51 @@ _RUNTIME_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 requests_total = Counter("fraud_backend_requests_total", "HTTP requests answered.", ["method", "path", "status"])
 request_latency_seconds = Histogram(
     "fraud_backend_request_latency_seconds",
-    "Time from the first byte of a request to its answer.",
+    "Time from the first byte of a request to its answer, in seconds.",
     ["method", "path"],
     buckets=_LATENCY_SECONDS,
 )
 request_latency_ms = Histogram(
-    "request_latency_ms", "The same in milliseconds.", ["method", "path"], buckets=_LATENCY_MS
+    "request_latency_ms",
+    "Time from the first byte of a request to its answer, in milliseconds.",
+    ["method", "path"],
+    buckets=_LATENCY_MS,
 )
 
 # Scoring
 inference_requests_total = Counter(
     "fraud_inference_requests_total",
-    "Transactions asked about: scored, replayed (decided before), conflict, overloaded, safe_mode, expired or failed.",
+    "Transactions by outcome: scored, replayed (decided before), conflict, overloaded, safe_mode, expired or failed.",
     ["outcome"],
 )
 inference_latency_seconds = Histogram(
     "fraud_inference_request_latency_seconds",
-    "Time of one scoring step: queue, features, model, commit or total.",
+    "Time of one step of scoring a batch, in seconds.",
     ["component"],
     buckets=_INFERENCE_SECONDS,
 )
 inference_latency_ms = Histogram(
-    "infer_request_latency_ms", "The same in milliseconds.", ["component"], buckets=_INFERENCE_MS
+    "infer_request_latency_ms",
+    "Time of one step of scoring a batch, in milliseconds.",
+    ["component"],
+    buckets=_INFERENCE_MS,
 )
 decisions_total = Counter(
-    "model_decisions_total", "Decisions, each transaction once.", ["decision", "channel", "model_version"]
+    "model_decisions_total", "Decisions; a transaction counts once.", ["decision", "channel", "model_version"]
 )
 
 # Security
 auth_failures_total = Counter("auth_failures_total", "Requests or messages refused by a security check.", ["reason"])
-jwt_validations_total = Counter("jwt_validations_total", "Tokens checked, by result: accepted or rejected.", ["result"])
-jwt_failures_total = Counter("jwt_failures_total", "Tokens refused.", ["reason"])
+jwt_validations_total = Counter(
+    "jwt_validations_total", "Tokens verified, by result: accepted or rejected.", ["result"]
+)
+jwt_failures_total = Counter("jwt_failures_total", "Tokens refused, by reason.", ["reason"])
 hmac_verifications_total = Counter(
     "hmac_verifications_total",
-    "Signatures checked, by result: accepted, accepted_legacy, accepted_rfc9421 or rejected.",
+    "Request signatures verified, by result: accepted, accepted_legacy, accepted_rfc9421 or rejected.",
     ["result"],
 )
-rate_limit_block_total = Counter(
-    "rate_limit_block_total", "Requests refused by a rate limit, by bucket: subject or device.", ["bucket"]
-)
+rate_limit_block_total = Counter("rate_limit_block_total", "Requests refused by a rate limit.", ["bucket"])
 requests_shed_total = Counter("requests_shed_total", "Requests refused because the process had no room for them.")
 safe_mode_state = Gauge(
     "safe_mode_state", "1 while the service is in SAFE MODE.", ["service"], multiprocess_mode="livemax"
@@ -67,17 +73,26 @@ safe_mode_state = Gauge(
 # Stores
 mongo_write_ms = Histogram(
     "mongo_write_ms",
-    "Time of one bulk write to MongoDB.",
+    "Time of one bulk write to MongoDB, in milliseconds.",
     buckets=(1, 2, 5, 10, 20, 50, 100, 250, 500, 1000, 2500, 10_000),
 )
 redis_ops_total = Counter("redis_ops_total", "Redis round trips of the platform's own stores.", ["operation"])
 
 # Drift
 psi_feature = Gauge(
-    "psi_feature", "Population stability index of a feature.", ["feature"], multiprocess_mode="mostrecent"
+    "psi_feature",
+    "Population stability index of a feature against the training data.",
+    ["feature"],
+    multiprocess_mode="mostrecent",
 )
-psi_score = Gauge("psi_score", "Population stability index of the score.", multiprocess_mode="mostrecent")
-drift_alerts_total = Counter("drift_alerts_total", "Drift found, by kind: feature or score.", ["kind"])
+psi_score = Gauge(
+    "psi_score", "Population stability index of the score against the training data.", multiprocess_mode="mostrecent"
+)
+drift_alerts_total = Counter(
+    "drift_alerts_total",
+    "Drift alerts: one per feature whose index is above its threshold, one for the score.",
+    ["kind"],
+)
 
 # Celery
 celery_queue_length = Gauge(
@@ -85,12 +100,12 @@ celery_queue_length = Gauge(
 )
 celery_queue_wait_seconds = Histogram(
     "celery_queue_wait_seconds",
-    "Time from sending a message to the start of its task.",
+    "Time from sending a message to the start of its task, in seconds.",
     ["queue"],
     buckets=_WAIT_SECONDS,
 )
 celery_task_runtime_seconds = Histogram(
-    "celery_task_runtime_seconds", "Run time of a task.", ["task"], buckets=_RUNTIME_SECONDS
+    "celery_task_runtime_seconds", "Run time of a task, in seconds.", ["task"], buckets=_RUNTIME_SECONDS
 )
 celery_task_total = Counter(
     "celery_task_total",
@@ -103,41 +118,41 @@ celery_worker_up = Gauge(
 
 worker_probe_seconds = Gauge(
     "worker_probe_seconds",
-    "Time from the last probe to its answer, through this worker's own queue.",
+    "Time in seconds from this worker's last probe to its answer, through a queue of its own.",
     ["queue"],
     multiprocess_mode="mostrecent",
 )
 workers_replaced = Gauge(
     "workers_replaced",
-    "Workers of a queue that ended themselves because they took no messages, ever.",
+    "Workers that ended themselves because they took no messages; counted in Redis, never reset.",
     ["queue"],
     multiprocess_mode="mostrecent",
 )
 
-# Outbox; `sink` is mongo or kafka
-outbox_lag = Gauge("outbox_lag", "Entries a sink has not acknowledged.", ["sink"], multiprocess_mode="mostrecent")
+# Delivery: the outbox and the label stream
+outbox_lag = Gauge(
+    "outbox_lag", "Stream entries that a sink has not acknowledged.", ["sink"], multiprocess_mode="mostrecent"
+)
 outbox_oldest_seconds = Gauge(
     "outbox_oldest_seconds",
-    "Age of the oldest entry a sink has not acknowledged.",
+    "Age in seconds of the oldest stream entry that a sink has not acknowledged.",
     ["sink"],
     multiprocess_mode="mostrecent",
 )
-redis_data_lost_total = Counter(
-    "redis_data_lost_total", "Times that this process found Redis without the data it had held before."
-)
+redis_data_lost_total = Counter("redis_data_lost_total", "Times that this process found Redis emptied.")
 outbox_dead_letters_total = Counter(
-    "outbox_dead_letters_total", "Entries given up on and moved to the dead letters.", ["sink"]
+    "outbox_dead_letters_total", "Stream entries moved to the dead letters after too many deliveries.", ["sink"]
 )
 explanations_stored_total = Counter("explanations_stored_total", "Explanations stored.", ["sink"])
 predictions_published_total = Counter("predictions_published_total", "Decisions published.", ["sink"])
 reconciliation_compared_total = Counter(
-    "reconciliation_compared_total", "Answers that were looked for in a sink.", ["sink"]
+    "reconciliation_compared_total", "Answers that the reconciliation looked for in a sink.", ["sink"]
 )
 reconciliation_repaired_total = Counter(
-    "reconciliation_repaired_total", "Answers that a sink lacked and that went into its stream again.", ["sink"]
+    "reconciliation_repaired_total", "Answers that a sink lacked and that were put into its stream again.", ["sink"]
 )
 reconciliation_lost_total = Counter(
-    "reconciliation_lost_total", "Answers that a sink lacked and that are recorded no more.", ["sink"]
+    "reconciliation_lost_total", "Answers that a sink lacked and whose decision record has expired.", ["sink"]
 )
 kafka_delivery_failures_total = Counter(
     "kafka_delivery_failures_total", "Kafka messages without a delivery report.", ["topic"]
@@ -151,13 +166,13 @@ redis_promises_kept = Gauge(
 )
 circuit_breaker_state = Gauge(
     "circuit_breaker_state",
-    "0 closed, 1 half open, 2 open; the worst of the processes. Of scoring, redis (admission) and mongo.",
+    "0 closed, 1 half open, 2 open; the highest of all processes.",
     ["dependency"],
     multiprocess_mode="livemax",
 )
 model_info = Gauge(
     "model_info",
-    "1 for the model version that serves.",
+    "1 for the model version that serves, 0 for one that served before.",
     ["model_version", "manifest_hash"],
     multiprocess_mode="livemax",
 )

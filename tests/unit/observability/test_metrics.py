@@ -2,9 +2,8 @@
 
 import pytest
 from prometheus_client import Gauge, Histogram
-from prometheus_client.metrics import MetricWrapperBase
 
-from observability import metrics
+from observability.metrics_document import defined_metrics
 
 CONTRACT = {
     "fraud_backend_requests_total": ("method", "path", "status"),
@@ -42,36 +41,31 @@ CONTRACT = {
 }
 
 
-def defined() -> dict[str, MetricWrapperBase]:
-    found = (value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase))
-    return {metric._name + ("_total" if metric._type == "counter" else ""): metric for metric in found}
-
-
 def test_every_metric_of_the_contract_is_defined_with_its_labels() -> None:
-    labels = {name: metric._labelnames for name, metric in defined().items()}
+    labels = {name: metric._labelnames for name, metric in defined_metrics().items()}
     assert {name: labels.get(name) for name in CONTRACT} == CONTRACT
 
 
 def test_every_metric_has_help() -> None:
-    assert all(metric._documentation.endswith(".") for metric in defined().values())
+    assert all(metric._documentation.endswith(".") for metric in defined_metrics().values())
 
 
 @pytest.mark.parametrize("name", ["request_latency_ms", "infer_request_latency_ms", "mongo_write_ms"])
 def test_histograms_have_the_unit_of_their_name(name: str) -> None:
-    histogram = defined()[name]
+    histogram = defined_metrics()[name]
     assert isinstance(histogram, Histogram)
     assert histogram._kwargs["buckets"][-1] >= 1000
     if name != "mongo_write_ms":
         seconds = {"request_latency_ms": "fraud_backend_request_latency_seconds"}.get(
             name, "fraud_inference_request_latency_seconds"
         )
-        assert [1000 * bound for bound in defined()[seconds]._kwargs["buckets"]] == pytest.approx(
+        assert [1000 * bound for bound in defined_metrics()[seconds]._kwargs["buckets"]] == pytest.approx(
             list(histogram._kwargs["buckets"])
         )
 
 
 def test_no_gauge_is_told_apart_by_process() -> None:
     """A gauge per process id would leave a new time series behind with every restart."""
-    gauges = [metric for metric in defined().values() if isinstance(metric, Gauge)]
+    gauges = [metric for metric in defined_metrics().values() if isinstance(metric, Gauge)]
     assert gauges
     assert {gauge._multiprocess_mode for gauge in gauges} <= {"livemax", "mostrecent"}
