@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ops.proving.bench.latency.paths import in_order, title_of
 from ops.proving.bench.latency.summary import COMPARED_RATE, middle
 from ops.proving.bench.load.rounds import CLOSED, OPEN, Round
-from ops.proving.bench.platform.contenders import in_order, title_of
 
 _COLOURS = ("#0b6e4f", "#6c9bd2", "#7a5195", "#d1495b", "#b08900", "#3d3d3d", "#8f8f8f", "#c77dba")
 

@@ -12,9 +12,10 @@ import click
 from ml.domain.durations import DAY_SECONDS
 from ops.first_model.source import Days, Source, load, moment
 from ops.first_model.training import prepare
+from ops.proving.bench.latency.paths import SHRIKE, Contender
+from ops.proving.bench.latency.peers import running
 from ops.proving.bench.latency.picture import draw
 from ops.proving.bench.latency.same_scores import check_same_scores
-from ops.proving.bench.latency.start import running
 from ops.proving.bench.latency.summary import (
     TARGETS,
     cpu_by_process,
@@ -27,8 +28,7 @@ from ops.proving.bench.latency.summary import (
 )
 from ops.proving.bench.load.requests import SUBJECT, Signer, TransactionSupply
 from ops.proving.bench.load.rounds import Plan, run_rounds
-from ops.proving.bench.machine import describe_machine
-from ops.proving.bench.platform.contenders import SHRIKE, Contender
+from ops.proving.bench.report import describe_machine
 from ops.stack.preconditions import ensure_keys
 from ops.terminal.progress import ProgressLine
 from ops.terminal.steps import say

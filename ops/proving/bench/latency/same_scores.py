@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import orjson
 
 from ml.domain.transaction import Transaction
+from ops.proving.bench.latency.paths import Contender
 from ops.proving.bench.load.loops import closed_loop
 from ops.proving.bench.load.requests import Signer, single_requests
 from ops.proving.bench.load.rounds import WrongAnswerError
-from ops.proving.bench.platform.contenders import Contender
 
 _PAYMENTS = 24
 _SECONDS_APART = 1_800

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from ops.proving.bench.load.rounds import BATCH, CLOSED, OPEN, Round
-from ops.proving.bench.platform.contenders import (
+from ops.proving.bench.latency.paths import (
     CELERY_DEFAULT,
     FASTAPI_TWO_HOP,
     IN_PROCESS,
@@ -15,6 +14,7 @@ from ops.proving.bench.platform.contenders import (
     in_order,
     title_of,
 )
+from ops.proving.bench.load.rounds import BATCH, CLOSED, OPEN, Round
 
 COMPARED_RATE = 250.0
 """The arrival rate, requests per second, at which latencies are compared."""

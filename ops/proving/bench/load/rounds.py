@@ -10,10 +10,10 @@ import orjson
 
 from ml.domain.transaction import Transaction
 from ops.errors import OpsError
+from ops.proving.bench.latency.paths import Contender
 from ops.proving.bench.load.loops import LoadResult, closed_loop, open_loop
 from ops.proving.bench.load.requests import Signer, TransactionSupply, batch_requests, single_requests
 from ops.proving.bench.load.usage import read_usage
-from ops.proving.bench.platform.contenders import Contender
 
 OPEN, CLOSED, BATCH = "open", "closed", "batch"
 _BATCH_CONNECTIONS = 2

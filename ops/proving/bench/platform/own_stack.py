@@ -12,9 +12,9 @@ import click
 from ml.domain.transaction import Transaction
 from ops.first_model.source import Days, Source, load, moment
 from ops.first_model.training import prepare
-from ops.proving.bench.latency.start import environment, platform
+from ops.proving.bench.latency.paths import Contender
+from ops.proving.bench.latency.peers import environment, platform
 from ops.proving.bench.load.requests import SUBJECT, Signer
-from ops.proving.bench.platform.contenders import Contender
 from ops.stack.child import child_stack
 from ops.stack.preconditions import ensure_keys
 from ops.stack.state import StackState

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.errors import OpsError
+from ops.proving.bench.latency.paths import Contender
 from ops.proving.bench.load.loops import closed_loop
 from ops.proving.bench.load.requests import Signer, TransactionSupply, batch_requests, single_requests
-from ops.proving.bench.platform.contenders import Contender
 
 STEP = 20_000
 """Transactions of the warm-up and of each step."""

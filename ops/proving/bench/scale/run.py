@@ -11,15 +11,15 @@ import click
 from redis import Redis
 
 from ops.errors import OpsError
+from ops.proving.bench.latency.paths import Contender
 from ops.proving.bench.latency.summary import COMPARED_RATE, middle
 from ops.proving.bench.load.requests import TransactionSupply
 from ops.proving.bench.load.rounds import CLOSED, OPEN, Plan, Round, run_rounds
-from ops.proving.bench.machine import describe_machine
-from ops.proving.bench.platform.contenders import Contender
+from ops.proving.bench.platform.beside import beside, database
 from ops.proving.bench.platform.own_stack import OwnStack, own_stack
+from ops.proving.bench.report import describe_machine
 from ops.proving.bench.scale.memory import STEP, Reading, watch_memory
 from ops.proving.bench.scale.population import Pool, Population
-from ops.proving.bench.scale.processes import beside, database
 from ops.proving.bench.scale.server import ServerCounters, decision_record_bytes
 from ops.terminal.progress import ProgressLine
 from ops.terminal.steps import say

@@ -11,8 +11,8 @@ import click
 from ml.registry.registry import ModelRegistry
 from ops.proving.bench.load.loops import closed_loop
 from ops.proving.bench.load.requests import TransactionSupply, single_requests
-from ops.proving.bench.machine import describe_machine
 from ops.proving.bench.platform.own_stack import OwnStack, own_stack
+from ops.proving.bench.report import describe_machine
 from ops.proving.bench.start.readiness import time_score_worker, time_web
 from ops.proving.bench.start.swap import Swap, copy_of_champion, medians, swap_under_load, wait_for_second_look
 from ops.terminal.steps import say

@@ -10,10 +10,10 @@ import orjson
 
 from ml.registry.registry import ModelRegistry
 from ml.registry.release import open_version, release
+from ops.proving.bench.latency.paths import Contender
 from ops.proving.bench.load.loops import LoadResult, open_loop
 from ops.proving.bench.load.requests import Signer, TransactionSupply, single_requests
 from ops.proving.bench.load.rounds import WrongAnswerError
-from ops.proving.bench.platform.contenders import Contender
 from security.artifacts.artifact_keys import ArtifactSigner
 
 _CONNECTIONS = 64

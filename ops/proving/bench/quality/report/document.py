@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 
 from ml.training.evaluation import Quality
-from ops.proving.bench.machine import describe_machine
 from ops.proving.bench.quality.detectors.baselines import TOLERANCE, Reproduction, reproductions
 from ops.proving.bench.quality.figures import FIGURES, FoldFigures, Row
 from ops.proving.bench.quality.protocol.data import BenchmarkData
@@ -16,6 +15,7 @@ from ops.proving.bench.quality.protocol.published import PUBLISHED, SOURCE
 from ops.proving.bench.quality.protocol.selection import compares_with_published, selection
 from ops.proving.bench.quality.report.checks import SERVED_TOLERANCE, agrees, is_suspicious, served_differences, targets
 from ops.proving.bench.quality.run import Results
+from ops.proving.bench.report import describe_machine
 
 
 def to_json(results: Results, data: BenchmarkData) -> bytes:

@@ -5,12 +5,7 @@ import orjson
 import pytest
 
 from ml.domain.transaction import Transaction
-from ops.proving.bench.latency.summary import fast_paths, is_met, ratios, table
-from ops.proving.bench.load import rounds
-from ops.proving.bench.load.loops import LoadResult
-from ops.proving.bench.load.requests import Signer, TransactionSupply, single_requests
-from ops.proving.bench.load.rounds import BATCH, CLOSED, OPEN, Round, WrongAnswerError
-from ops.proving.bench.platform.contenders import (
+from ops.proving.bench.latency.paths import (
     CELERY_DEFAULT,
     FASTAPI_TWO_HOP,
     IN_PROCESS,
@@ -20,6 +15,11 @@ from ops.proving.bench.platform.contenders import (
     batch_size_name,
     in_order,
 )
+from ops.proving.bench.latency.summary import fast_paths, is_met, ratios, table
+from ops.proving.bench.load import rounds
+from ops.proving.bench.load.loops import LoadResult
+from ops.proving.bench.load.requests import Signer, TransactionSupply, single_requests
+from ops.proving.bench.load.rounds import BATCH, CLOSED, OPEN, Round, WrongAnswerError
 
 KEY = b"k" * 32
 

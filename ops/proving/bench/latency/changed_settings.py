@@ -12,7 +12,7 @@ from pathlib import Path
 from ops.commands.processes.worker import worker_arguments
 from ops.processes.health import answers_ok
 from ops.processes.ports import LOOPBACK, free_port
-from ops.proving.bench.platform.contenders import IN_PROCESS, PERF_MODE, Contender, batch_size_name
+from ops.proving.bench.latency.paths import IN_PROCESS, PERF_MODE, Contender, batch_size_name
 from ops.proving.bench.platform.running_process import running_process
 from ops.proving.bench.platform.waiting import wait_until_delivered
 from ops.stack.state import StackState

@@ -11,16 +11,9 @@ from pathlib import Path
 from ops.embedded import valkey
 from ops.processes.health import answers_ok
 from ops.processes.ports import LOOPBACK, free_port
-from ops.proving.bench.latency.fast_paths import batch_size, in_process, perf_mode, platform_roots
+from ops.proving.bench.latency.changed_settings import batch_size, in_process, perf_mode, platform_roots
+from ops.proving.bench.latency.paths import CELERY_DEFAULT, FASTAPI_TWO_HOP, IN_PROCESS, PERF_MODE, SHRIKE, Contender
 from ops.proving.bench.load.requests import SUBJECT
-from ops.proving.bench.platform.contenders import (
-    CELERY_DEFAULT,
-    FASTAPI_TWO_HOP,
-    IN_PROCESS,
-    PERF_MODE,
-    SHRIKE,
-    Contender,
-)
 from ops.proving.bench.platform.running_process import running_process
 from ops.proving.bench.platform.waiting import cut_outbox, wait_until_delivered, wait_until_idle
 from ops.stack.child import child_stack

@@ -8,8 +8,8 @@ from functools import partial
 from ops.commands.processes.worker import worker_arguments
 from ops.processes.health import answers_ok
 from ops.processes.ports import LOOPBACK, free_port
-from ops.proving.bench.latency.fast_paths import platform_roots
-from ops.proving.bench.platform.contenders import Contender
+from ops.proving.bench.latency.changed_settings import platform_roots
+from ops.proving.bench.latency.paths import Contender
 from ops.proving.bench.platform.own_stack import OwnStack
 from ops.proving.bench.platform.running_process import running_process
 from ops.proving.bench.platform.waiting import wait_until_delivered
