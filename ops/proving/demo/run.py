@@ -19,11 +19,12 @@ from ops.proving.demo.arrivals import Arrivals, wait_for_published, wait_for_sto
 from ops.proving.demo.live import LiveTraffic, build_traffic
 from ops.proving.demo.report import Report, Seconds, build_report, summary
 from ops.proving.demo.tally import Tally
+from ops.proving.running_stack import running_stack
 from ops.proving.traffic import Outcome, fire
 from ops.stack.preconditions import ensure_keys
 from ops.stack.state import StackState
 from ops.terminal.progress import ProgressLine
-from ops.terminal.steps import run_command, running_stack, say
+from ops.terminal.steps import run_command, say
 from security.keys import check_secret
 from security.roles import Role
 from security.tokens.tokens import issue_token

@@ -1,1 +1,1 @@
-"""`python -m ops bench latency`: the scoring path beside what one would build otherwise, doing the same work."""
+"""`python -m ops bench latency`: the scoring path beside two usual ways to build it, doing the same work."""

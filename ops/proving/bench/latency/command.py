@@ -1,17 +1,17 @@
 """`python -m ops bench latency`: measures the paths side by side and writes table, ratios, JSON and pictures."""
 
-import json
 from pathlib import Path
 
 import click
 
+from ops.proving.bench.report import json_option, require_folder, write_json
 from settings import load_settings
 
 _ALL = ("shrike", "in_process", "perf_mode", "fastapi_two_hop", "celery_default")
 
 
 @click.command()
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every round and the ratios here.")
+@json_option
 @click.option("--svg", "svg_file", type=click.Path(path_type=Path), help="Write the pictures here.")
 @click.option("--rounds", type=click.IntRange(1, 50), default=5, show_default=True, help="Rounds per path and kind.")
 @click.option("--seconds", type=click.FloatRange(1, 60), default=6.0, show_default=True, help="Length of a round.")
@@ -39,13 +39,11 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     connections: int,
     score_workers: int,
 ) -> None:
-    """Compare the scoring path with what one would build otherwise, doing the same work on this machine."""
+    """Compare the scoring path with two usual ways to build it, doing the same work on this machine."""
     from ops.proving.bench.latency.run import run
     from ops.proving.bench.load.rounds import Plan
 
-    for file in (json_file, svg_file):
-        if file is not None and not file.absolute().parent.is_dir():
-            raise click.ClickException(f"The folder of {file} does not exist.")
+    require_folder(json_file, svg_file)
     report = run(
         load_settings(),
         Plan(rounds=rounds, rates=rates or (100.0, 250.0, 400.0), seconds=seconds, connections=connections),
@@ -54,6 +52,4 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
         batch_sizes=batch_sizes,
         svg=svg_file,
     )
-    if json_file is not None:
-        json_file.write_text(json.dumps(report, indent=2) + "\n")
-        click.echo(f"Every round is in {json_file}.")
+    write_json(json_file, report)

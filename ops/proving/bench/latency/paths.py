@@ -1,7 +1,6 @@
-"""What is compared: the platform, the platform with one setting changed, and two things one would build otherwise."""
+"""The compared paths by name: the platform, the platform with one setting changed, and two usual ways to build it."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 SHRIKE = "shrike"
 IN_PROCESS = "in_process"
@@ -17,7 +16,6 @@ TITLES: Mapping[str, str] = {
     CELERY_DEFAULT: "Flask + Celery delay().get(), defaults",
 }
 
-
 _BATCH_SIZE = "batch_size_"
 
 
@@ -27,14 +25,14 @@ def batch_size_name(size: int) -> str:
 
 
 def title_of(name: str) -> str:
-    """Returns what people call a path; one of another measurement is called by its name."""
+    """Returns the title of a path in tables and pictures; one of another measurement has its name."""
     if name.startswith(_BATCH_SIZE):
         return f"Shrike, INFER_BATCH_SIZE={name.removeprefix(_BATCH_SIZE)}"
     return TITLES.get(name, name)
 
 
 def changed_setting(name: str) -> str | None:
-    """Returns the setting that tells a path from the platform as it is; None for the platform and the peers."""
+    """Returns the setting in which a path differs from the platform as it is; None for the platform and the peers."""
     if name.startswith(_BATCH_SIZE):
         return f"INFER_BATCH_SIZE={name.removeprefix(_BATCH_SIZE)}"
     return {IN_PROCESS: "USE_LOCAL_INFERENCE=true", PERF_MODE: "PERF_MODE=true"}.get(name)
@@ -44,30 +42,3 @@ def in_order(names: Iterable[str]) -> list[str]:
     """Returns different names in the order of the titles, then the batch sizes as they come."""
     places = {name: place for place, name in enumerate(TITLES)}
     return sorted(dict.fromkeys(names), key=lambda name: places.get(name, len(places)))
-
-
-def _nothing_left() -> None:
-    return None
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One path under test, up and running.
-
-    Attributes:
-        name: as in the JSON.
-        host, port: where it takes requests.
-        roots: the pids at the roots of its process trees, by name; Redis, which all share, included.
-        settle: returns once the work behind the answers is done too, such as delivery to MongoDB and Kafka.
-    """
-
-    name: str
-    host: str
-    port: int
-    roots: Mapping[str, int]
-    settle: Callable[[], None] = _nothing_left
-
-    @property
-    def title(self) -> str:
-        """What people call it."""
-        return title_of(self.name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ops.proving.bench.latency.paths import in_order, title_of
-from ops.proving.bench.latency.summary import COMPARED_RATE, middle
+from ops.proving.bench.load.medians import COMPARED_RATE, Figure, median_of
 from ops.proving.bench.load.rounds import CLOSED, OPEN, Round
 
 _COLOURS = ("#0b6e4f", "#6c9bd2", "#7a5195", "#d1495b", "#b08900", "#3d3d3d", "#8f8f8f", "#c77dba")
@@ -38,12 +38,12 @@ def draw(rounds: Sequence[Round], path: Path) -> None:
         left.plot(ordered, shares, label=title_of(name), color=colour)
         rates = sorted({item.rate for item in rounds if item.rate is not None})
         points = [
-            tuple(middle(rounds, name, OPEN, figure, rate=rate) for figure in ("throughput", "p99_ms"))
+            tuple(median_of(rounds, name, Figure(OPEN, field, rate)) for field in ("throughput", "p99_ms"))
             for rate in rates
         ]
         kept = sorted(point for point in points if np.isfinite(point).all())
         right.plot([x for x, _ in kept], [y for _, y in kept], marker="o", label=title_of(name), color=colour)
-        saturated = [middle(rounds, name, CLOSED, figure) for figure in ("throughput", "p99_ms")]
+        saturated = [median_of(rounds, name, Figure(CLOSED, field)) for field in ("throughput", "p99_ms")]
         if np.isfinite(saturated).all():
             right.plot(*saturated, marker="*", markersize=12, color=colour)
     left.set(xscale="log", xlabel="latency, ms", ylabel="share of requests", ylim=(0, 1.01))

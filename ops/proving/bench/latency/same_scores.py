@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import orjson
 
 from ml.domain.transaction import Transaction
-from ops.proving.bench.latency.paths import Contender
+from ops.proving.bench.latency.paths import title_of
+from ops.proving.bench.load.contender import Contender
 from ops.proving.bench.load.loops import closed_loop
 from ops.proving.bench.load.requests import Signer, single_requests
 from ops.proving.bench.load.rounds import WrongAnswerError
@@ -27,7 +28,7 @@ def check_same_scores(contenders: Sequence[Contender], signer: Signer, *, moment
     Raises:
         WrongAnswerError: a path scores differently, or does not answer.
     """
-    stories = {item.title: _scores(item, signer, _story(item.name, moment)) for item in contenders}
+    stories = {title_of(item.name): _scores(item, signer, _story(item.name, moment)) for item in contenders}
     (first, expected), *others = stories.items()
     for title, scores in others:
         worst = max(abs(a - b) for a, b in zip(expected, scores, strict=True))
@@ -58,5 +59,5 @@ def _story(name: str, moment: int) -> list[Transaction]:
 def _scores(contender: Contender, signer: Signer, story: Sequence[Transaction]) -> list[float]:
     result = closed_loop(contender.host, contender.port, single_requests(signer, story), connections=1)
     if result.answered != len(story):
-        raise WrongAnswerError(f"{contender.title} answered {result.answered} of {len(story)} payments.")
+        raise WrongAnswerError(f"{title_of(contender.name)} answered {result.answered} of {len(story)} payments.")
     return [float(orjson.loads(body)["score"]) for body in result.bodies]

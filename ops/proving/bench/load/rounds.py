@@ -1,6 +1,5 @@
 """The measurement: interleaved rounds, every path with the same transactions, answers checked."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +9,7 @@ import orjson
 
 from ml.domain.transaction import Transaction
 from ops.errors import OpsError
-from ops.proving.bench.latency.paths import Contender
+from ops.proving.bench.load.contender import Contender
 from ops.proving.bench.load.loops import LoadResult, closed_loop, open_loop
 from ops.proving.bench.load.requests import Signer, TransactionSupply, batch_requests, single_requests
 from ops.proving.bench.load.usage import read_usage
@@ -77,12 +76,11 @@ class Round:
         """CPU milliseconds per decision, all processes of the path."""
         return sum(self.cpu_ms.values())
 
-    def wire(self) -> dict[str, Any]:
-        """Returns the JSON-ready form; a latency that is not finite becomes null."""
+    def document(self) -> dict[str, Any]:
+        """Returns the form of the report, without the single latencies."""
         content = asdict(self)
         del content["latencies_ms"]
-        content["cpu_total_ms"] = self.cpu_total_ms
-        return {name: _finite(value) for name, value in content.items()}
+        return content | {"cpu_total_ms": self.cpu_total_ms}
 
 
 def run_rounds(
@@ -156,7 +154,7 @@ def _measure(
         answered = _check_batches(contender, transactions, result, plan.batch_rows)
     else:
         answered = _check(contender, transactions, result)
-    contender.settle()
+    contender.wait_until_done()
     used = read_usage(contender.roots).since(before)
     return Round(
         contender=contender.name,
@@ -202,10 +200,6 @@ def _check_decision(contender: Contender, transaction: Transaction, decision: di
         isinstance(score, float) and 0.0 <= score <= 1.0
     ):
         raise WrongAnswerError(
-            f"{contender.title} answered {transaction.transaction_id} with {decision.get('transaction_id')!r}, "
+            f"{contender.name} answered {transaction.transaction_id} with {decision.get('transaction_id')!r}, "
             f"score {score!r}."
         )
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

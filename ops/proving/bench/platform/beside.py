@@ -1,69 +1,49 @@
-"""Further APIs and scoring workers beside a stack, with a queue of their own and any feature store."""
+"""Further APIs and scoring workers beside a stack, each for the length of a block.
+
+They share what the stack's environment leads to: its Redis, and so its features, and its drains.
+"""
 
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
-from ops.commands.processes.worker import worker_arguments
 from ops.processes.health import answers_ok
-from ops.processes.ports import LOOPBACK, free_port
-from ops.proving.bench.latency.changed_settings import platform_roots
-from ops.proving.bench.latency.paths import Contender
-from ops.proving.bench.platform.own_stack import OwnStack
+from ops.processes.ports import free_port
+from ops.processes.worker_command import worker_arguments
 from ops.proving.bench.platform.running_process import running_process
-from ops.proving.bench.platform.waiting import wait_until_delivered
 
-_FIRST_WORKER_NUMBER = 200  # no name of the stack's own
-_SHARED = frozenset({"valkey", "explain", "publish", "labels"})
-
-
-def database(stack: OwnStack, number: int) -> str:
-    """Returns the URL of another database on the stack's Redis."""
-    return stack.state.env["REDIS_URL"].rsplit("/", 1)[0] + f"/{number}"
+_READY = "/health/ready"
 
 
 @contextmanager
-def beside(
-    stack: OwnStack, name: str, *, queue_database: int, features: str, score_workers: int = 1, web_processes: int = 1
-) -> Iterator[Contender]:
-    """Runs an API and scoring workers for the length of a block; records, outbox and drains are the stack's.
+def running_api(env: Mapping[str, str], *, name: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """Runs an API on a free port and yields its pid and port.
 
     Args:
-        stack: what they belong to.
-        name: of the path.
-        queue_database: the Redis database of their queue, which no others use.
-        features: URL of their feature store.
-        score_workers: how many.
-        web_processes: likewise.
+        env: added to this process's own environment.
+        name: of the path, and so of its log.
+        folder: where the stack writes.
     """
-    env = {**stack.state.env, **stack.env, "BROKER_URL": database(stack, queue_database), "FEATURE_REDIS_URL": features}
-    logs = stack.folder / "log"
-    roots = {item: pid for item, pid in platform_roots(stack.state).items() if item in _SHARED}
-    with ExitStack() as started:
-        for number in range(score_workers):
-            port = free_port()
-            worker = _FIRST_WORKER_NUMBER + 10 * queue_database + number
-            roots[f"score-{number + 1}"] = started.enter_context(
-                running_process(
-                    [sys.executable, *worker_arguments("score", worker)],
-                    {**env, "METRICS_PORT": str(port)},
-                    logs / f"{name}-score-{number + 1}.log",
-                    partial(answers_ok, port, "/health/ready"),
-                )
-            )
-        port = free_port()
-        own = {
-            "WEB_PORT": str(port),
-            "WEB_PROCESSES": str(web_processes),
-            "PROMETHEUS_MULTIPROC_DIR": str(stack.folder / f"metrics-{name}"),
-        }
-        roots["web"] = started.enter_context(
-            running_process(
-                [sys.executable, "-m", "ops", "web"],
-                {**env, **own},
-                logs / f"{name}-web.log",
-                partial(answers_ok, port, "/health/ready"),
-            )
-        )
-        yield Contender(name, LOOPBACK, port, roots, partial(wait_until_delivered, stack.state))
+    port = free_port()
+    own = {**env, "WEB_PORT": str(port), "PROMETHEUS_MULTIPROC_DIR": str(folder / f"metrics-{name}")}
+    command, log = [sys.executable, "-m", "ops", "web"], folder / "log" / f"{name.replace('_', '-')}-web.log"
+    with running_process(command, own, log, partial(answers_ok, port, _READY)) as pid:
+        yield pid, port
+
+
+@contextmanager
+def running_score_worker(env: Mapping[str, str], *, number: int, log: Path) -> Iterator[int]:
+    """Runs a scoring worker and yields its pid.
+
+    Args:
+        env: added to this process's own environment.
+        number: of the worker; the stack's own begin with 1.
+        log: where its output goes.
+    """
+    port = free_port()
+    command = [sys.executable, *worker_arguments("score", number)]
+    own = {**env, "METRICS_PORT": str(port)}
+    with running_process(command, own, log, partial(answers_ok, port, _READY)) as pid:
+        yield pid

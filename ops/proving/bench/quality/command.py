@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ops.errors import OpsError
+from ops.proving.bench.report import json_option, require_folder, write_json
 
 if TYPE_CHECKING:
     from ops.proving.bench.quality.plan import Plan
@@ -39,9 +40,7 @@ _SPANS = ("none", "first", "all")
 @click.option("--novelty", type=click.Choice(_SPANS), help="On which folds; default: first, with --validation none.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the hybrid's training.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads of a training; default: one per CPU.")
-@click.option(
-    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the results here."
-)
+@json_option
 def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     data: Path,
     folds: str | None,
@@ -66,7 +65,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     from ops.proving.bench.quality.protocol.folds import choose_folds
     from ops.proving.bench.quality.protocol.selection import candidate_folds
 
-    _require_folder(json_file)
+    require_folder(json_file)
     loaded = BenchmarkData.load(data)
     chosen = choose_folds(folds, candidate_folds(loaded, days=days, validation=validation), loaded.table, days=days)
     spans = {"none": (), "first": tuple(chosen[:1]), "all": tuple(chosen)}
@@ -85,19 +84,12 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
 
 def _measure(data: "BenchmarkData", plan: "Plan", json_file: Path | None) -> None:
     from ops.proving.bench.quality.report.checks import SERVED_TOLERANCE, agrees, served_differences
-    from ops.proving.bench.quality.report.document import to_json
+    from ops.proving.bench.quality.report.document import document
     from ops.proving.bench.quality.report.text import to_text
     from ops.proving.bench.quality.run import run
 
     results = run(data.table, plan)
-    if json_file is not None:
-        json_file.write_bytes(to_json(results, data))
     click.echo(to_text(results, data))
+    write_json(json_file, document(results, data))
     if results.served is not None and not agrees(served_differences(results.served, results.offline)):
         raise OpsError(f"The served figures differ from the offline ones by more than {SERVED_TOLERANCE}.")
-
-
-def _require_folder(json_file: Path | None) -> None:
-    """Refuses a file that could not be written before anything is measured, not after."""
-    if json_file is not None and not json_file.parent.is_dir():
-        raise OpsError(f"The folder {json_file.parent} of --json does not exist.")

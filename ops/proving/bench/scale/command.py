@@ -1,10 +1,10 @@
 """`python -m ops bench scale`: stores of any size, more processes, memory over time."""
 
-import json
 from pathlib import Path
 
 import click
 
+from ops.proving.bench.report import json_option, require_folder, write_json
 from settings import load_settings
 
 _PARTS = ("customers", "processes", "memory")
@@ -12,7 +12,7 @@ _SIZES = (1_000, 100_000, 1_000_000)
 
 
 @click.command()
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every round and reading here.")
+@json_option
 @click.option("--part", "parts", type=click.Choice(_PARTS), multiple=True, help="What to measure; all by default.")
 @click.option(
     "--customers",
@@ -38,12 +38,11 @@ def command(
     transactions: int,
 ) -> None:
     """Measure what a transaction costs as customers, processes and time grow."""
-    from ops.proving.bench.latency.summary import COMPARED_RATE
+    from ops.proving.bench.load.medians import COMPARED_RATE
     from ops.proving.bench.load.rounds import Plan
     from ops.proving.bench.scale.run import run
 
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise click.ClickException(f"The folder of {json_file} does not exist.")
+    require_folder(json_file)
     if len(customers) > 4:
         raise click.ClickException("At most four sizes of the store fit beside each other.")
     report = run(
@@ -53,6 +52,4 @@ def command(
         customers=customers or _SIZES,
         transactions=transactions,
     )
-    if json_file is not None:
-        json_file.write_text(json.dumps(report, indent=2) + "\n")
-        click.echo(f"Every round is in {json_file}.")
+    write_json(json_file, report)

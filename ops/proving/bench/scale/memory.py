@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.errors import OpsError
-from ops.proving.bench.latency.paths import Contender
+from ops.proving.bench.load.contender import Contender
 from ops.proving.bench.load.loops import closed_loop
 from ops.proving.bench.load.requests import Signer, TransactionSupply, batch_requests, single_requests
 
@@ -43,7 +43,7 @@ def watch_memory(
     done = -STEP  # the first step is the warm-up
     while done < transactions:
         _send(contender, supply, signer, STEP)
-        contender.settle()
+        contender.wait_until_done()
         done += STEP
         readings.append(Reading(done, {name: _resident_mib(pid) for name, pid in pids.items()}))
         progress(f"{done:,} of {transactions:,} transactions")
@@ -69,7 +69,7 @@ def _processes(contender: Contender) -> dict[str, int]:
 
 
 def _child(pid: int) -> int:
-    """Returns the last child of a process, or what its last child has, down to one without any."""
+    """Returns the last descendant of a process, following each last child down to one without any."""
     children = [
         int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()
     ]

@@ -4,20 +4,19 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
 from redis import Redis
 
 from ops.errors import OpsError
-from ops.proving.bench.latency.paths import Contender
-from ops.proving.bench.latency.summary import COMPARED_RATE, middle
+from ops.proving.bench.load.contender import Contender
+from ops.proving.bench.load.medians import CPU, CPU_AT_RATE, P50, P99, THROUGHPUT, divided, medians
 from ops.proving.bench.load.requests import TransactionSupply
-from ops.proving.bench.load.rounds import CLOSED, OPEN, Plan, Round, run_rounds
-from ops.proving.bench.platform.beside import beside, database
+from ops.proving.bench.load.rounds import Plan, Round, run_rounds
 from ops.proving.bench.platform.own_stack import OwnStack, own_stack
-from ops.proving.bench.report import describe_machine
+from ops.proving.bench.scale.layout import beside, database
 from ops.proving.bench.scale.memory import STEP, Reading, watch_memory
 from ops.proving.bench.scale.population import Pool, Population
 from ops.proving.bench.scale.server import ServerCounters, decision_record_bytes
@@ -30,6 +29,13 @@ PARTS = ("customers", "processes", "memory")
 _FIRST_FEATURES, _FIRST_QUEUE = 6, 10  # Redis databases; the stack uses 0
 _LAYOUTS = {f"web-{webs}-score-{workers}": (webs, workers) for webs in (1, 2) for workers in (1, 2)}
 """Web processes and scoring workers by name, which becomes part of transaction ids."""
+_FIGURES = {
+    "throughput": THROUGHPUT,
+    "cpu_ms": CPU,
+    "p50_ms_at_250": P50,
+    "p99_ms_at_250": P99,
+    "cpu_ms_at_250": CPU_AT_RATE,
+}
 
 
 def run(
@@ -48,7 +54,7 @@ def run(
         OpsError: something did not start, or answered wrongly.
     """
     with own_stack(settings, "scale") as stack:
-        report: dict[str, Any] = {"machine": describe_machine(), "plan": asdict(plan)}
+        report: dict[str, Any] = {"plan": asdict(plan)}
         if "customers" in parts:
             report["customers"] = _customers(stack, plan, customers)
         if "processes" in parts:
@@ -71,11 +77,11 @@ def _customers(stack: OwnStack, plan: Plan, sizes: Sequence[int]) -> dict[str, A
                 beside(stack, f"customers-{size}", queue_database=_FIRST_QUEUE + place, features=url)
             )
             payments = population.payments(stack.transactions, pool)
-            supplies.append((contender, TransactionSupply(payments, span_seconds=stack.span_seconds)))
+            supplies.append((contender, stack.supply(payments)))
         rounds = _interleaved(stack, plan, supplies)
     table = _figures(rounds)
     _print(table)
-    return {"bytes_stored": stored, "figures": table, "rounds": [item.wire() for item in rounds]}
+    return {"bytes_stored": stored, "figures": table, "rounds": [item.document() for item in rounds]}
 
 
 def _fill(stack: OwnStack, population: Population, pool: Pool, url: str) -> int:
@@ -109,20 +115,20 @@ def _processes(stack: OwnStack, plan: Plan) -> dict[str, Any]:
                         score_workers=workers,
                     )
                 ),
-                TransactionSupply(stack.transactions, span_seconds=stack.span_seconds),
+                stack.supply(),
             )
             for place, (name, (webs, workers)) in enumerate(_LAYOUTS.items())
         ]
         rounds = _interleaved(stack, plan, supplies)
     table = _figures(rounds)
     _print(table)
-    return {"figures": table, "rounds": [item.wire() for item in rounds]}
+    return {"figures": table, "rounds": [item.document() for item in rounds]}
 
 
 def _interleaved(stack: OwnStack, plan: Plan, supplies: Sequence[tuple[Contender, TransactionSupply]]) -> list[Round]:
     """Measures every path in turn, each with its own payments, after a warm-up."""
     progress = ProgressLine()
-    one = Plan(rounds=1, rates=plan.rates, seconds=plan.seconds, connections=plan.connections)
+    one = replace(plan, rounds=1)
     warm_up = Plan(rounds=1, rates=(50.0,), seconds=2.0)
     rounds: list[Round] = []
     for number in range(-1, plan.rounds):
@@ -145,25 +151,14 @@ def _interleaved(stack: OwnStack, plan: Plan, supplies: Sequence[tuple[Contender
 
 
 def _figures(rounds: Sequence[Round]) -> dict[str, dict[str, float]]:
-    """Returns the medians of each path, and each divided by the first path's."""
+    """Returns the medians of each path, and each divided by the first path's; what was not measured is left out."""
     names = list(dict.fromkeys(item.contender for item in rounds))
-    figures = {
-        "throughput": (CLOSED, "throughput", None),
-        "cpu_ms": (CLOSED, "cpu_total_ms", None),
-        "p50_ms_at_250": (OPEN, "p50_ms", COMPARED_RATE),
-        "p99_ms_at_250": (OPEN, "p99_ms", COMPARED_RATE),
-        "cpu_ms_at_250": (OPEN, "cpu_total_ms", COMPARED_RATE),
-    }
-    table = {
-        name: {figure: middle(rounds, name, kind, what, rate=rate) for figure, (kind, what, rate) in figures.items()}
-        for name in names
-    }
-    for values in table.values():
-        for figure in figures:
-            values[f"{figure}_ratio"] = values[figure] / table[names[0]][figure]
-    return {
-        name: {key: value for key, value in values.items() if math.isfinite(value)} for name, values in table.items()
-    }
+    table = {}
+    for name in names:
+        ratios = divided(rounds, name, by=names[0], figures=_FIGURES)
+        values = medians(rounds, name, _FIGURES) | {f"{figure}_ratio": ratio for figure, ratio in ratios.items()}
+        table[name] = {figure: value for figure, value in values.items() if math.isfinite(value)}
+    return table
 
 
 def _print(table: Mapping[str, Mapping[str, float]]) -> None:
@@ -179,7 +174,7 @@ def _print(table: Mapping[str, Mapping[str, float]]) -> None:
 
 def _memory(stack: OwnStack, transactions: int) -> dict[str, Any]:
     say(f"Memory over {transactions:,} transactions")
-    supply = TransactionSupply(stack.transactions, span_seconds=stack.span_seconds)
+    supply = stack.supply()
     progress = ProgressLine()
     with Redis.from_url(stack.state.env["REDIS_URL"]) as server:
         before = ServerCounters.read(server)

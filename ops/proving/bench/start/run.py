@@ -10,16 +10,20 @@ import click
 
 from ml.registry.registry import ModelRegistry
 from ops.proving.bench.load.loops import closed_loop
-from ops.proving.bench.load.requests import TransactionSupply, single_requests
+from ops.proving.bench.load.requests import single_requests
 from ops.proving.bench.platform.own_stack import OwnStack, own_stack
-from ops.proving.bench.report import describe_machine
+from ops.proving.bench.report import Target, target_table, targets_document
 from ops.proving.bench.start.readiness import time_score_worker, time_web
-from ops.proving.bench.start.swap import Swap, copy_of_champion, medians, swap_under_load, wait_for_second_look
+from ops.proving.bench.start.swap import Swap, copy_of_champion, medians, swap_under_load, wait_for_next_poll
 from ops.terminal.steps import say
 from security.artifacts.artifact_keys import ArtifactSigner
 from settings import Settings
 
-TARGETS: Mapping[str, float] = {"score_worker_seconds": 3.0, "web_seconds": 2.0, "swap_p99_ratio": 3.0}
+TARGETS: Mapping[str, Target] = {
+    "score_worker_seconds": Target("<=", 3.0),
+    "web_seconds": Target("<=", 2.0),
+    "swap_p99_ratio": Target("<=", 3.0),
+}
 """What the medians should not exceed."""
 
 _WARM_UP_REQUESTS = 500
@@ -40,7 +44,7 @@ def run(settings: Settings, *, starts: int, swaps: int, rate: float, seconds: fl
     """
     with own_stack(settings, "start", score_workers=2) as stack:
         say("Starts")
-        env = {**stack.state.env, **stack.env}
+        env = stack.process_env
         workers = _times(time_score_worker, env, stack.folder / "log" / "start-score.log", starts)
         webs = _times(time_web, env, stack.folder / "log" / "start-web.log", starts)
         say(f"{swaps} changes of model at {rate:g} requests/s")
@@ -51,14 +55,11 @@ def run(settings: Settings, *, starts: int, swaps: int, rate: float, seconds: fl
         medians_of["swap_p99_ratio"] = during / before
     _print(medians_of, changed)
     return {
-        "machine": describe_machine(),
         "score_worker_seconds": workers,
         "web_seconds": webs,
         "swaps": [asdict(swap) | {"p99_ratio": swap.p99_ratio} for swap in changed],
         "medians": medians_of,
-        "targets": {
-            name: {"at_most": bound, "met": medians_of.get(name, 0.0) <= bound} for name, bound in TARGETS.items()
-        },
+        "targets": targets_document(medians_of, TARGETS),
         "failed_requests": sum(swap.failed for swap in changed),
     }
 
@@ -71,7 +72,7 @@ def _times(
 
 
 def _swaps(stack: OwnStack, count: int, *, rate: float, seconds: float) -> list[Swap]:
-    supply = TransactionSupply(stack.transactions, span_seconds=stack.span_seconds)
+    supply = stack.supply()
     registry, keys = ModelRegistry(stack.settings.models_path), ArtifactSigner.from_settings(stack.settings)
     contender = stack.platform
     warm = single_requests(stack.signer, supply.take(_WARM_UP_REQUESTS, name="warm"))
@@ -85,15 +86,13 @@ def _swaps(stack: OwnStack, count: int, *, rate: float, seconds: float) -> list[
                 contender, supply, stack.signer, registry=registry, version=version, rate=rate, seconds=seconds
             )
         )
-        contender.settle()
-        wait_for_second_look(2 * stack.settings.model_poll_seconds)
+        contender.wait_until_done()
+        wait_for_next_poll(2 * stack.settings.model_poll_seconds)
     return results
 
 
 def _print(values: Mapping[str, float], changed: Sequence[Swap]) -> None:
-    for name, value in values.items():
-        verdict = "met" if value <= TARGETS[name] else "MISSED"
-        click.echo(f"  {name:<24} {value:7.2f}   wanted <= {TARGETS[name]:g}   {verdict}")
+    click.echo(target_table(values, TARGETS))
     for swap in changed:
         click.echo(
             f"  swap: {swap.requests} requests, {swap.failed} failed; p99 {swap.before_p99_ms:.1f} ms before, "

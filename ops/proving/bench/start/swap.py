@@ -10,7 +10,7 @@ import orjson
 
 from ml.registry.registry import ModelRegistry
 from ml.registry.release import open_version, release
-from ops.proving.bench.latency.paths import Contender
+from ops.proving.bench.load.contender import Contender
 from ops.proving.bench.load.loops import LoadResult, open_loop
 from ops.proving.bench.load.requests import Signer, TransactionSupply, single_requests
 from ops.proving.bench.load.rounds import WrongAnswerError
@@ -96,8 +96,8 @@ def _p99_ms(result: LoadResult, rows: slice) -> float:
     return float(np.quantile(latency, 0.99, method="inverted_cdf") * 1000)
 
 
-def wait_for_second_look(seconds: float) -> None:
-    """Lets every worker look at the registry once more, so that swaps do not overlap."""
+def wait_for_next_poll(seconds: float) -> None:
+    """Lets every worker poll the registry once more, so that swaps do not overlap."""
     time.sleep(seconds)
 
 

@@ -1,10 +1,8 @@
-"""The results as one JSON document; figures are numbers, an undefined one is null."""
+"""The results as one JSON-ready document."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
-
-import orjson
 
 from ml.training.evaluation import Quality
 from ops.proving.bench.quality.detectors.baselines import TOLERANCE, Reproduction, reproductions
@@ -15,12 +13,6 @@ from ops.proving.bench.quality.protocol.published import PUBLISHED, SOURCE
 from ops.proving.bench.quality.protocol.selection import compares_with_published, selection
 from ops.proving.bench.quality.report.checks import SERVED_TOLERANCE, agrees, is_suspicious, served_differences, targets
 from ops.proving.bench.quality.run import Results
-from ops.proving.bench.report import describe_machine
-
-
-def to_json(results: Results, data: BenchmarkData) -> bytes:
-    """Returns the document as indented JSON."""
-    return orjson.dumps(document(results, data), option=orjson.OPT_INDENT_2)
 
 
 def document(results: Results, data: BenchmarkData) -> dict[str, Any]:
@@ -57,7 +49,6 @@ def document(results: Results, data: BenchmarkData) -> dict[str, Any]:
         "is_suspicious": is_suspicious(results.ours),
         "selection": selection(results.plan.folds, data),
         "settings": asdict(plan.settings),
-        "machine": describe_machine(),
         "data": {
             "name": data.name,
             "rows": len(table),

@@ -1,6 +1,6 @@
 """The results as text for a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from ops.proving.bench.quality.detectors.ablation import ALONE
 from ops.proving.bench.quality.detectors.baselines import TOLERANCE, reproductions
@@ -19,6 +19,7 @@ from ops.proving.bench.quality.report.checks import (
     targets,
 )
 from ops.proving.bench.quality.run import Results
+from ops.proving.bench.report import columns
 
 _HEADINGS = ("AUC", "avg precision", "CP@100")
 _FIGURE_NAMES = dict(zip(FIGURES, ("AUC", "average precision", "card precision@100"), strict=True))
@@ -36,23 +37,6 @@ def to_text(results: Results, data: BenchmarkData) -> str:
         _verdict(results, data),
     ]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Returns rows as aligned columns, the first one left-aligned, indented by two.
-
-    >>> print(columns([["model", "AUC"], ["random forest", "0.867"]]))
-      model            AUC
-      random forest  0.867
-    """
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    )
-    return "\n".join(f"  {line.rstrip()}" for line in lines)
 
 
 def _introduction(results: Results, data: BenchmarkData) -> str:

@@ -14,9 +14,10 @@ from ops.proving.bench.quality.command import command
 from ops.proving.bench.quality.plan import Plan
 from ops.proving.bench.quality.protocol.data import BenchmarkData
 from ops.proving.bench.quality.protocol.fold import Fold
-from ops.proving.bench.quality.report.document import to_json
+from ops.proving.bench.quality.report.document import document as document_of
 from ops.proving.bench.quality.report.text import to_text
 from ops.proving.bench.quality.run import Results
+from ops.proving.bench.report import as_json
 from ops.terminal.failures import sentence
 
 MEASURED_FAMILIES = ("terminal_risk",)
@@ -93,7 +94,7 @@ def test_the_command_prints_and_writes_what_it_measured(data: Path, tmp_path: Pa
 
 def test_the_document_holds_every_part_as_numbers(measured: tuple[Results, BenchmarkData]) -> None:
     results, loaded = measured
-    document: dict[str, Any] = json.loads(to_json(results, loaded))
+    document: dict[str, Any] = json.loads(as_json(document_of(results, loaded)))
     assert {"ours", "ours_handbook_window", "folds", "published", "ablation", "ceiling", "reproduced", "novelty"} <= (
         document.keys()
     )
@@ -116,7 +117,7 @@ def test_the_document_holds_every_part_as_numbers(measured: tuple[Results, Bench
 
 def test_published_figures_are_not_put_beside_other_data(measured: tuple[Results, BenchmarkData]) -> None:
     results, loaded = measured
-    document = json.loads(to_json(results, loaded))
+    document = json.loads(as_json(document_of(results, loaded)))
     assert document["published"] == []
     assert document["reproduced"]["models"] == []
     text = to_text(results, loaded)
