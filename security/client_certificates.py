@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 from security.errors import KeyUnusableError, TokenRejectedError
+from security.names import is_name
 from security.revocations.revocation import Revocations
 from security.roles import Role
-from security.tokens.token_claims import Identity, is_name
+from security.tokens.token_claims import Identity
 from settings import Settings
 
 MAX_REMEMBERED = 1024

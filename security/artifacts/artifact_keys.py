@@ -17,9 +17,9 @@ from security.artifacts.artifact_pem import load_private_key, load_public_key
 from security.artifacts.artifact_trust import ArtifactTrust, ArtifactUntrustedError, TrustedKey, TrustFile, TrustSource
 from security.artifacts.sealing import SealingKey
 from security.errors import KeyUnusableError, SecurityError
+from security.names import ARTIFACT_KEY_ID
 from settings import Settings
 
-KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 SIGNATURE_BYTES = 64
 
 _DOMAIN = b"shrike artifact manifest 1\n"
@@ -142,7 +142,7 @@ def _trust(settings: Settings) -> TrustSource:
 
 
 def _check_key_id(key_id: str) -> None:
-    if not KEY_ID.fullmatch(key_id):
+    if not re.fullmatch(ARTIFACT_KEY_ID, key_id):
         raise KeyUnusableError("an artifact key id is 1 to 64 of A-Z a-z 0-9 . _ -")
 
 

@@ -27,6 +27,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from security.artifacts.artifact_pem import load_public_key
 from security.errors import KeyUnusableError, SecurityError
+from security.names import ARTIFACT_KEY_ID
 
 _LIMIT_BYTES = 64 * 1024
 _ALWAYS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
@@ -110,7 +111,7 @@ class TrustSource(Protocol):
         ...
 
 
-_KeyId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+_KeyId = Annotated[str, Field(pattern=f"^{ARTIFACT_KEY_ID}$")]
 
 
 class _KeyEntry(BaseModel):

@@ -10,7 +10,6 @@ The file is JSON:
               {"key_id": "shop-2", "subject": "shop", "algorithm": "ed25519", "public_key": "base64 of 32 bytes"}]}
 """
 
-import re
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from security.errors import KeyUnusableError
 from security.keys import check_secret
+from security.names import is_key_id, is_name
 from security.strict_json import StrictJsonError, parse_object
-from security.tokens.token_claims import is_name
 
 SignatureAlgorithm = Literal["hmac-sha256", "ed25519"]
 
@@ -31,7 +30,6 @@ PREVIOUS_SHARED_KEY_ID = "shared-previous"
 MAX_KEYS_PER_SUBJECT = 2
 """Per algorithm: the old and the new one of a rotation."""
 
-_KEY_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _ALGORITHMS: Mapping[str, SignatureAlgorithm] = {"hmac-sha256": "hmac-sha256", "ed25519": "ed25519"}
 _MATERIAL: Mapping[SignatureAlgorithm, str] = {"hmac-sha256": "secret", "ed25519": "public_key"}
 
@@ -139,7 +137,7 @@ def _key(entry: object, name: str) -> ClientKey:
     if entry.keys() != {"key_id", "subject", "algorithm", material}:
         raise KeyUnusableError(f"{name} must have exactly key_id, subject, algorithm and {material}.")
     key_id, subject = entry["key_id"], entry["subject"]
-    if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id) or key_id.startswith(SHARED_KEY_ID):
+    if not is_key_id(key_id) or key_id.startswith(SHARED_KEY_ID):
         raise KeyUnusableError(f"{name}: key_id is 1 to 64 of A-Za-z0-9._:- and does not begin with {SHARED_KEY_ID}.")
     if not is_name(subject):
         raise KeyUnusableError(f"{name}: subject is no `sub` that a token can have.")

@@ -4,7 +4,6 @@ Only keys of the configured algorithm with a key id are taken; others belong to 
 (`x5c`, `x5u`) in an entry are not looked at: the set itself is what is trusted.
 """
 
-import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from jwt.exceptions import PyJWTError
 
 from security.errors import KeyUnusableError
 from security.keys import PublicKey, check_raw_secret, fitting_key
+from security.names import is_key_id
 from security.strict_json import StrictJsonError, parse_object
 from security.tokens.token_keys import Algorithm, VerificationKey
 
@@ -22,7 +22,6 @@ MAX_ENTRIES = 100
 MAX_KEYS = 8
 """Live keys of ours in one set: two during a rotation, and room for providers that keep more."""
 
-_KEY_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _KEY_TYPES: Mapping[str, str] = {"RS256": "RSA", "ES256": "EC", "EdDSA": "OKP", "HS256": "oct"}
 _PRIVATE_MEMBER = "d"
 
@@ -72,8 +71,7 @@ def _is_ours(entry: dict[str, Any], algorithm: Algorithm) -> bool:
         and entry.get("use", "sig") == "sig"
         and isinstance(operations, list)
         and "verify" in operations
-        and isinstance(key_id, str)
-        and _KEY_ID.fullmatch(key_id) is not None
+        and is_key_id(key_id)
     )
 
 

@@ -1,17 +1,16 @@
 """What a verified token says: every claim that is required, read strictly."""
 
-import re
 from dataclasses import dataclass
 from typing import Any, Self
 
 from security.errors import TokenRejectedError
+from security.names import is_name
 from security.roles import Role
 from settings import Settings
 
 MAX_AUDIENCES = 16
 MAX_ROLES = 32
 
-_NAME = re.compile(r"[!-~]{1,128}")  # printable ASCII: it becomes part of Redis keys and log lines
 _ROLES = {role.value: role for role in Role}
 _LATEST_EPOCH_SECONDS = 253_402_300_799  # year 9999
 
@@ -83,7 +82,7 @@ class ClaimRules:
             raise TokenRejectedError("token_not_yet_valid")
         if expires_at <= now - self.leeway_seconds:
             raise TokenRejectedError("token_expired")
-        return Identity(str(subject), roles, str(token_id), expires_at, issued_at)
+        return Identity(subject, roles, token_id, expires_at, issued_at)
 
     def _is_for_us(self, audience: object) -> bool:
         if isinstance(audience, str):
@@ -94,15 +93,6 @@ class ClaimRules:
             and all(isinstance(name, str) for name in audience)
             and self.audience in audience
         )
-
-
-def is_name(value: object) -> bool:
-    """Returns whether this can be a `sub` or a `jti`: 1 to 128 printable ASCII characters.
-
-    >>> is_name("shop-1"), is_name("two words"), is_name(7)
-    (True, False, False)
-    """
-    return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def _epoch(claims: dict[str, Any], name: str) -> int:

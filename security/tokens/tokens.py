@@ -17,6 +17,7 @@ from jwt.exceptions import InvalidAlgorithmError, InvalidKeyError, InvalidSignat
 
 from security.errors import KeyUnusableError, TokenRejectedError
 from security.keys import check_secret
+from security.names import is_key_id
 from security.revocations.revocation import Revocations
 from security.roles import Role
 from security.strict_json import StrictJsonError, parse_object
@@ -34,7 +35,6 @@ MAX_TOKEN_CHARACTERS = 4096
 
 _COMPACT_JWS = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _COMPACT_JWE_DOTS = 4
-_KEY_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _TYPES = frozenset({"jwt", "at+jwt"})
 # Keys or algorithms the token brings along, extensions we would have to understand, and encrypted or nested tokens.
 _REFUSED_HEADERS = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "enc", "epk", "cty"})
@@ -165,7 +165,7 @@ class TokenVerifier:
             candidates = self._keys.keys()
         else:
             key_id = header["kid"]
-            if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
+            if not is_key_id(key_id):
                 raise TokenRejectedError("token_key_id")
             candidates = self._keys.keys_with_id(key_id)
         if not candidates:

@@ -39,6 +39,7 @@ from security.artifacts.artifact_keys import SIGNATURE_BYTES, ArtifactSignatureE
 from security.artifacts.artifact_trust import VersionRevokedError
 from security.artifacts.sealing import SealContext, UnsealError
 from security.errors import SecurityError
+from security.names import ARTIFACT_KEY_ID
 
 MANIFEST_LIMIT_BYTES = 256 * 1024
 SIGNATURE_LIMIT_BYTES = 1024
@@ -46,7 +47,7 @@ FILE_LIMIT_BYTES = 64 * 1024 * 1024
 VERSION_LIMIT_BYTES = 128 * 1024 * 1024
 FILE_COUNT_LIMIT = 64
 
-_SIGNATURE_LINE = re.compile(rb"ed25519 ([A-Za-z0-9._-]{1,64}) ([A-Za-z0-9+/]{86}==)\n")
+_SIGNATURE_LINE = re.compile(rf"ed25519 ({ARTIFACT_KEY_ID}) ([A-Za-z0-9+/]{{86}}==)\n".encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
 from ml.domain.errors import ArtifactError
+from security.names import ARTIFACT_KEY_ID
 
 MANIFEST_NAME = "manifest.json"
 SIGNATURE_NAME = "manifest.sig"
@@ -78,7 +79,7 @@ class Manifest(BaseModel):
 
     format: Literal[1]
     version: Annotated[str, Field(pattern=f"^{VERSION.pattern}$")]
-    key_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    key_id: Annotated[str, Field(pattern=f"^{ARTIFACT_KEY_ID}$")]
     created_at: AwareDatetime
     code_version: Annotated[str, Field(max_length=100)]
     feature_schema_hash: Annotated[str, Field(pattern=_SHA256)]

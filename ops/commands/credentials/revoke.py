@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import click
 
+from security.names import is_name
 from security.revocations.revocation import RevokedKind, revocation
 from security.revocations.revocation_redis import RedisRevocations
-from security.tokens.token_claims import is_name
 from settings import Settings, load_settings
 from tasks.wiring.stores import connect_redis
 

@@ -1,0 +1,23 @@
+import pytest
+
+from security.names import is_key_id, is_name
+
+
+@pytest.mark.parametrize("name", ["a", "shop-1", "user@example.com", "x" * 128])
+def test_printable_ascii_is_a_name(name: str) -> None:
+    assert is_name(name)
+
+
+@pytest.mark.parametrize("value", ["", "two words", "ü", "a\n", "x" * 129, None, 7, b"shop", True])
+def test_anything_else_is_no_name(value: object) -> None:
+    assert not is_name(value)
+
+
+@pytest.mark.parametrize("key_id", ["a", "2026-11", "shop:1._-", "x" * 64])
+def test_letters_digits_and_four_marks_are_a_key_id(key_id: str) -> None:
+    assert is_key_id(key_id)
+
+
+@pytest.mark.parametrize("value", ["", "two words", "a/b", "a\n", "x" * 65, None, 7, ["a"]])
+def test_anything_else_is_no_key_id(value: object) -> None:
+    assert not is_key_id(value)
