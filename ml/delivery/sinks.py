@@ -18,7 +18,7 @@ from ml.stores.labels.labels import LabelStore
 from ml.stores.outbox.outbox import OutboxEntry, wire_event
 from ml.stores.publications.publications import Publication, PublicationLog
 from security.errors import MessageRejectedError, SecurityError
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 
 SINK_NAMES: Final = {"explain": "mongo", "publish": "kafka", "labels": "labels"}
 """What each consumer group delivers to, as the metrics call it."""

@@ -18,7 +18,7 @@ def check_web() -> Settings:
     from ops.startup.promises_redis import check_promises
     from security.artifacts.artifact_keys import ArtifactVerifier
     from security.client_certificates import check_map
-    from security.messages.messages import MessageSigner
+    from security.messages.message_signer import MessageSigner
     from security.signatures.signing import SignatureVerifier
     from security.tokens.jwks_keys import key_source
 
@@ -49,7 +49,7 @@ def check_worker(queue: str) -> Settings:
     """
     from ops.startup.promises_redis import check_promises
     from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
-    from security.messages.messages import MessageSigner
+    from security.messages.message_signer import MessageSigner
 
     settings = load_settings()
     if settings.shard is not None and queue not in SHARD_QUEUES:

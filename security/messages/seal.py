@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 
 
 class Seal:

@@ -20,7 +20,7 @@ import orjson
 import redis
 
 from security.errors import MessageRejectedError
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from security.messages.seal import Seal
 from security.safe_mode.safe_mode import (
     ALTERED,

@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from settings.queues import DRAINS, QUEUE_OF_TASK, SCORE_TASK
 from tasks.app import app
 from tasks.messaging.message_queue_redis import envelope

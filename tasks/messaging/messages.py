@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from celery import Celery
 
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 
 
 class MessageQueue(Protocol):

@@ -16,7 +16,7 @@ from celery.exceptions import Ignore
 from observability import metrics
 from security.errors import MessageRejectedError
 from security.messages.message_replays import SeenMessages
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from tasks.wiring.services import require
 
 _log = logging.getLogger(__name__)

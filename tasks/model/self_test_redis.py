@@ -16,7 +16,7 @@ import redis
 
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from security.errors import MessageRejectedError
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from security.messages.seal import Seal
 from tasks.model.self_test import SelfTestResult
 

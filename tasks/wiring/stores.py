@@ -33,7 +33,7 @@ from ml.stores.redis.fsync_redis import RedisFsync
 from ml.stores.redis.server_redis import ServerCommands
 from observability.operations_redis import CountingRedis, count_operation
 from security.artifacts.artifact_keys import ArtifactVerifier
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from security.safe_mode.safe_mode_redis import RedisSafeMode
 from settings import ScoringTopology, Settings
 from tasks.messaging.message_queue_redis import RedisMessageQueue

@@ -18,7 +18,7 @@ from celery import Celery
 
 from ml.stores.decisions.keys_redis import reply_key
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from tasks.messaging.message_queue_redis import RedisMessageQueue
 from tasks.messaging.messages import MessagePublisher
 from tasks.probe import PROBE_TASK

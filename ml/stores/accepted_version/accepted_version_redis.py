@@ -16,7 +16,7 @@ from ml.domain.errors import ArtifactError
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.scripts_redis import script_source
 from security.errors import MessageRejectedError
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from security.messages.seal import Seal
 
 KEY: Final = "shrike:accepted_version"

@@ -17,7 +17,7 @@ from ml.stores.labels.label_seal import LabelSeal
 from ml.stores.outbox.keys_redis import DOORBELL_TTL_MS, doorbell_key
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.fsync_redis import RedisFsync
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 
 LABELS: Final = "shrike:labels"
 

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from ml.domain.label import Label
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from security.messages.seal import Seal
 
 

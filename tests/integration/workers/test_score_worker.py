@@ -13,7 +13,7 @@ from ml.features.history import HEADER_BYTES
 from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.features.features_redis import entity_key
 from ml.stores.outbox.keys_redis import OUTBOX
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from settings.queues import SCORE_TASK
 from tasks.messaging.scoring_message import seal_batch
 from tasks.upkeep.queues import live_workers

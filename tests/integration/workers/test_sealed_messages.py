@@ -15,7 +15,7 @@ from ml.domain.transaction import Transaction
 from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.decisions.replies_redis import RedisReplyBox
 from ml.stores.outbox.keys_redis import OUTBOX
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from tasks.messaging.message_queue_redis import RedisMessageQueue
 from tasks.messaging.messages import MessagePublisher
 from tasks.messaging.scoring_message import seal_batch

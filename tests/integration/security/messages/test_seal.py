@@ -6,7 +6,7 @@ from ml.domain.label import Label
 from ml.stores.accepted_version.accepted_version_redis import KEY as ACCEPTED_VERSION_KEY
 from ml.stores.accepted_version.accepted_version_redis import RedisAcceptedVersion
 from ml.stores.labels.label_inbox_redis import LABELS, RedisLabelInbox
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from security.safe_mode.safe_mode import SafeModeEvent, SafeModeState
 from security.safe_mode.safe_mode_redis import AUDIT_KEY, STATE_KEY, RedisSafeMode
 from tasks.model.self_test import SelfTestResult

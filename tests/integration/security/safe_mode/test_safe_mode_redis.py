@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from security.safe_mode.safe_mode import ALTERED, CachedSafeMode, SafeModeUnavailableError
 from security.safe_mode.safe_mode_redis import AUDIT_KEY, STATE_KEY, RedisSafeMode
 from tests.contracts.safe_mode import SafeModeContract

@@ -5,7 +5,7 @@ import sys
 import redis
 
 RINGER = """
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from tasks.messaging.doorbells import ring, sign_doorbells
 sign_doorbells(MessageSigner(b"k" * 32))
 for _ in range(100):

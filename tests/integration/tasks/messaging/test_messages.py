@@ -13,7 +13,7 @@ from celery import Celery
 from ml.domain.errors import StoreUnavailableError
 from ops.embedded.valkey import valkey
 from ops.processes.ports import free_port
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from settings import Settings
 from settings.queues import SCORE_TASK
 from tasks.messaging.message_queue_redis import RedisMessageQueue, envelope

@@ -3,7 +3,7 @@ import pytest
 import redis
 
 from ml.domain.errors import StoreUnavailableError
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from tasks.model.self_test_redis import KEY, RedisSelfTestExchange
 from tests.contracts.self_test_exchange import ILL, WELL, SelfTestExchangeContract
 

@@ -19,7 +19,7 @@ from ml.stores.labels.labels_memory import MemoryLabelStore
 from ml.stores.outbox.outbox import OutboxEntry
 from ml.stores.publications.publications import Publication
 from ml.stores.publications.publications_memory import MemoryPublicationLog
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 
 TIME = 1_800_000_000
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from security.errors import MessageRejectedError
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from security.messages.seal import Seal
 
 SIGNER = MessageSigner(b"k" * 32)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from celery import signals
 
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from tasks.messaging.doorbells import sign_doorbells
 
 SIGNER = MessageSigner(b"k" * 32)

@@ -7,7 +7,7 @@ from celery.exceptions import Ignore
 from observability import metrics
 from security.errors import MessageRejectedError
 from security.messages.message_replays import SeenMessages
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from tasks import delivery, reconcile, retraining, scoring  # noqa: F401 - registers the tasks
 from tasks.app import app
 from tasks.messaging.doorbells import DOORBELLS

@@ -3,7 +3,7 @@ import redis
 
 from ml.domain.errors import ArtifactError, StoreUnavailableError
 from ml.stores.accepted_version.accepted_version_redis import KEY, RedisAcceptedVersion
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from tests.contracts.accepted_version import NEW, NEWER, OLD, AcceptedVersionContract
 
 SIGNER = MessageSigner(b"k" * 32)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from security.errors import KeyUnusableError, MessageRejectedError
 from security.keys import generate_secret
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from settings import Settings
 
 SIGNER = MessageSigner(generate_secret().encode())
