@@ -7,12 +7,14 @@ from pathlib import Path
 import click
 import pytest
 
+from ml.features.schema import FEATURES
 from ops.terminal.cli import shrike
 from settings import Settings
 
 PAGES = [
     *(Path(name) for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted(Path("docs").glob("*.md")),
+    *sorted(Path("ops/adr").glob("*.md")),
 ]
 ROOMS = ("ml", "security", "observability", "tasks", "web", "workers", "ops", "settings")
 TOP_LEVEL = (*ROOMS, "tests", "docs", "requirements")
@@ -62,9 +64,17 @@ def test_every_named_path_exists(page: Path) -> None:
 @each_page
 def test_every_named_module_exists(page: Path) -> None:
     pattern = rf"(?:{'|'.join(ROOMS)})(?:\.\w+)+(?::\w+)?"
-    dotted = {span for span in spans(page) if re.fullmatch(pattern, span)} - {"settings.py"}
-    paths = {name: Path(*name.partition(":")[0].split(".")) for name in dotted}
-    assert [name for name, path in paths.items() if not (path.is_dir() or path.with_suffix(".py").is_file())] == []
+    dotted = {span.partition(":")[0] for span in spans(page) if re.fullmatch(pattern, span)} - {"settings.py"}
+    assert [name for name in dotted if not is_defined(name)] == []
+
+
+def is_defined(dotted: str) -> bool:
+    """Whether a dotted name is that of a package, a module, or a class or function in a module."""
+    path = Path(*dotted.split("."))
+    if path.is_dir() or path.with_suffix(".py").is_file():
+        return True
+    module = path.parent.with_suffix(".py")
+    return module.is_file() and re.search(rf"^(?:class|def) {path.name}\b", text_of(module), re.MULTILINE) is not None
 
 
 @each_page
@@ -88,7 +98,7 @@ def headings(page: Path) -> set[str]:
 def test_every_named_make_target_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", text_of(Path("Makefile")), re.MULTILINE))
     commands = [span for span in spans(page) if span.startswith("make ")]
-    commands += re.findall(r"^(?:\$ )?(make [a-z-]+)", text_of(page), re.MULTILINE)
+    commands += re.findall(r"^\$ (make [a-z-]+)", text_of(page), re.MULTILINE)
     named = {word for command in commands for word in command.split()[1:] if "=" not in word}
     assert named - targets == set()
 
@@ -125,6 +135,18 @@ def test_the_architecture_shows_every_room(room: str) -> None:
     assert packages - shown == set()
     at_the_left = set(re.findall(r"^  ([\w-]+)/", tree[0], re.MULTILINE))
     assert at_the_left - packages == set()
+
+
+def test_the_operators_table_lists_every_ops_command() -> None:
+    table = text_of(Path("docs/operations.md")).partition("## Commands")[2].partition("\n## ")[0]
+    named = set(re.findall(r"python -m ops ([a-z-]+)", table))
+    assert set(shrike.list_commands(click.Context(shrike))) - named == set()
+
+
+def test_the_number_of_features_is_that_of_the_schema() -> None:
+    stated = re.search(r"declares the (\d+) features", text_of(Path("docs/features.md")))
+    assert stated is not None
+    assert int(stated[1]) == len(FEATURES)
 
 
 def test_the_readme_is_short() -> None:
