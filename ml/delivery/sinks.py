@@ -9,7 +9,7 @@ import orjson
 from ml.delivery.drain import Refusal
 from ml.domain.label import Label
 from ml.explanation.full_explanation import stored_explanation
-from ml.features.schema import AMOUNT_RATIO_FEATURE
+from ml.features.families.customer_norm import AMOUNT_RATIO_FEATURE
 from ml.stores.decisions.decisions import DecisionReader, DecisionRecord
 from ml.stores.explanations.explanations import ExplanationStore
 from ml.stores.features.features import AppliedLabel, FeatureStore

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from ml.domain.transaction import Transaction
 from ml.features.entries import CUSTOMER_ENTRY, TERMINAL_ENTRY
+from ml.features.families.customer_norm import AMOUNT_RATIO_FEATURE
 from ml.features.history import EntityKind, Shape, Shapes
 from ml.features.kernel import FeatureMatrix
-from ml.features.schema import AMOUNT_RATIO_FEATURE, FEATURE_NAMES
+from ml.features.schema import FEATURE_NAMES
 from ml.stores.features.features import AppliedLabel, FeatureStore
 
 SMALL = Shapes(Shape(CUSTOMER_ENTRY, newest=4, slack=2), Shape(TERMINAL_ENTRY, newest=3, slack=2))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import sklearn.metrics  # noqa: F401 - or the first example would take the time of this import
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
