@@ -19,7 +19,7 @@ endif
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit up down status check lint format types imports lock security clean
+.PHONY: help install bench-install demo test test-unit up down status check lint format types imports unused lock security clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ $(BIN)/python:
 $(STAMP): requirements.txt | $(BIN)/python
 	"$(UV)" pip install --quiet --python $(BIN)/python -r requirements.txt
 	@touch $@
+
+bench-install: $(STAMP) ## add the peers that `ops bench latency` compares with
+	"$(UV)" pip install --quiet --python $(BIN)/python -r requirements/bench.txt
 
 demo: ## catch fraud on this machine, from nothing (DATA=file.parquet uses your transactions)
 	@started=$$(date +%s.%N); $(MAKE) --no-print-directory install && \
@@ -53,7 +56,7 @@ down: $(STAMP) ## stop the stack
 status: $(STAMP) ## show what runs
 	@$(BIN)/python -m ops status
 
-check: lint types imports ## lint, types and imports
+check: lint types imports unused ## lint, types, imports, unused code and dependencies
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -69,6 +72,10 @@ types: $(STAMP) ## mypy, strict
 imports: $(STAMP) ## hold the layers
 	$(BIN)/lint-imports
 
+unused: $(STAMP) ## vulture and deptry: unused code, undeclared or unused packages
+	$(BIN)/vulture
+	$(BIN)/deptry . --no-ansi
+
 # One resolution for everything; each role's set is a part of it, with the same versions.
 lock: | $(BIN)/python ## resolve requirements/*.in into pinned files
 	# Without its old pin, torch resolves to a wheel for CPUs only, if UV_FIND_LINKS holds one: lock where it does.
@@ -76,6 +83,7 @@ lock: | $(BIN)/python ## resolve requirements/*.in into pinned files
 	cd requirements && $(COMPILE) all.in -o ../requirements.txt
 	cd requirements && for role in $(ROLES); do $(COMPILE) -c ../requirements.txt $$role.in -o $$role.txt || exit 1; done
 	cd requirements && $(COMPILE) mlflow-server.in -o mlflow-server.txt
+	cd requirements && $(COMPILE) -c ../requirements.txt bench.in -o bench.txt
 	# A wheel for CPUs only is a local build of the same version: the pin is the public one.
 	sed -i 's/^\(torch==[^+]*\)+cpu/\1/' requirements.txt requirements/*.txt
 

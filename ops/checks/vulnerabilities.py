@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 ACCEPTED = Path(__file__).with_name("vulnerabilities.toml")
-REQUIREMENTS = Path("requirements.txt")
+REQUIREMENTS = (Path("requirements.txt"), Path("requirements/bench.txt"))
 _CERTAINLY_THERE = "pip==24.0"
 _UNCHECKED = """\
 ================================================================================
@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     required = parser.parse_args(arguments).required
     accepted = read_accepted(ACCEPTED.read_text(encoding="utf-8"))
     try:
-        found: Sequence[Found] = audit(REQUIREMENTS)
+        found: Sequence[Found] = [item for pins in REQUIREMENTS for item in audit(pins)]
     except ServiceError as error:
         if service_answers():
             print(f"vulnerabilities: {error}", file=sys.stderr)

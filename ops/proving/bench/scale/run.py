@@ -25,7 +25,6 @@ from ops.terminal.steps import say
 from settings import Settings
 from tasks.wiring.stores import feature_store
 
-PARTS = ("customers", "processes", "memory")
 _FIRST_FEATURES, _FIRST_QUEUE = 6, 10  # Redis databases; the stack uses 0
 _LAYOUTS = {f"web-{webs}-score-{workers}": (webs, workers) for webs in (1, 2) for workers in (1, 2)}
 """Web processes and scoring workers by name, which becomes part of transaction ids."""
@@ -46,7 +45,7 @@ def run(
     Args:
         settings: keys, model, and where everything is written.
         plan: rounds and rates.
-        parts: what is measured, of `PARTS`.
+        parts: what is measured: `customers`, `processes`, `memory`.
         customers: sizes of the store.
         transactions: of the memory measurement.
 

@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
@@ -81,12 +80,6 @@ class Ledger:
         """Enters a transaction before it is sent for the first time."""
         with self._lock:
             self._sent[sent.transaction_id] = sent
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Excludes writers, for those who read several things at once."""
-        with self._lock:
-            yield
 
     def all(self) -> list[Sent]:
         """Returns every transaction, in the order of arrival."""

@@ -149,10 +149,6 @@ class Proxy:
 
         self._call(abandon_all)
 
-    def close_connections(self) -> None:
-        """Closes every connection of this moment; new ones are served."""
-        self._call(self._close_all)
-
     @contextmanager
     def trapping(self, matches: Callable[[bytes], bool], fate: Fate) -> Iterator[Trap]:
         """Sets a trap for the next request that matches; at the end of the block what it holds back flows on."""
