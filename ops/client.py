@@ -14,7 +14,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from ops.errors import OpsError
-from security.signatures.signing import sign
+from security.signatures.request_signatures import sign
 
 _REMEMBERED_SIGNATURES = 1024
 _TRIES, _PAUSE_SECONDS = 3, 0.05

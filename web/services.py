@@ -14,8 +14,8 @@ from ml.stores.explanations.explanations import ExplanationReader
 from ml.stores.outbox.outbox import Lag
 from security.client_certificates import CertificateMap
 from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
-from security.signatures.message_verifier import MessageSignatureVerifier
-from security.signatures.signing import SignatureVerifier
+from security.signatures.http_message_verifier import MessageSignatureVerifier
+from security.signatures.request_signatures import SignatureVerifier
 from security.tokens.tokens import TokenVerifier
 from settings import ScoringTopology, Settings
 from tasks.upkeep.queues import QueueState, ShardState, WorkerState

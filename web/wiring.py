@@ -18,8 +18,8 @@ from security.client_certificates import CertificateMap
 from security.revocations.revocation_list import RevocationList
 from security.revocations.revocation_redis import RedisRevocations
 from security.safe_mode.safe_mode import CachedSafeMode
-from security.signatures.message_verifier import MessageSignatureVerifier
-from security.signatures.signing import SignatureVerifier
+from security.signatures.http_message_verifier import MessageSignatureVerifier
+from security.signatures.request_signatures import SignatureVerifier
 from security.tokens.tokens import TokenVerifier
 from settings import ScoringTopology, Settings
 from settings.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS

@@ -19,7 +19,7 @@ def check_web() -> Settings:
     from security.artifacts.artifact_keys import ArtifactVerifier
     from security.client_certificates import check_map
     from security.messages.message_signer import MessageSigner
-    from security.signatures.signing import SignatureVerifier
+    from security.signatures.request_signatures import SignatureVerifier
     from security.tokens.jwks_keys import key_source
 
     settings = load_settings()

@@ -10,7 +10,7 @@ from typing import Any
 from werkzeug.exceptions import ClientDisconnected
 
 from security.admission.admission import Admission
-from security.signatures.message_signatures import HttpMessage
+from security.signatures.http_message_signatures import HttpMessage
 from web.http.errors import BodyTooLargeError, SlowBodyError
 
 _HEADERS_APART = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}

@@ -21,7 +21,7 @@ from observability import metrics
 from security.admission.admission import AdmissionOutcome, AdmissionRequest
 from security.errors import SignatureRejectedError, TokenRejectedError
 from security.roles import Role
-from security.signatures.signing import VerifiedSignature
+from security.signatures.request_signatures import VerifiedSignature
 from security.tokens.tokens import Identity, bearer_token
 from web.entrance.batcher import AdmissionCall, AdmissionResult
 from web.http.errors import RateLimitedError, ReplayedError, RoleMissingError

@@ -12,9 +12,9 @@ from ops.terminal.request_body import read_body
 from security.keys import check_secret
 from security.roles import Role
 from security.signatures.client_keys import SHARED_KEY_ID
-from security.signatures.message_signatures import HttpMessage
-from security.signatures.message_verifier import sign_message
-from security.signatures.signing import sign
+from security.signatures.http_message_signatures import HttpMessage
+from security.signatures.http_message_verifier import sign_message
+from security.signatures.request_signatures import sign
 from security.tokens.tokens import issue_token
 from settings import Settings, load_settings
 

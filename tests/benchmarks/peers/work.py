@@ -23,7 +23,7 @@ from security.errors import SecurityError
 from security.revocations.revocation_list import RevocationList
 from security.revocations.revocation_memory import MemoryRevocations
 from security.roles import Role
-from security.signatures.signing import SignatureVerifier
+from security.signatures.request_signatures import SignatureVerifier
 from security.tokens.tokens import TokenVerifier, bearer_token
 from settings import Settings
 from web.http.errors import WebError

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from security.roles import Role
-from security.signatures.signing import sign
+from security.signatures.request_signatures import sign
 from tests.integration.web.conftest import RunningApi
 
 SCORE = "/predictions/score"

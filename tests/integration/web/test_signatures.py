@@ -22,9 +22,9 @@ from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
 from security.keys import generate_secret
 from security.roles import Role
-from security.signatures.message_signatures import HttpMessage
-from security.signatures.message_verifier import sign_message
-from security.signatures.signing import sign
+from security.signatures.http_message_signatures import HttpMessage
+from security.signatures.http_message_verifier import sign_message
+from security.signatures.request_signatures import sign
 from security.tokens.tokens import issue_token
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, raw

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from observability.context import bind_correlation_id
 from security.keys import generate_secret
-from security.signatures.signing import sign
+from security.signatures.request_signatures import sign
 from tests.unit.observability.conftest import Lines
 from tests.unit.security.masking.test_text import card_numbers, iban_complete, ibans, luhn_complete, plain_digits
 

@@ -34,8 +34,8 @@ from security.revocations.revocation_memory import MemoryRevocations
 from security.roles import Role
 from security.safe_mode.safe_mode import CachedSafeMode
 from security.safe_mode.safe_mode_memory import MemorySafeMode
-from security.signatures.message_verifier import MessageSignatureVerifier
-from security.signatures.signing import SignatureVerifier, sign
+from security.signatures.http_message_verifier import MessageSignatureVerifier
+from security.signatures.request_signatures import SignatureVerifier, sign
 from security.tokens.tokens import TokenVerifier, issue_token
 from settings import ScoringTopology, Settings
 from tasks.upkeep.queues import QueueState, ShardState, WorkerState

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ml.domain.transaction import Transaction
-from security.signatures.signing import sign
+from security.signatures.request_signatures import sign
 
 SCORE_PATH = "/predictions/score"
 BATCH_PATH = "/predictions/score/batch"

@@ -9,7 +9,7 @@ from ops.client import Client, NoAnswerError
 from ops.processes.ports import free_port
 from ops.proving.traffic import Shot, fire, percentile
 from security.signatures.client_keys import shared_key
-from security.signatures.signing import SignatureForm, SignatureVerifier
+from security.signatures.request_signatures import SignatureForm, SignatureVerifier
 
 KEY = b"k" * 31 + b"-"
 

@@ -5,9 +5,9 @@ import pytest
 from security.errors import SignatureRejectedError
 from security.keys import generate_secret
 from security.signatures.client_keys import shared_key
-from security.signatures.message_signatures import HttpMessage
-from security.signatures.message_verifier import MessageSignatureVerifier, sign_message
-from security.signatures.signing import SignatureVerifier, sign
+from security.signatures.http_message_signatures import HttpMessage
+from security.signatures.http_message_verifier import MessageSignatureVerifier, sign_message
+from security.signatures.request_signatures import SignatureVerifier, sign
 from tests.unit.security.signatures.request_mutations import ORIGINALS, Sent, mutations
 
 KEY = generate_secret().encode()

@@ -19,7 +19,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.schemas import BaseSchema
 
 from security.roles import Role
-from security.signatures.signing import sign
+from security.signatures.request_signatures import sign
 from tests.unit.web.world import HMAC_KEY, World
 
 OPERATIONS = 14

@@ -11,7 +11,7 @@ from security.admission.admission import Admission, AdmissionRequest
 from security.errors import AdmissionUnavailableError
 from security.keys import generate_secret
 from security.roles import Role
-from security.signatures.signing import sign
+from security.signatures.request_signatures import sign
 from tests.unit.web.world import HMAC_KEY, JSON, World
 
 PATH = "/predictions/score"

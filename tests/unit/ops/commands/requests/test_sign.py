@@ -13,9 +13,9 @@ from security.revocations.revocation_list import RevocationList
 from security.revocations.revocation_memory import MemoryRevocations
 from security.roles import Role
 from security.signatures.client_keys import ClientKey, FixedClientKeys, shared_key
-from security.signatures.message_signatures import HttpMessage
-from security.signatures.message_verifier import MessageSignatureVerifier
-from security.signatures.signing import SignatureVerifier
+from security.signatures.http_message_signatures import HttpMessage
+from security.signatures.http_message_verifier import MessageSignatureVerifier
+from security.signatures.request_signatures import SignatureVerifier
 from security.tokens.tokens import TokenVerifier
 from settings import Settings, load_settings
 

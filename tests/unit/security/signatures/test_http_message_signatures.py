@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from security.errors import SignatureRejectedError
-from security.signatures.message_signatures import HttpMessage, parse_input, parse_signature, signature_base
+from security.signatures.http_message_signatures import HttpMessage, parse_input, parse_signature, signature_base
 
 FIELDS = {
     "host": "example.com",

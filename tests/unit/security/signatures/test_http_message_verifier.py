@@ -13,9 +13,9 @@ from security.errors import SignatureRejectedError
 from security.keys import generate_secret
 from security.signatures.client_keys import ClientKey, FixedClientKeys
 from security.signatures.content_digest import content_digest
-from security.signatures.message_signatures import HttpMessage, parse_input, signature_base
-from security.signatures.message_verifier import MessageSignatureVerifier, sign_message
-from security.signatures.signing import SignatureForm, VerifiedSignature
+from security.signatures.http_message_signatures import HttpMessage, parse_input, signature_base
+from security.signatures.http_message_verifier import MessageSignatureVerifier, sign_message
+from security.signatures.request_signatures import SignatureForm, VerifiedSignature
 
 NOW = 1_700_000_000
 SHARED, OWN = generate_secret().encode(), generate_secret().encode()

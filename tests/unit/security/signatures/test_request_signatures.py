@@ -11,7 +11,13 @@ from pydantic import SecretStr
 from security.errors import KeyUnusableError, SignatureRejectedError
 from security.keys import generate_secret
 from security.signatures.client_keys import ClientKey, FixedClientKeys, shared_key
-from security.signatures.signing import SignatureForm, SignatureVerifier, VerifiedSignature, canonical_string, sign
+from security.signatures.request_signatures import (
+    SignatureForm,
+    SignatureVerifier,
+    VerifiedSignature,
+    canonical_string,
+    sign,
+)
 from settings import Settings
 
 KEY = generate_secret().encode()

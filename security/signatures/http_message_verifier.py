@@ -13,14 +13,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from security.errors import SignatureRejectedError
 from security.signatures.client_keys import ClientKey, ClientKeys
 from security.signatures.content_digest import content_digest, fits_body
-from security.signatures.message_signatures import (
+from security.signatures.http_message_signatures import (
     HttpMessage,
     SignatureInput,
     parse_input,
     parse_signature,
     signature_base,
 )
-from security.signatures.signing import SignatureForm, VerifiedSignature
+from security.signatures.request_signatures import SignatureForm, VerifiedSignature
 from settings import Settings
 
 _TARGETS = (frozenset({"@target-uri"}), frozenset({"@path", "@query"}), frozenset({"@request-target"}))
