@@ -16,7 +16,7 @@ from security.client_certificates import CertificateMap
 from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
 from security.signatures.http_message_verifier import MessageSignatureVerifier
 from security.signatures.request_signatures import SignatureVerifier
-from security.tokens.tokens import TokenVerifier
+from security.tokens.token_verifier import TokenVerifier
 from settings import ScoringTopology, Settings
 from tasks.upkeep.queues import QueueState, ShardState, WorkerState
 from web.dispatch.local_scoring import LocalScoring

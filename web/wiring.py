@@ -20,7 +20,7 @@ from security.revocations.revocation_redis import RedisRevocations
 from security.safe_mode.safe_mode import CachedSafeMode
 from security.signatures.http_message_verifier import MessageSignatureVerifier
 from security.signatures.request_signatures import SignatureVerifier
-from security.tokens.tokens import TokenVerifier
+from security.tokens.token_verifier import TokenVerifier
 from settings import ScoringTopology, Settings
 from settings.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS
 from tasks.app import app as celery_app

@@ -17,7 +17,7 @@ from ops.processes.spawn import spawn
 from ops.stack import state
 from security.artifacts.artifact_keys import ArtifactSigner
 from security.roles import Role
-from security.tokens.tokens import issue_token
+from security.tokens.token_issuer import issue_token
 from settings import Settings
 
 ROOT = Path(__file__).parents[2]

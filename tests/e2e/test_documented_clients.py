@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from security.roles import Role
-from security.tokens.tokens import issue_token
+from security.tokens.token_issuer import issue_token
 from tests.e2e.installation import ROOT, Stack
 from tests.e2e.transactions import transaction
 

@@ -22,7 +22,8 @@ from security.admission.admission import AdmissionOutcome, AdmissionRequest
 from security.errors import SignatureRejectedError, TokenRejectedError
 from security.roles import Role
 from security.signatures.request_signatures import VerifiedSignature
-from security.tokens.tokens import Identity, bearer_token
+from security.tokens.token_claims import Identity
+from security.tokens.token_verifier import bearer_token
 from web.entrance.batcher import AdmissionCall, AdmissionResult
 from web.http.errors import RateLimitedError, ReplayedError, RoleMissingError
 from web.http.exchange import Exchange

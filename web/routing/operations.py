@@ -17,7 +17,7 @@ from ml.domain.scoring_batch import ScoringRequest
 from observability.flask_hooks import request_facts
 from security.admission.admission import Admission, AdmissionOutcome
 from security.roles import Role
-from security.tokens.tokens import Identity
+from security.tokens.token_claims import Identity
 from web.entrance.batcher import AdmissionResult
 from web.http.answers import HttpAnswer
 from web.http.errors import MalformedJsonError, WebError

@@ -10,7 +10,7 @@ from ops.stack import state
 from ops.terminal.request_body import read_body
 from security.keys import check_secret
 from security.roles import Role
-from security.tokens.tokens import issue_token
+from security.tokens.token_issuer import issue_token
 from settings import Settings, load_settings
 
 _SUBJECT = "operator"

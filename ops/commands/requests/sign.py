@@ -15,7 +15,7 @@ from security.signatures.client_keys import SHARED_KEY_ID
 from security.signatures.http_message_signatures import HttpMessage
 from security.signatures.http_message_verifier import sign_message
 from security.signatures.request_signatures import sign
-from security.tokens.tokens import issue_token
+from security.tokens.token_issuer import issue_token
 from settings import Settings, load_settings
 
 _SUBJECT = "operator"

@@ -27,7 +27,7 @@ from ops.terminal.progress import ProgressLine
 from ops.terminal.steps import run_command, say
 from security.keys import check_secret
 from security.roles import Role
-from security.tokens.tokens import issue_token
+from security.tokens.token_issuer import issue_token
 from settings import Settings
 from tasks.wiring.stores import connect_mongo
 

@@ -24,7 +24,7 @@ from security.revocations.revocation_list import RevocationList
 from security.revocations.revocation_memory import MemoryRevocations
 from security.roles import Role
 from security.signatures.request_signatures import SignatureVerifier
-from security.tokens.tokens import TokenVerifier, bearer_token
+from security.tokens.token_verifier import TokenVerifier, bearer_token
 from settings import Settings
 from web.http.errors import WebError
 from web.http.json_body import parse_json, validate

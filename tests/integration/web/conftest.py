@@ -17,7 +17,7 @@ from ops.client import Client
 from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
 from security.roles import Role
-from security.tokens.tokens import issue_token
+from security.tokens.token_issuer import issue_token
 from settings import Settings
 from tests.integration.workers.conftest import Works, score_worker, settings_of, wait_until, works
 

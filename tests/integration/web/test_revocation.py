@@ -7,7 +7,7 @@ import pytest
 
 from ops.client import Client
 from security.roles import Role
-from security.tokens.tokens import issue_token
+from security.tokens.token_issuer import issue_token
 from settings import Settings
 from tests.integration.web.conftest import RunningApi
 from tests.integration.workers.conftest import Works, wait_until

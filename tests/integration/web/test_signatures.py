@@ -25,7 +25,7 @@ from security.roles import Role
 from security.signatures.http_message_signatures import HttpMessage
 from security.signatures.http_message_verifier import sign_message
 from security.signatures.request_signatures import sign
-from security.tokens.tokens import issue_token
+from security.tokens.token_issuer import issue_token
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, raw
 from tests.integration.workers.conftest import Works, wait_until

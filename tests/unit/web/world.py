@@ -36,7 +36,8 @@ from security.safe_mode.safe_mode import CachedSafeMode
 from security.safe_mode.safe_mode_memory import MemorySafeMode
 from security.signatures.http_message_verifier import MessageSignatureVerifier
 from security.signatures.request_signatures import SignatureVerifier, sign
-from security.tokens.tokens import TokenVerifier, issue_token
+from security.tokens.token_issuer import issue_token
+from security.tokens.token_verifier import TokenVerifier
 from settings import ScoringTopology, Settings
 from tasks.upkeep.queues import QueueState, ShardState, WorkerState
 from web.app import create_app

@@ -23,7 +23,7 @@ from ops.stack.state import StackState
 from ops.terminal.steps import run_command, say
 from security.keys import check_secret
 from security.roles import Role
-from security.tokens.tokens import issue_token
+from security.tokens.token_issuer import issue_token
 from settings import Settings
 
 PLATFORM = "shrike"

@@ -12,7 +12,7 @@ from ops.proving.chaos.clients.overload import Result, flood, saturate
 from ops.proving.chaos.fault import Fault, Scene, Struck
 from ops.proving.chaos.platform.stack import SCORE_TIMEOUT_SECONDS, SUBJECT
 from security.roles import Role
-from security.tokens.tokens import issue_token
+from security.tokens.token_issuer import issue_token
 
 _FACTOR = 3
 _REDIS_DELAY_SECONDS = 0.015

@@ -20,7 +20,7 @@ from ops.proving.chaos.platform.servers import Servers, running_servers
 from ops.stack.child import OnReady, child_stack
 from ops.stack.state import ProcessState, StackState, read
 from security.roles import Role
-from security.tokens.tokens import issue_token
+from security.tokens.token_issuer import issue_token
 from settings import Settings
 from tasks.wiring.stores import connect_redis
 

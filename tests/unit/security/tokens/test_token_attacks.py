@@ -4,7 +4,7 @@ from security.errors import KeyUnusableError, TokenRejectedError
 from security.keys import check_secret
 from security.revocations.revocation_list import RevocationList
 from security.revocations.revocation_memory import MemoryRevocations
-from security.tokens.tokens import TokenVerifier
+from security.tokens.token_verifier import TokenVerifier
 from settings import Settings
 from tests.unit.security.tokens.token_attacks import SECRET, attacks, claims, forge, public_forms
 

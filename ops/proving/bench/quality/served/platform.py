@@ -31,7 +31,7 @@ from ops.stack.child import OnReady, child_stack
 from security.artifacts.artifact_keys import ArtifactSigner
 from security.keys import check_secret
 from security.roles import Role
-from security.tokens.tokens import issue_token
+from security.tokens.token_issuer import issue_token
 from settings import DEVELOPMENT_ENV_FILE, Settings
 from tasks.wiring.stores import outbox
 

@@ -16,7 +16,7 @@ from security.signatures.client_keys import ClientKey, FixedClientKeys, shared_k
 from security.signatures.http_message_signatures import HttpMessage
 from security.signatures.http_message_verifier import MessageSignatureVerifier
 from security.signatures.request_signatures import SignatureVerifier
-from security.tokens.tokens import TokenVerifier
+from security.tokens.token_verifier import TokenVerifier
 from settings import Settings, load_settings
 
 URL = "http://127.0.0.1:8080/predictions/score?a=1"

@@ -1,25 +1,21 @@
-"""Bearer tokens: strict verification of JWTs, and issuing them for tools and tests.
+"""Bearer tokens: strict verification of JWTs.
 
 PyJWT checks the signature with one key object that is bound to one algorithm; everything else about a token is
 checked here, because a permissive reading of headers and claims is where JWT libraries have been broken before.
 """
 
 import re
-import secrets
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self, get_args
 
-import orjson
 from jwt import PyJWS
 from jwt.exceptions import InvalidAlgorithmError, InvalidKeyError, InvalidSignatureError, InvalidTokenError
 
-from security.errors import KeyUnusableError, TokenRejectedError
-from security.keys import check_secret
+from security.errors import TokenRejectedError
 from security.names import is_key_id
 from security.revocations.revocation import Revocations
-from security.roles import Role
 from security.strict_json import StrictJsonError, parse_object
 from security.tokens.jwks_keys import key_source
 from security.tokens.token_cache import VerifiedTokens, digest_of
@@ -27,11 +23,8 @@ from security.tokens.token_claims import ClaimRules, Identity
 from security.tokens.token_keys import Algorithm, KeySource, VerificationKey
 from settings import Settings
 
-__all__ = ["Identity", "TokenVerifier", "bearer_token", "issue_token"]
-
 MAX_TOKEN_CHARACTERS = 4096
 """A token of ours has about 400; beyond this, nothing is even decoded."""
-
 
 _COMPACT_JWS = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _COMPACT_JWE_DOTS = 4
@@ -171,46 +164,6 @@ class TokenVerifier:
         if not candidates:
             raise TokenRejectedError("token_key_id")
         return candidates
-
-
-def issue_token(
-    settings: Settings,
-    *,
-    subject: str,
-    roles: Iterable[Role],
-    lifetime_seconds: int = 3600,
-    private_key: bytes | None = None,
-    now: float | None = None,
-) -> str:
-    """Returns a signed token that the verifier of the same settings accepts.
-
-    Args:
-        settings: algorithm, issuer, audience, key id and, for HS256, the secret.
-        subject: `sub`.
-        roles: `roles`.
-        lifetime_seconds: `exp` minus `iat`.
-        private_key: PEM of the private key; needed by every algorithm but HS256.
-        now: epoch seconds of issue; the current time if absent.
-
-    Raises:
-        KeyUnusableError: the signing key is missing or weak.
-    """
-    issued_at = int(time.time() if now is None else now)
-    claims = {
-        "iss": settings.jwt_issuer,
-        "aud": settings.jwt_audience,
-        "sub": subject,
-        "jti": secrets.token_hex(16),
-        "iat": issued_at,
-        "exp": issued_at + lifetime_seconds,
-        "roles": sorted(roles),
-    }
-    algorithm = settings.jwt_algorithm
-    key = check_secret("JWT_SECRET", settings.jwt_secret) if algorithm == "HS256" else private_key
-    if key is None:
-        raise KeyUnusableError(f"A private key is needed to issue {algorithm} tokens.")
-    headers = {"kid": settings.jwt_key_id} if settings.jwt_key_id else None
-    return PyJWS([algorithm]).encode(orjson.dumps(claims), key, algorithm, headers)
 
 
 def _check_header(header: dict[str, Any]) -> None:

@@ -18,8 +18,9 @@ from security.revocations.revocation_list import RevocationList
 from security.revocations.revocation_memory import MemoryRevocations
 from security.roles import Role
 from security.tokens.token_cache import VerifiedTokens
+from security.tokens.token_issuer import issue_token
 from security.tokens.token_keys import FixedKeys, verification_keys
-from security.tokens.tokens import TokenVerifier, bearer_token, issue_token
+from security.tokens.token_verifier import TokenVerifier, bearer_token
 from settings import Settings
 
 NOW = 1_700_000_000
