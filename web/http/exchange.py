@@ -1,4 +1,4 @@
-"""One HTTP request as the checks and views see it, and what becomes known of it on the way to its answer.
+"""One HTTP request as the checks and views see it, with the facts that they learn on the way to its answer.
 
 It reads the WSGI environment itself: Flask's request object costs more than all checks together, and the scoring
 route does without it (`web.routing.direct`).
@@ -13,6 +13,7 @@ from security.admission.admission import Admission
 from security.signatures.http_message_signatures import HttpMessage
 from web.http.errors import BodyTooLargeError, SlowBodyError
 
+_ENVIRON_KEY = "shrike.exchange"
 _HEADERS_APART = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _DISCARDED_BYTES = 2 * 1024 * 1024
 _DISCARD_STEP_BYTES = 64 * 1024
@@ -23,18 +24,29 @@ class Exchange:
 
     Attributes:
         environ: the WSGI environment.
+        correlation_id: accepted from the client, or new.
         started: when it came in, on the `time.perf_counter` clock, seconds.
+        route: the template of its route, None while none is known to match.
         facts: further fields of its access log line.
-        admission: what the rate limits said, once they were asked.
+        admission: how it was admitted or limited, once that is decided.
+        status, seconds: of its answer, once that has begun.
     """
 
-    __slots__ = ("admission", "environ", "facts", "started")
+    __slots__ = ("admission", "correlation_id", "environ", "facts", "route", "seconds", "started", "status")
 
-    def __init__(self, environ: dict[str, Any], facts: dict[str, Any] | None = None) -> None:
+    def __init__(self, environ: dict[str, Any], correlation_id: str) -> None:
         self.environ = environ
+        self.correlation_id = correlation_id
         self.started = time.perf_counter()
-        self.facts: dict[str, Any] = {} if facts is None else facts
+        self.route: str | None = None
+        self.facts: dict[str, Any] = {}
         self.admission: Admission | None = None
+        self.status: int | None = None
+        self.seconds = 0.0
+
+    def keep_in_environ(self) -> None:
+        """Makes `exchange_of` find this exchange."""
+        self.environ[_ENVIRON_KEY] = self
 
     @property
     def method(self) -> str:
@@ -88,6 +100,11 @@ class Exchange:
         """Returns the milliseconds since the request came in."""
         return (time.perf_counter() - self.started) * 1000
 
+    def end(self, status: int) -> None:
+        """Notes the status of the answer, and that it begins now."""
+        self.status = status
+        self.seconds = time.perf_counter() - self.started
+
     def rate_limit_headers(self) -> dict[str, str]:
         """Returns the `RateLimit-*` headers, none if no bucket was asked."""
         admission = self.admission
@@ -134,3 +151,9 @@ class Exchange:
         for _ in range(_DISCARDED_BYTES // _DISCARD_STEP_BYTES):
             if len(self._read(_DISCARD_STEP_BYTES)) < _DISCARD_STEP_BYTES:
                 return
+
+
+def exchange_of(environ: dict[str, Any]) -> Exchange:
+    """Returns the exchange that a WSGI environment keeps, for what Flask calls with the environment alone."""
+    exchange: Exchange = environ[_ENVIRON_KEY]
+    return exchange

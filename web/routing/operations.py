@@ -10,18 +10,17 @@ from enum import StrEnum
 from functools import wraps
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, g, request
+from flask import Blueprint, Flask, Response, current_app, request
 from pydantic import BaseModel
 
 from ml.domain.scoring_batch import ScoringRequest
-from observability.flask_hooks import request_facts
 from security.admission.admission import Admission, AdmissionOutcome
 from security.roles import Role
 from security.tokens.token_claims import Identity
 from web.entrance.batcher import AdmissionResult
 from web.http.answers import HttpAnswer
 from web.http.errors import MalformedJsonError, WebError
-from web.http.exchange import Exchange
+from web.http.exchange import Exchange, exchange_of
 from web.http.json_body import check_media_type, parse_json, validate
 from web.http.parameters import read_path, read_query
 from web.http.problems import Kind
@@ -125,8 +124,8 @@ View = Callable[[Call], HttpAnswer]
 
 
 @dataclass(frozen=True, slots=True)
-class _Parsed:
-    """The request's content, or the error that is answered once all guards have passed."""
+class _Content:
+    """The parsed content of a request, or the error that `refuse_if_invalid` raises."""
 
     body: Any = None
     query: Any = None
@@ -135,6 +134,15 @@ class _Parsed:
     device_id: str | None = None
     transactions: Mapping[str, str] = field(default_factory=dict)
     scoring: ScoringRequest | None = None
+
+    def refuse_if_invalid(self) -> None:
+        """Does nothing if the content could be parsed.
+
+        Raises:
+            WebError: it could not.
+        """
+        if self.error is not None:
+            raise self.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +156,7 @@ class Endpoint:
         """Answers a request, if the process has room for it.
 
         Raises:
-            Exception: the first check that fails, or the view; `web.http.errors` knows what each is answered.
+            Exception: of the first check that fails, or of the view; `web.http.errors` lists how each is answered.
         """
         if self.declared.role not in SHEDDABLE_ROLES:
             return self._answer(services, exchange, path)
@@ -159,37 +167,33 @@ class Endpoint:
             services.shedder.leave()
 
     def _answer(self, services: Services, exchange: Exchange, path: Mapping[str, str]) -> HttpAnswer:
-        """Runs the checks in the order size, token, role, timestamp, signature, replay, rate limit, content.
+        """Checks size, token, role, timestamp, signature, replay, rate limit, content, in this order; then answers.
 
         Raises:
-            Exception: the first check that fails, or the view; `web.http.errors` knows what each is answered.
+            Exception: of the first check that fails, or of the view; `web.http.errors` lists how each is answered.
         """
         declared = self.declared
         raw = exchange.read_body(_limit(declared, services))
-        identity: Identity | None = None
+        identity = None if declared.role is None else guards.authenticate(services, exchange, declared.role)
+        signature = None
+        if identity is not None and declared.signed and services.certificates is None:
+            signature = guards.check_signature(services, exchange, identity, body=raw)
+        # Admission needs device and transactions, so the content is parsed before it; by the order of the checks,
+        # invalid content is refused after it.
+        content = _parse(declared, services, exchange, raw=raw, path=path)
         admitted = _UNASKED
-        if declared.role is None:
-            parsed = _parse(declared, services, exchange, raw=raw, path=path)
-        else:
-            identity = guards.authenticate(services, exchange, declared.role)
-            is_signed = declared.signed and services.certificates is None
-            signature = guards.check_signature(services, exchange, identity, body=raw) if is_signed else None
-            # Parsed before the one Redis call, which needs device and transactions; its error waits until that passed.
-            parsed = _parse(declared, services, exchange, raw=raw, path=path)
-            if declared.signed:
-                admitted = guards.admit(
-                    services,
-                    exchange,
-                    identity=identity,
-                    signature=signature,
-                    device_id=parsed.device_id,
-                    transactions=parsed.transactions,
-                    scoring=parsed.scoring,
-                )
-        if parsed.error is not None:
-            raise parsed.error
-        content = parsed.body, parsed.query, parsed.path
-        return self.view(Call(services, exchange, identity, *content, admitted))
+        if identity is not None and declared.signed:
+            admitted = guards.admit(
+                services,
+                exchange,
+                identity=identity,
+                signature=signature,
+                device_id=content.device_id,
+                transactions=content.transactions,
+                scoring=content.scoring,
+            )
+        content.refuse_if_invalid()
+        return self.view(Call(services, exchange, identity, content.body, content.query, content.path, admitted))
 
 
 def operation(blueprint: Blueprint, declared: Operation) -> Callable[[View], View]:
@@ -200,9 +204,7 @@ def operation(blueprint: Blueprint, declared: Operation) -> Callable[[View], Vie
 
         @wraps(view)
         def answer(**path: str) -> Response:
-            # Kept where `after_request` finds it: the rate limit shows in the headers of a refusal too.
-            g.exchange = exchange = Exchange(request.environ, request_facts())
-            return flask_response(endpoint.answer(services_of(current_app), exchange, path))
+            return flask_response(endpoint.answer(services_of(current_app), exchange_of(request.environ), path))
 
         answer.endpoint = endpoint  # type: ignore[attr-defined]  # read back by `endpoints_of`
         rule = declared.path.replace("{", "<").replace("}", ">")
@@ -233,14 +235,14 @@ def _limit(declared: Operation, services: Services) -> int:
 
 def _parse(
     declared: Operation, services: Services, exchange: Exchange, *, raw: bytes, path: Mapping[str, str]
-) -> _Parsed:
+) -> _Content:
     try:
         checked_path = read_path(declared.path_parameters, path)
         query = read_query(declared.query, exchange.query_string)
         body = _parse_body(declared, exchange, raw)
     except WebError as error:
-        return _Parsed(error=error)
-    return _Parsed(
+        return _Content(error=error)
+    return _Content(
         body,
         query,
         checked_path,

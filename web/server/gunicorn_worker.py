@@ -7,6 +7,7 @@ its next request, so that connections which do nothing cannot keep administrator
 import re
 import ssl
 import time
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -24,6 +25,8 @@ from gunicorn.util import write_nonblock
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
+from web.http.headers import security_headers
+from web.http.problems import BAD_REQUEST, CONTENT_TYPE, Problem
 from web.protection.capacity import scoring_share
 from web.server.patience import PatientReader
 
@@ -155,21 +158,14 @@ def _check_host(req: Any) -> None:
 
 
 def _problem(status: int, phrase: str) -> bytes:
-    body = orjson.dumps(
-        {
-            "type": "/docs#problem-bad-request",
-            "title": phrase,
-            "status": status,
-            "detail": "The request is not well-formed HTTP, or one of its parts is too large.",
-            "correlation_id": None,
-        }
-    )
-    head = (
-        f"HTTP/1.1 {status} {phrase}\r\n"
-        "Connection: close\r\n"
-        "Content-Type: application/problem+json\r\n"
-        "X-Content-Type-Options: nosniff\r\n"
-        "Cache-Control: no-store\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode("ascii") + body
+    """Returns a whole answer. Without a request there is no route to count and no correlation id to log."""
+    kind = replace(BAD_REQUEST, status=status, title=phrase)
+    body = orjson.dumps(Problem(kind, "The request is not well-formed HTTP, or one of its parts is too large.").body())
+    headers = {
+        "Connection": "close",
+        "Content-Type": CONTENT_TYPE,
+        "Content-Length": str(len(body)),
+        **security_headers(page=False, over_tls=False),
+    }
+    lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode("ascii") + body

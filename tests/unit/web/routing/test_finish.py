@@ -3,30 +3,30 @@ import re
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from prometheus_client import REGISTRY
 
 from observability.context import get_correlation_id
-from observability.flask_hooks import annotate, instrument
 from tests.unit.observability.conftest import Lines
+from tests.unit.web.world import World
+from web.http.exchange import exchange_of
 
 
 @pytest.fixture
-def app() -> Flask:
-    app = Flask("test")
-    instrument(app)
+def app(world: World) -> Flask:
+    """The application with two more routes, which Flask answers: requests end alike on either way."""
 
-    @app.get("/things/<name>")
+    @world.app.get("/things/<name>")
     def thing(name: str) -> dict[str, Any]:
-        annotate(decision="approve", score=0.5)
-        annotate(model_version="v1")
+        exchange_of(request.environ).annotate(decision="approve", score=0.5)
+        exchange_of(request.environ).annotate(model_version="v1")
         return {"name": name, "seen": get_correlation_id()}
 
-    @app.get("/broken")
+    @world.app.get("/broken")
     def broken() -> str:
         raise RuntimeError("card 4111 1111 1111 1111")
 
-    return app
+    return world.app
 
 
 def count(method: str, path: str, status: str) -> float:
@@ -105,3 +105,12 @@ def test_an_unexpected_error_is_counted_logged_and_answered_with_the_correlation
 def test_an_endless_user_agent_is_cut(app: Flask, log_lines: Lines) -> None:
     app.test_client().get("/things/a", headers={"User-Agent": "x" * 5000})
     assert len(log_lines()[0]["user_agent"]) == 256
+
+
+def test_an_answer_past_flask_ends_like_one_through_it(app: Flask, log_lines: Lines) -> None:
+    headers = {"User-Agent": "client/1.0", "X-Correlation-ID": "order-4711"}
+    past, through = (app.test_client().get(path, headers=headers) for path in ("/health/live", "/things/a"))
+    assert set(past.headers.keys()) == set(through.headers.keys())
+    first, second = log_lines()
+    assert first["message"] == "GET /health/live 200"
+    assert first.keys() == second.keys() - {"decision", "score", "model_version"}
