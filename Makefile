@@ -15,14 +15,20 @@ ifneq ($(strip $(UV_FIND_LINKS)),)
 export UV_FIND_LINKS
 endif
 
+# Without bytecode on disk, every process that a test starts compiles its libraries anew.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
+# Tests wait more than they work: more test processes than cores. Files are shared out by tests/scheduling.py.
+TEST_PROCESSES ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+PARALLEL := --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder
+
 # OpenMP threads that wait spinning take the cores from each other and from everything else.
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench-install demo test test-unit up down status check lint format types imports unused lock security clean
+.PHONY: help install bench-install demo test test-quick test-unit up down status check lint format types imports unused lock security clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## make the environment, or bring it up to date
 
@@ -42,10 +48,13 @@ demo: ## catch fraud on this machine, from nothing (DATA=file.parquet uses your 
 	exec $(BIN)/python -m ops demo --setup-started $$started $(if $(DATA),--data "$(DATA)")
 
 test: $(STAMP) ## run all tests: unit, integration, end to end, faults
-	$(BIN)/pytest tests/unit tests/integration tests/e2e tests/chaos
+	$(PYTEST) $(PARALLEL) tests/e2e tests/integration tests/unit tests/chaos
 
-test-unit: $(STAMP) ## run the unit tests only
-	$(BIN)/pytest tests/unit
+test-quick: $(STAMP) ## run the unit tests and the stores' contracts, but for the slow ones
+	$(PYTEST) $(PARALLEL) -m "not slow" tests/unit
+
+test-unit: $(STAMP) ## run all unit tests
+	$(PYTEST) $(PARALLEL) tests/unit
 
 up: $(STAMP) ## start the whole stack and keep it running (Ctrl-C stops it)
 	@$(BIN)/python -m ops prepare && exec $(BIN)/python -m ops up

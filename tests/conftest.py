@@ -17,7 +17,20 @@ from ml.training.window import TrainingWindow
 from ops.embedded.kafka import kafka
 from ops.embedded.mongo import mongo
 from ops.embedded.valkey import valkey
+from tests.scheduling import FileSchedule, is_alone
 from tests.shared import once_per_run
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests that need the machine for themselves at the end."""
+    items.sort(key=lambda item: is_alone(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> FileSchedule:
+    """Shares the files out between the test processes of `-n`."""
+    return FileSchedule(config)
 
 
 @pytest.fixture(scope="session")
