@@ -10,7 +10,7 @@ COMPILE = "$(UV)" pip compile --quiet --no-header --python-version 3.11
 ROLES := web scoring drains training operations embedded
 
 # uv reads none of pip's configuration; a folder of wheels that pip was told about is handed on.
-UV_FIND_LINKS ?= $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
+UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 ifneq ($(strip $(UV_FIND_LINKS)),)
 export UV_FIND_LINKS
 endif
@@ -37,7 +37,8 @@ $(BIN)/python:
 	else $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; fi
 
 $(STAMP): requirements.txt | $(BIN)/python
-	"$(UV)" pip install --quiet --python $(BIN)/python -r requirements.txt
+	@backend=$$($(PYTHON) ops/installation/torch_source.py) && \
+	env $${backend:+UV_TORCH_BACKEND=$$backend} "$(UV)" pip install --quiet --python $(BIN)/python -r requirements.txt
 	@touch $@
 
 bench-install: $(STAMP) ## add the peers that `ops bench latency` compares with
