@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ops.credentials.redis_users import FOLDER_NAME, make_redis_users
 from ops.errors import OpsError
+from security.artifacts.artifact_encryption import generate_encryption_key_text
 from security.artifacts.artifact_pem import private_key_pem, public_key_pem
-from security.artifacts.sealing import generate_sealing_key_text
 from security.keys import generate_secret
 from settings import DEVELOPMENT_ENV_FILE, DEVELOPMENT_MARK
 
@@ -40,7 +40,7 @@ def make_development_keys(folder: Path, *, replace: bool) -> Path:
 
     Args:
         folder: made if missing, for this user alone.
-        replace: overwrite keys that are there; what they signed or sealed is lost with them.
+        replace: overwrite keys that are there; what they signed or encrypted is lost with them.
 
     Raises:
         KeysExistError: one of the files exists and `replace` is false.
@@ -77,7 +77,7 @@ def _env_text(folder: Path, artifact_key_id: str) -> str:
         "JWT_KEY_ID": _key_id("jwt"),
         "HMAC_KEY": generate_secret(DEVELOPMENT_MARK),
         "MESSAGE_KEY": generate_secret(DEVELOPMENT_MARK),
-        "ARTIFACT_ENCRYPTION_KEY": DEVELOPMENT_MARK + generate_sealing_key_text(),
+        "ARTIFACT_ENCRYPTION_KEY": DEVELOPMENT_MARK + generate_encryption_key_text(),
         "ARTIFACT_KEY_ID": artifact_key_id,
         "ARTIFACT_SIGNING_KEY_FILE": folder / SIGNING_KEY_NAME,
         "ARTIFACT_VERIFY_KEY_FILE": folder / VERIFY_KEY_NAME,

@@ -13,9 +13,9 @@ from typing import Self
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_pem import load_private_key, load_public_key
 from security.artifacts.artifact_trust import ArtifactTrust, ArtifactUntrustedError, TrustedKey, TrustFile, TrustSource
-from security.artifacts.sealing import SealingKey
 from security.errors import KeyUnusableError, SecurityError
 from security.names import ARTIFACT_KEY_ID
 from settings import Settings
@@ -36,7 +36,7 @@ class ArtifactSigner:
 
     key_id: str
     private_key: Ed25519PrivateKey
-    sealing_key: SealingKey
+    encryption_key: EncryptionKey
 
     def __post_init__(self) -> None:
         _check_key_id(self.key_id)
@@ -53,7 +53,7 @@ class ArtifactSigner:
         return cls(
             _required_key_id(settings),
             load_private_key(settings.artifact_signing_key_file),
-            _required_sealing_key(settings),
+            _required_encryption_key(settings),
         )
 
     def sign(self, manifest: bytes) -> bytes:
@@ -63,7 +63,7 @@ class ArtifactSigner:
     def verifier(self) -> "ArtifactVerifier":
         """Returns the verifier that accepts what this signer makes."""
         trust = ArtifactTrust({self.key_id: TrustedKey(self.private_key.public_key())})
-        return ArtifactVerifier(trust, self.sealing_key)
+        return ArtifactVerifier(trust, self.encryption_key)
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ class ArtifactVerifier:
 
     Attributes:
         trust: whose artifacts are accepted.
-        sealing_key: unwraps data keys.
+        encryption_key: unwraps data keys.
         now: the clock.
     """
 
     trust: TrustSource
-    sealing_key: SealingKey
+    encryption_key: EncryptionKey
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @classmethod
@@ -87,7 +87,7 @@ class ArtifactVerifier:
         Raises:
             KeyUnusableError: a setting is missing, or a key cannot be read.
         """
-        return cls(_trust(settings), _required_sealing_key(settings))
+        return cls(_trust(settings), _required_encryption_key(settings))
 
     def verify(self, manifest: bytes, *, signature: bytes, key_id: str) -> None:
         """Returns if the signature of the manifest is by the accepted key of that id.
@@ -156,10 +156,10 @@ def _required_key_id(settings: Settings) -> str:
     return settings.artifact_key_id
 
 
-def _required_sealing_key(settings: Settings) -> SealingKey:
+def _required_encryption_key(settings: Settings) -> EncryptionKey:
     if settings.artifact_encryption_key is None:
         raise KeyUnusableError("ARTIFACT_ENCRYPTION_KEY is not set; `python -m ops keys` makes development keys")
     try:
-        return SealingKey.from_text(settings.artifact_encryption_key.get_secret_value())
+        return EncryptionKey.from_text(settings.artifact_encryption_key.get_secret_value())
     except ValueError as error:
         raise KeyUnusableError(f"ARTIFACT_ENCRYPTION_KEY is not usable: {error}") from None

@@ -35,9 +35,9 @@ from ml.registry.artifacts.manifest import (
     ArtifactFile,
     Manifest,
 )
+from security.artifacts.artifact_encryption import DecryptionError, EncryptionContext
 from security.artifacts.artifact_keys import SIGNATURE_BYTES, ArtifactSignatureError, ArtifactVerifier
 from security.artifacts.artifact_trust import VersionRevokedError
-from security.artifacts.sealing import SealContext, UnsealError
 from security.errors import SecurityError
 from security.names import ARTIFACT_KEY_ID
 
@@ -96,7 +96,7 @@ def load(
         _check_version(manifest.version, directory.name, minimum_version)
         _check_listing(manifest, sizes)
         sealed = {file.name: _read_sealed(folder, file) for file in manifest.files}
-    files = _unseal(manifest, sealed, verifier)
+    files = _decrypt(manifest, sealed, verifier)
     missing = sorted(REQUIRED_FILES - files.keys())
     if missing:
         raise ArtifactError("format", f"version {manifest.version} lacks {', '.join(missing)}")
@@ -215,11 +215,13 @@ def _read_sealed(folder: int, file: ArtifactFile) -> bytes:
     return sealed
 
 
-def _unseal(manifest: Manifest, sealed: Mapping[str, bytes], verifier: ArtifactVerifier) -> dict[str, bytes]:
+def _decrypt(manifest: Manifest, sealed: Mapping[str, bytes], verifier: ArtifactVerifier) -> dict[str, bytes]:
     try:
-        data_key = verifier.sealing_key.unwrap(manifest.data_key, SealContext(manifest.version, manifest.key_id))
-        files = {name: data_key.unseal(name, content) for name, content in sealed.items()}
-    except UnsealError as error:
+        data_key = verifier.encryption_key.unwrap(
+            manifest.data_key, EncryptionContext(manifest.version, manifest.key_id)
+        )
+        files = {name: data_key.decrypt(name, content) for name, content in sealed.items()}
+    except DecryptionError as error:
         raise ArtifactError("decryption", f"version {manifest.version} does not decrypt: {error}") from error
     for file in manifest.files:
         content = files[file.name]

@@ -22,8 +22,8 @@ from ml.registry.artifacts.manifest import (
     Manifest,
     is_version,
 )
+from security.artifacts.artifact_encryption import EncryptionContext
 from security.artifacts.artifact_keys import ArtifactSigner
-from security.artifacts.sealing import SealContext
 
 STAGING_PREFIX = ".staging-"
 
@@ -58,8 +58,8 @@ def package(
     missing = sorted(REQUIRED_FILES - files.keys())
     if missing:
         raise ArtifactError("format", f"the version lacks {', '.join(missing)}")
-    data_key, wrapped = keys.sealing_key.new_data_key(SealContext(version, keys.key_id))
-    sealed = {name: data_key.seal(name, content) for name, content in files.items()}
+    data_key, wrapped = keys.encryption_key.new_data_key(EncryptionContext(version, keys.key_id))
+    sealed = {name: data_key.encrypt(name, content) for name, content in files.items()}
     try:
         manifest = Manifest(
             format=1,

@@ -19,7 +19,7 @@ from settings import DEVELOPMENT_ENV_FILE
     help="Folder of the keys.",
 )
 @click.option("--redis-users", is_flag=True, help="Make only the Redis users: an access list and their credentials.")
-@click.option("--force", is_flag=True, help="Replace existing keys; models they sealed can no longer be loaded.")
+@click.option("--force", is_flag=True, help="Replace existing keys; models they encrypted can no longer be loaded.")
 def command(out: Path, redis_users: bool, force: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Make every key a development machine needs, readable by this user alone."""
     if redis_users:

@@ -25,8 +25,8 @@ from ml.stores.explanations.explanations_memory import MemoryExplanationStore
 from ml.stores.outbox.outbox import Lag
 from security.admission.admission import AdmissionPolicy
 from security.admission.admission_memory import MemoryAdmissionControl
+from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSigner
-from security.artifacts.sealing import SealingKey
 from security.audit.audit_memory import MemoryAuditLog
 from security.keys import generate_secret
 from security.revocations.revocation_list import RevocationList
@@ -53,7 +53,7 @@ from web.scoring.batch import Batch
 from web.services import Services
 
 HMAC_KEY = generate_secret()
-ARTIFACT_SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), SealingKey(bytes(32)))
+ARTIFACT_SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), EncryptionKey(bytes(32)))
 THRESHOLDS = Thresholds(review=0.3, decline=0.7)
 JSON = "application/json"
 

@@ -12,13 +12,13 @@ from ml.registry.artifacts import package
 from ml.registry.artifacts.manifest import REQUIRED_FILES
 from ml.registry.registry import ModelRegistry, OlderVersionError, RegistryError
 from ml.stores.accepted_version.accepted_version_memory import MemoryAcceptedVersion
+from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
 from security.artifacts.artifact_trust import ArtifactTrust, TrustedKey
-from security.artifacts.sealing import SealingKey
 from security.audit.audit import AuditEvent, AuditUnavailableError
 from security.audit.audit_memory import MemoryAuditLog
 
-SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), SealingKey(bytes(32)))
+SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), EncryptionKey(bytes(32)))
 VERSIONS = [f"v2026112{number}T000000-000000" for number in range(4)]
 
 
@@ -90,7 +90,7 @@ class TestModelAdministration:
         trust = ArtifactTrust(
             {"key-1": TrustedKey(SIGNER.private_key.public_key())}, revoked_versions=frozenset({VERSIONS[0]})
         )
-        administration = self.with_verifier(ArtifactVerifier(trust, SIGNER.sealing_key))
+        administration = self.with_verifier(ArtifactVerifier(trust, SIGNER.encryption_key))
         with pytest.raises(ArtifactError, match="revoked"):
             administration.promote(VERSIONS[0], by="alice")
         for version in VERSIONS[:2]:

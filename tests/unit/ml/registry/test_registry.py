@@ -7,10 +7,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ml.registry.artifacts import package
 from ml.registry.artifacts.manifest import MANIFEST_NAME, REQUIRED_FILES
 from ml.registry.registry import HISTORY_LIMIT, LOCK_NAME, STATE_NAME, Alias, ModelRegistry, RegistryError
+from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSigner
-from security.artifacts.sealing import SealingKey
 
-SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), SealingKey(bytes(32)))
+SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), EncryptionKey(bytes(32)))
 
 
 def _version(number: int) -> str:

@@ -17,10 +17,10 @@ from ml.registry.registry import ModelRegistry
 from ml.registry.release import open_version, release
 from ml.serving.runtime import ScoringModel
 from ml.training.trained_model import TrainedModel
+from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSigner
-from security.artifacts.sealing import SealingKey
 
-SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), SealingKey(bytes(32)))
+SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), EncryptionKey(bytes(32)))
 
 
 @pytest.fixture

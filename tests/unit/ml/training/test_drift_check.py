@@ -15,10 +15,10 @@ from ml.serving.runtime import ScoringModel
 from ml.stores.training_source.training_source_memory import MemoryTrainingSource
 from ml.training.drift_check import ALERT_INDEX, MINIMUM_ROWS, DriftReport, check_drift
 from ml.training.trained_model import TrainedModel
+from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSigner
-from security.artifacts.sealing import SealingKey
 
-SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), SealingKey(bytes(32)))
+SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), EncryptionKey(bytes(32)))
 ROWS = 1500
 
 

@@ -22,12 +22,12 @@ from ml.training.tracking import TrackingError, TrainingRun
 from ml.training.tracking_mlflow import VERSION_TAG, MlflowTracker
 from ml.training.train import TrainingSettings, train
 from ml.training.window import TrainingWindow
+from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSigner
-from security.artifacts.sealing import SealingKey
 from settings import Settings
 
 DAY = 86_400
-SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), SealingKey(bytes(32)))
+SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), EncryptionKey(bytes(32)))
 SMALL = TrainingSettings(threads=1, boosting=BoostingSettings(trees=40), autoencoder_epochs=1, sequence_epochs=1)
 WORSE = TrainingSettings(
     threads=1, boosting=BoostingSettings(trees=1, depth=1), autoencoder_epochs=1, sequence_epochs=1

@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSignatureError, ArtifactSigner, ArtifactVerifier
 from security.artifacts.artifact_pem import private_key_pem, public_key_pem
-from security.artifacts.sealing import SealingKey
 from security.errors import KeyUnusableError
 from settings import Settings
 
-SEALING_TEXT = base64.b64encode(bytes(32)).decode()
+ENCRYPTION_TEXT = base64.b64encode(bytes(32)).decode()
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def private_key() -> Ed25519PrivateKey:
 
 @pytest.fixture
 def signer(private_key: Ed25519PrivateKey) -> ArtifactSigner:
-    return ArtifactSigner("key-1", private_key, SealingKey(bytes(32)))
+    return ArtifactSigner("key-1", private_key, EncryptionKey(bytes(32)))
 
 
 def _settings(tmp_path: Path, private_key: Ed25519PrivateKey, **changes: object) -> Settings:
@@ -30,7 +30,7 @@ def _settings(tmp_path: Path, private_key: Ed25519PrivateKey, **changes: object)
         "artifact_signing_key_file": tmp_path / "private.pem",
         "artifact_verify_key_file": tmp_path / "public.pem",
         "artifact_key_id": "key-1",
-        "artifact_encryption_key": SEALING_TEXT,
+        "artifact_encryption_key": ENCRYPTION_TEXT,
     }
     return Settings(_env_file=None, **(values | changes))  # type: ignore[arg-type]
 
@@ -45,13 +45,13 @@ def test_a_changed_manifest_does_not_verify(signer: ArtifactSigner) -> None:
 
 
 def test_a_key_that_left_service_is_not_accepted(signer: ArtifactSigner) -> None:
-    successor = ArtifactSigner("key-2", Ed25519PrivateKey.generate(), signer.sealing_key)
+    successor = ArtifactSigner("key-2", Ed25519PrivateKey.generate(), signer.encryption_key)
     with pytest.raises(ArtifactSignatureError, match="not accepted"):
         successor.verifier().verify(b"manifest", signature=signer.sign(b"manifest"), key_id="key-1")
 
 
 def test_another_key_under_the_same_id_does_not_verify(signer: ArtifactSigner) -> None:
-    impostor = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), signer.sealing_key)
+    impostor = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), signer.encryption_key)
     with pytest.raises(ArtifactSignatureError, match="does not match"):
         signer.verifier().verify(b"manifest", signature=impostor.sign(b"manifest"), key_id="key-1")
 
@@ -82,7 +82,7 @@ def test_a_missing_setting_of_a_loader_is_named(tmp_path: Path, private_key: Ed2
 @pytest.mark.parametrize("key_id", ["", "a b", "a" * 65, "../x", "a\n"])
 def test_a_malformed_key_id_is_refused(private_key: Ed25519PrivateKey, key_id: str) -> None:
     with pytest.raises(KeyUnusableError, match="key id"):
-        ArtifactSigner(key_id, private_key, SealingKey(bytes(32)))
+        ArtifactSigner(key_id, private_key, EncryptionKey(bytes(32)))
 
 
 def test_an_unusable_encryption_key_is_named(tmp_path: Path, private_key: Ed25519PrivateKey) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSignatureError, ArtifactSigner, ArtifactVerifier
 from security.artifacts.artifact_pem import public_key_pem
 from security.artifacts.artifact_trust import (
@@ -16,13 +17,12 @@ from security.artifacts.artifact_trust import (
     TrustFile,
     VersionRevokedError,
 )
-from security.artifacts.sealing import SealingKey
 from security.errors import KeyUnusableError
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 END = datetime(2027, 11, 1, tzinfo=UTC)
 INSTANT = timedelta(microseconds=1)
-SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), SealingKey(bytes(32)))
+SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), EncryptionKey(bytes(32)))
 KEY = TrustedKey(SIGNER.private_key.public_key(), START, END)
 VERSION = "v20261123T154500-0a1b2c"
 
@@ -36,7 +36,7 @@ def test_a_key_counts_from_its_first_moment_to_before_its_last(now: datetime) ->
 def test_a_key_outside_its_time_is_not_accepted(now: datetime, words: str) -> None:
     with pytest.raises(ArtifactUntrustedError, match=words):
         ArtifactTrust({"key-1": KEY}).key("key-1", now)
-    verifier = ArtifactVerifier(ArtifactTrust({"key-1": KEY}), SIGNER.sealing_key, now=lambda: now)
+    verifier = ArtifactVerifier(ArtifactTrust({"key-1": KEY}), SIGNER.encryption_key, now=lambda: now)
     with pytest.raises(ArtifactSignatureError, match=words):
         verifier.verify(b"m", signature=SIGNER.sign(b"m"), key_id="key-1")
 
@@ -62,7 +62,7 @@ def test_a_revoked_version_is_not_accepted() -> None:
 
 def test_an_expiry_withdraws_nothing_that_serves_and_a_revocation_does() -> None:
     def verifier(**revoked: frozenset[str]) -> ArtifactVerifier:
-        return ArtifactVerifier(ArtifactTrust({"key-1": KEY}, **revoked), SIGNER.sealing_key, now=lambda: END)
+        return ArtifactVerifier(ArtifactTrust({"key-1": KEY}, **revoked), SIGNER.encryption_key, now=lambda: END)
 
     assert verifier().revocation(key_id="key-1", version=VERSION) is None
     by_key = verifier(revoked_keys=frozenset({"key-1"})).revocation(key_id="key-1", version=VERSION)
@@ -111,7 +111,7 @@ def test_a_list_replaced_by_one_of_the_same_size_and_time_is_read(tmp_path: Path
 def test_a_list_that_became_unreadable_accepts_nothing_and_withdraws_nothing(
     tmp_path: Path, listed: dict[str, Any]
 ) -> None:
-    verifier = ArtifactVerifier(write(tmp_path, listed), SIGNER.sealing_key, now=lambda: START)
+    verifier = ArtifactVerifier(write(tmp_path, listed), SIGNER.encryption_key, now=lambda: START)
     verifier.verify(b"m", signature=SIGNER.sign(b"m"), key_id="key-1")
     write(tmp_path, "{")
     with pytest.raises(ArtifactSignatureError, match=r"trust\.json is not valid"):

@@ -10,9 +10,9 @@ from ml.serving.pipeline import ModelSlot
 from ml.stores.accepted_version.accepted_version_memory import MemoryAcceptedVersion
 from ml.training.trained_model import TrainedModel
 from observability import metrics
+from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
 from security.artifacts.artifact_trust import ArtifactTrust, TrustedKey
-from security.artifacts.sealing import SealingKey
 from security.safe_mode.safe_mode_memory import MemorySafeMode
 from tasks.model.loading import ModelKeeper, slot_version
 
@@ -26,14 +26,14 @@ class TestModelKeeper:
     def _keeper(self, trained: TrainedModel, tmp_path) -> None:
         self.files = trained.files()
         self.registry = ModelRegistry(tmp_path / "models")
-        self.signer = ArtifactSigner("test-key", Ed25519PrivateKey.generate(), SealingKey(os.urandom(32)))
+        self.signer = ArtifactSigner("test-key", Ed25519PrivateKey.generate(), EncryptionKey(os.urandom(32)))
         self.slot = ModelSlot()
         self.safe_mode = MemorySafeMode()
         self.mark = MemoryAcceptedVersion()
         self.revoked: set[str] = set()
         self.keeper = ModelKeeper(
             registry=self.registry,
-            verifier=ArtifactVerifier(self, self.signer.sealing_key),
+            verifier=ArtifactVerifier(self, self.signer.encryption_key),
             slot=self.slot,
             safe_mode=self.safe_mode,
             mark=self.mark,
@@ -105,7 +105,7 @@ class TestModelKeeper:
 
     def test_a_champion_signed_by_another_key_is_refused(self) -> None:
         known = self.signer
-        self.signer = ArtifactSigner("test-key", Ed25519PrivateKey.generate(), known.sealing_key)
+        self.signer = ArtifactSigner("test-key", Ed25519PrivateKey.generate(), known.encryption_key)
         self.promote()
         self.signer = known
         self.keeper.refresh()

@@ -5,8 +5,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ml.registry.artifacts.manifest import REQUIRED_FILES
 from ml.registry.artifacts.package import package
+from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSigner
-from security.artifacts.sealing import SealingKey
 
 SCHEMA_HASH = "5" * 64
 VERSION = "v20261123T154500-0a1b2c"
@@ -14,7 +14,7 @@ VERSION = "v20261123T154500-0a1b2c"
 
 @pytest.fixture(scope="session")
 def signer() -> ArtifactSigner:
-    return ArtifactSigner("key-1", Ed25519PrivateKey.generate(), SealingKey(bytes(range(32))))
+    return ArtifactSigner("key-1", Ed25519PrivateKey.generate(), EncryptionKey(bytes(range(32))))
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from ml.registry.artifacts import loader
 from ml.registry.artifacts.loader import load
 from ml.registry.artifacts.manifest import MANIFEST_NAME, REQUIRED_FILES, SIGNATURE_NAME, Manifest
 from ml.registry.artifacts.package import package
+from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
 from security.artifacts.artifact_trust import ArtifactTrust, TrustedKey
-from security.artifacts.sealing import SealingKey
 
 SCHEMA_HASH = "5" * 64
 VERSION = "v20261123T154500-0a1b2c"
@@ -163,27 +163,27 @@ def test_an_older_version_than_the_last_accepted_is_refused(artifact: Path, sign
 
 
 def test_a_key_id_that_left_service_is_refused(artifact: Path, signer: ArtifactSigner) -> None:
-    successor = ArtifactSigner("key-2", signer.private_key, signer.sealing_key)
+    successor = ArtifactSigner("key-2", signer.private_key, signer.encryption_key)
     assert _refused(artifact, successor) == "signature"
 
 
 def test_a_key_id_in_the_signature_other_than_in_the_manifest_is_refused(
     artifact: Path, signer: ArtifactSigner
 ) -> None:
-    successor = ArtifactSigner("key-2", signer.private_key, signer.sealing_key)
+    successor = ArtifactSigner("key-2", signer.private_key, signer.encryption_key)
     _resign(artifact, successor, (artifact / MANIFEST_NAME).read_bytes())
     assert _refused(artifact, successor) == "signature"
 
 
 def test_a_manifest_signed_by_a_stranger_is_refused(artifact: Path, signer: ArtifactSigner) -> None:
-    stranger = ArtifactSigner(signer.key_id, Ed25519PrivateKey.generate(), signer.sealing_key)
+    stranger = ArtifactSigner(signer.key_id, Ed25519PrivateKey.generate(), signer.encryption_key)
     _resign(artifact, stranger, (artifact / MANIFEST_NAME).read_bytes())
     assert _refused(artifact, signer) == "signature"
 
 
 def _trusting(signer: ArtifactSigner, *, now: datetime, **terms: frozenset[str]) -> ArtifactVerifier:
     key = TrustedKey(signer.private_key.public_key(), NOW - timedelta(days=10), NOW + timedelta(days=10))
-    return ArtifactVerifier(ArtifactTrust({signer.key_id: key}, **terms), signer.sealing_key, now=lambda: now)
+    return ArtifactVerifier(ArtifactTrust({signer.key_id: key}, **terms), signer.encryption_key, now=lambda: now)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_what_claims_to_be_made_outside_its_keys_time_is_refused(
 
 
 def test_another_encryption_key_is_refused(artifact: Path, signer: ArtifactSigner) -> None:
-    other = ArtifactSigner(signer.key_id, signer.private_key, SealingKey(bytes(32)))
+    other = ArtifactSigner(signer.key_id, signer.private_key, EncryptionKey(bytes(32)))
     assert _refused(artifact, other) == "decryption"
 
 

@@ -1,11 +1,11 @@
 """Envelope encryption of artifact files: AES-256-GCM under a data key, which a long-lived key wraps.
 
-A model version gets one fresh data key. Every file is sealed as `nonce (12 bytes) ‖ ciphertext ‖ tag
-(16 bytes)` with the file's name, the version and the key id as associated data, so a sealed file opens only
-in the place it was made for.
+A model version gets one fresh data key. Every file is encrypted as `nonce (12 bytes) ‖ ciphertext ‖ tag (16 bytes)`
+with the file's name, the version and the key id as associated data, so it decrypts only under its own name and in its
+own version.
 
-Source: NIST SP 800-38D (GCM, 96-bit random nonces); a data key seals a handful of files, far below its limit
-of 2³² random nonces.
+Source: NIST SP 800-38D (GCM, 96-bit random nonces); a data key encrypts a handful of files, far below its limit of 2³²
+random nonces.
 """
 
 import base64
@@ -25,19 +25,19 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
 OVERHEAD_BYTES = NONCE_BYTES + TAG_BYTES
-"""A sealed file is this much larger than its content."""
+"""An encrypted file is this much larger than its content."""
 
 _DATA_KEY_NAME = "/data-key"
 """Name under which a data key is wrapped; no file can be called so, because file names hold no slash."""
 
 
-class UnsealError(SecurityError):
-    """Sealed bytes did not open: wrong key, altered bytes, or bytes that belong elsewhere."""
+class DecryptionError(SecurityError):
+    """Bytes do not decrypt: another key, altered bytes, or bytes of another file or version."""
 
 
 @dataclass(frozen=True, slots=True)
-class SealContext:
-    """What sealed bytes are bound to besides their name.
+class EncryptionContext:
+    """The version and key that an encrypted file belongs to.
 
     Attributes:
         version: model version.
@@ -56,24 +56,24 @@ class SealContext:
 class DataKey:
     """The key of one version's files."""
 
-    context: SealContext
+    context: EncryptionContext
     _cipher: AESGCM
 
-    def seal(self, name: str, content: bytes) -> bytes:
-        """Returns the sealed form of a file's content."""
+    def encrypt(self, name: str, content: bytes) -> bytes:
+        """Returns a file's content, encrypted."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, content, self.context.associated_data(name))
 
-    def unseal(self, name: str, sealed: bytes) -> bytes:
-        """Returns the content of a sealed file.
+    def decrypt(self, name: str, encrypted: bytes) -> bytes:
+        """Returns the content of an encrypted file.
 
         Raises:
-            UnsealError: the bytes were altered, or sealed for another name, version, key id or key.
+            DecryptionError: the bytes were altered, or encrypted for another name, version, key id or key.
         """
-        return _open(self._cipher, sealed, self.context.associated_data(name))
+        return _decrypt(self._cipher, encrypted, self.context.associated_data(name))
 
 
-class SealingKey:
+class EncryptionKey:
     """The long-lived key that wraps data keys. Its bytes never appear in `repr` or in a message."""
 
     def __init__(self, key: bytes) -> None:
@@ -94,34 +94,34 @@ class SealingKey:
             raise ValueError("the artifact encryption key must be base64 of 32 bytes") from None
         return cls(key)
 
-    def new_data_key(self, context: SealContext) -> tuple[DataKey, bytes]:
+    def new_data_key(self, context: EncryptionContext) -> tuple[DataKey, bytes]:
         """Returns a fresh data key and its wrapped form."""
         key = AESGCM.generate_key(bit_length=8 * KEY_BYTES)
         nonce = secrets.token_bytes(NONCE_BYTES)
         wrapped = nonce + self._cipher.encrypt(nonce, key, context.associated_data(_DATA_KEY_NAME))
         return DataKey(context, AESGCM(key)), wrapped
 
-    def unwrap(self, wrapped: bytes, context: SealContext) -> DataKey:
+    def unwrap(self, wrapped: bytes, context: EncryptionContext) -> DataKey:
         """Returns the data key of a version.
 
         Raises:
-            UnsealError: it was wrapped by another key, for another version or key id, or altered.
+            DecryptionError: it was wrapped by another key, for another version or key id, or altered.
         """
-        key = _open(self._cipher, wrapped, context.associated_data(_DATA_KEY_NAME))
+        key = _decrypt(self._cipher, wrapped, context.associated_data(_DATA_KEY_NAME))
         if len(key) != KEY_BYTES:
-            raise UnsealError("the data key has the wrong length")
+            raise DecryptionError("the data key has the wrong length")
         return DataKey(context, AESGCM(key))
 
 
-def _open(cipher: AESGCM, sealed: bytes, associated_data: bytes) -> bytes:
-    if len(sealed) < OVERHEAD_BYTES:
-        raise UnsealError("sealed bytes are too short")
+def _decrypt(cipher: AESGCM, encrypted: bytes, associated_data: bytes) -> bytes:
+    if len(encrypted) < OVERHEAD_BYTES:
+        raise DecryptionError("encrypted bytes are too short")
     try:
-        return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated_data)
+        return cipher.decrypt(encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:], associated_data)
     except InvalidTag:
-        raise UnsealError("sealed bytes do not open with this key in this place") from None
+        raise DecryptionError("bytes do not decrypt with this key, as this file of this version") from None
 
 
-def generate_sealing_key_text() -> str:
-    """Returns a fresh key in the form that `SealingKey.from_text` reads, without a mark."""
+def generate_encryption_key_text() -> str:
+    """Returns a fresh key in the form that `EncryptionKey.from_text` reads, without a mark."""
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
