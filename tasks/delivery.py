@@ -11,8 +11,8 @@ from ml.stores.outbox.outbox_redis import RedisOutbox
 from observability import metrics
 from tasks.app import app
 from tasks.messaging.doorbells import ring
+from tasks.services import require
 from tasks.upkeep.audit import AuditCourier
-from tasks.wiring.services import require
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from redis import Redis
 from ml.stores.decisions.replies_redis import push_reply
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from tasks.app import app
-from tasks.wiring.services import require
+from tasks.services import require
 
 PROBE_TASK = "worker.probe"
 

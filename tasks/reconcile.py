@@ -8,8 +8,8 @@ from ml.delivery.reconciliation import ReconciliationReport
 from ml.domain.errors import StoreUnavailableError
 from tasks.app import app
 from tasks.messaging.doorbells import ring
+from tasks.services import require
 from tasks.upkeep.completeness import CompletenessCheck, count_repairs
-from tasks.wiring.services import require
 
 _log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from ml.training.drift_check import DriftReport
 from ml.training.retraining import Retraining
 from observability import metrics
 from tasks.app import app
+from tasks.services import require
 from tasks.upkeep.slots_redis import SlotKeeper
-from tasks.wiring.services import require
 
 _log = logging.getLogger(__name__)
 

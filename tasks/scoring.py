@@ -16,7 +16,7 @@ from observability import metrics
 from settings.queues import SCORE_TASK
 from tasks.app import app
 from tasks.messaging.doorbells import ring
-from tasks.wiring.services import require
+from tasks.services import require
 
 _log = logging.getLogger(__name__)
 

@@ -219,8 +219,8 @@ def _local_transport(
     settings: Settings, safe_mode: CachedSafeMode
 ) -> tuple[Callable[[], Transport], LocalScoring, OwnSelfTest]:
     # Needs onnxruntime, which a web process that leaves scoring to the workers does without.
-    from tasks.model.scorer import build_scorer
     from tasks.scoring import conclude
+    from tasks.wiring.scorer import build_scorer
 
     scorer = build_scorer(
         settings,

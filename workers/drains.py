@@ -4,7 +4,7 @@ from ml.delivery.drain import DeliveryRules
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from settings import Settings
 from tasks.messaging.doorbells import ring
-from tasks.wiring.services import provide
+from tasks.services import provide
 from tasks.wiring.stores import outbox
 from workers.health.watch import Watched
 from workers.start.steps import WorkerParts

@@ -6,8 +6,8 @@ from ml.delivery.sinks import ExplanationSink
 from ml.domain.errors import StoreUnavailableError
 from settings import Settings
 from tasks import delivery  # noqa: F401 - registers the tasks
+from tasks.services import provide
 from tasks.upkeep.audit import AuditCourier
-from tasks.wiring.services import provide
 from tasks.wiring.stores import audit_log, connect_mongo, explanation_store, safe_mode_store
 from workers.drains import provide_stream
 from workers.start.steps import WorkerParts, build_worker

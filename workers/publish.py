@@ -3,7 +3,7 @@
 from ml.delivery.sinks import PublicationSink
 from settings import Settings
 from tasks import delivery  # noqa: F401 - registers the tasks
-from tasks.wiring.services import provide
+from tasks.services import provide
 from tasks.wiring.stores import publication_log
 from workers.drains import provide_stream
 from workers.start.steps import WorkerParts, build_worker

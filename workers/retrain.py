@@ -10,9 +10,9 @@ from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
 from settings import Settings
 from tasks import reconcile as reconcile_task
 from tasks import retraining as retraining_task
+from tasks.services import provide
 from tasks.upkeep.completeness import CompletenessCheck, sink_checks
 from tasks.upkeep.slots_redis import SlotKeeper
-from tasks.wiring.services import provide
 from tasks.wiring.stores import connect_redis, explanation_store, reconciled_sinks, training_source
 from workers.start.steps import WorkerParts, build_worker
 

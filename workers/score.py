@@ -7,12 +7,12 @@ from observability import metrics
 from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
 from settings import Settings
 from tasks import scoring  # noqa: F401 - registers the task; no other task runs in this worker
-from tasks.model.scorer import build_scorer
 from tasks.model.self_test import SelfTester
+from tasks.services import provide
 from tasks.upkeep.foundation_redis import RedisFoundation
 from tasks.upkeep.housekeeping import no_more_often
 from tasks.wiring.perf_mode import warn_of_perf_mode
-from tasks.wiring.services import provide
+from tasks.wiring.scorer import build_scorer
 from tasks.wiring.stores import connect_redis, safe_mode_store, self_test_exchange
 from workers.health.watch import Watched
 from workers.start.steps import WorkerParts, build_worker

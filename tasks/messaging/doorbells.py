@@ -23,7 +23,7 @@ from settings.queues import DRAINS, QUEUE_OF_TASK, SCORE_TASK
 from tasks.app import app
 from tasks.messaging.message_queue_redis import envelope
 from tasks.messaging.messages import MessageSealer
-from tasks.wiring.services import provide, require
+from tasks.services import provide, require
 
 _GROUP_OF_DRAIN = {task: group for group, task in DRAINS.items()}
 DOORBELLS = frozenset(QUEUE_OF_TASK) - {SCORE_TASK}
@@ -41,7 +41,7 @@ def ring(*consumers: str) -> None:
     A lost ring costs only time: beat rings again every few seconds.
 
     Raises:
-        tasks.wiring.services.ServiceMissingError: this process was not told to sign doorbells.
+        tasks.services.ServiceMissingError: this process was not told to sign doorbells.
     """
     sealer, deadline_ms = require(MessageSealer), _deadline_ms(None)
     bells = [

@@ -17,7 +17,7 @@ from observability import metrics
 from security.errors import MessageRejectedError
 from security.messages.message_replays import SeenMessages
 from security.messages.message_signer import MessageSigner
-from tasks.wiring.services import require
+from tasks.services import require
 
 _log = logging.getLogger(__name__)
 

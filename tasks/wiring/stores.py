@@ -37,8 +37,8 @@ from security.messages.message_signer import MessageSigner
 from security.safe_mode.safe_mode_redis import RedisSafeMode
 from settings import ScoringTopology, Settings
 from tasks.messaging.message_queue_redis import RedisMessageQueue
-from tasks.messaging.pinned_redis import PinnedConnectionPool
 from tasks.model.self_test_redis import RedisSelfTestExchange
+from tasks.wiring.pinned_redis import PinnedConnectionPool
 
 if TYPE_CHECKING:
     from pymongo.database import Database

@@ -12,8 +12,8 @@ from observability import metrics
 from settings import Settings
 from tasks.app import app
 from tasks.probe import ProbedWork
+from tasks.services import provide
 from tasks.upkeep.housekeeping import Job, no_more_often
-from tasks.wiring.services import provide
 from tasks.wiring.stores import connect_redis, message_signer
 from workers.health.probe_line_redis import RedisProbeLine, count_replacement, own_queue, replacements
 from workers.health.watchdog import Watchdog

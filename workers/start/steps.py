@@ -22,9 +22,9 @@ from settings import Settings, load_settings
 from tasks.app import app
 from tasks.messaging.doorbells import sign_doorbells
 from tasks.messaging.sealed_task import MessageGate
+from tasks.services import provide
 from tasks.upkeep.durability import watch_durability
 from tasks.upkeep.housekeeping import Housekeeping, Job, no_more_often
-from tasks.wiring.services import provide
 from tasks.wiring.stores import connect_redis, message_signer
 from workers.health.endpoint import Endpoint
 from workers.health.sign_of_life import SignOfLife

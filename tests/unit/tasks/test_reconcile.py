@@ -4,8 +4,8 @@ from ml.delivery.reconciliation import ReconciliationReport
 from ml.domain.errors import StoreUnavailableError
 from tasks import reconcile
 from tasks.reconcile import Reconciler, run_reconciliation
+from tasks.services import provide
 from tasks.upkeep.completeness import CompletenessCheck
-from tasks.wiring.services import provide
 
 
 def report(sink: str, shard: str | None = None, *, repaired: int = 1) -> ReconciliationReport:

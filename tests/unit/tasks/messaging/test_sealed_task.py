@@ -12,7 +12,7 @@ from tasks import delivery, reconcile, retraining, scoring  # noqa: F401 - regis
 from tasks.app import app
 from tasks.messaging.doorbells import DOORBELLS
 from tasks.messaging.sealed_task import MessageGate, SealedTask
-from tasks.wiring.services import provide
+from tasks.services import provide
 
 NOW_MS = 1_800_000_000_000
 SIGNER = MessageSigner(b"k" * 32)

@@ -8,7 +8,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
-from tasks.messaging.pinned_redis import PinnedConnectionPool
+from tasks.wiring.pinned_redis import PinnedConnectionPool
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.wiring.services import ServiceMissingError, provide, require
+from tasks.services import ServiceMissingError, provide, require
 
 
 class Lamp:
