@@ -5,16 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
-from redis import Redis
-
-from ml.domain.label import Label
 from ml.registry.registry import ModelRegistry
-from ml.stores.labels.labels import LabelInbox
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from observability import metrics
 from security.admission.admission import AdmissionPolicy
 from security.admission.admission_redis import RedisAdmissionControl
 from security.client_certificates import CertificateMap
+from security.messages.messages import MessageSigner
 from security.revocations.revocation_list import RevocationList
 from security.revocations.revocation_redis import RedisRevocations
 from security.safe_mode.safe_mode import CachedSafeMode
@@ -25,11 +22,14 @@ from settings import ScoringTopology, Settings
 from settings.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS
 from tasks.app import app as celery_app
 from tasks.messaging.doorbells import sign_doorbells
-from tasks.messaging.label_intake import publish_labels
+from tasks.messaging.label_intake import LabelIntake
 from tasks.messaging.messages import MessagePublisher
 from tasks.model.self_test import OwnSelfTest, WorkersSelfTest
 from tasks.upkeep.queues import live_workers
-from tasks.wiring import stores as wiring
+from tasks.wiring import stores
+from tasks.wiring.clients_redis import Wait
+from tasks.wiring.connections import Connections, Policy, answer_wait
+from tasks.wiring.scoring_queue import message_queue, reply_box
 from web.blueprints.queue_monitor_redis import RedisQueueMonitor, RedisShardView
 from web.dispatch.dispatcher import Dispatcher
 from web.dispatch.local_scoring import LocalScoring, open_beside_requests
@@ -51,7 +51,6 @@ from web.scoring.early_send import PrepareEarlySend
 from web.scoring.queue import ScoringQueue
 from web.services import SelfTest, Services
 
-_LOOK_TIMEOUT_SECONDS = 1.0
 _REDIS_OPEN_SECONDS = 1.0
 
 
@@ -62,30 +61,29 @@ def build_services(settings: Settings) -> Services:
         security.errors.KeyUnusableError: a key is missing or weak.
     """
     topology = ScoringTopology.from_settings(settings)
-    client = wiring.connect_redis(settings)
+    connections = Connections(settings)
     _bound_broker_waits(settings)
-    sign_doorbells(wiring.message_signer(settings))
-    safe_mode = CachedSafeMode(wiring.safe_mode_store(settings, _hasty(settings)))
-    scoring = _scoring(topology, safe_mode)
-    workers_test = WorkersSelfTest(wiring.self_test_exchange(settings, client), lambda: _score_workers(client))
+    sign_doorbells(MessageSigner.from_settings(settings))
+    safe_mode = CachedSafeMode(stores.safe_mode_store(connections, Policy.REQUEST_PATH))
+    scoring = _scoring(connections, topology, safe_mode)
     signatures = SignatureVerifier.from_settings(settings)
-    revocations = _revocations(settings)
+    revocations = _revocations(connections)
     return Services(
         settings=settings,
         topology=topology,
         tokens=TokenVerifier.from_settings(settings, revocations=revocations),
         signatures=signatures,
         message_signatures=MessageSignatureVerifier.from_settings(settings, signatures.keys),
-        admission=OpenAdmission() if settings.perf_mode else _admission(topology, scoring.prepare_early_send),
+        admission=_admission(connections, topology, scoring.prepare_early_send),
         dispatcher=scoring.queue,
-        decisions=wiring.decision_reader(settings),
-        explanations=GuardedExplanations(wiring.explanation_store(settings), _breaker(settings, "mongo")),
-        labels=_CeleryLabelGate(wiring.label_inbox(settings, client)),
-        monitor=_queue_monitor(topology),
+        decisions=stores.decision_reader(connections),
+        explanations=GuardedExplanations(stores.explanation_store(connections), _breaker(settings, "mongo")),
+        labels=LabelIntake(stores.label_inbox(connections)),
+        monitor=_queue_monitor(connections, topology),
         safe_mode=safe_mode,
-        safe_mode_switch=wiring.safe_mode_store(settings, client),
-        self_test=scoring.own_test or workers_test,
-        models=cache(lambda: wiring.model_administration(settings, wiring.audit_log(wiring.connect_mongo(settings)))),
+        safe_mode_switch=stores.safe_mode_store(connections),
+        self_test=scoring.own_test or _workers_test(connections),
+        models=cache(lambda: stores.model_administration(connections)),
         registry=ModelRegistry(settings.models_path),
         certificates=CertificateMap.from_settings(settings, revocations=revocations) if settings.mtls_only else None,
         shedder=LoadShedder(scoring_share(settings.web_connections)),
@@ -108,95 +106,84 @@ class _Scoring:
     recall: ShardRecall | None = None
 
 
-def _scoring(topology: ScoringTopology, safe_mode: CachedSafeMode) -> _Scoring:
-    settings = topology.shared
+def _scoring(connections: Connections, topology: ScoringTopology, safe_mode: CachedSafeMode) -> _Scoring:
+    settings = connections.settings
     if settings.use_local_inference:
-        open_transport, own, own_test = _local_transport(settings, safe_mode)
+        open_transport, own, own_test = _local_transport(connections, safe_mode)
         return _Scoring(_dispatcher(settings, open_transport), own=own, own_test=own_test)
     if topology.is_sharded:
-        return _sharded_scoring(topology)
-    dispatcher = _dispatcher(settings, _queue_transport(settings))
+        return _sharded_scoring(connections, topology)
+    dispatcher = _dispatcher(settings, _queue_transport(connections))
     if settings.celery_broker_url != settings.redis_url:  # admission and queue are on different servers
         return _Scoring(dispatcher)
     prepare = partial(dispatcher.prepare_early_send, timeout_seconds=settings.score_timeout_ms / 1000)
     return _Scoring(dispatcher, prepare)
 
 
-def _sharded_scoring(topology: ScoringTopology) -> _Scoring:
-    """Returns a dispatcher per shard, and what asks the shards for records."""
-    dispatchers = {name: _dispatcher(own, _queue_transport(own)) for name, own in topology.shards.items()}
-    sources = {name: _recall_source(own, dispatchers[name]) for name, own in topology.shards.items()}
+def _sharded_scoring(connections: Connections, topology: ScoringTopology) -> _Scoring:
+    """Returns a dispatcher per shard, and the recall that asks the shards for records."""
+    shards = {name: connections.of(own) for name, own in topology.shards.items()}
+    dispatchers = {name: _dispatcher(own.settings, _queue_transport(own)) for name, own in shards.items()}
+    sources = {name: _recall_source(own, dispatchers[name]) for name, own in shards.items()}
     queue = ShardedDispatcher(dispatchers, open_shards=topology.open_shards)
     return _Scoring(queue, recall=ShardRecall(sources))
 
 
-def _recall_source(settings: Settings, dispatcher: Dispatcher) -> RecallSource:
-    client, timeout = _hasty(settings), settings.score_timeout_ms / 1000
-    records = wiring.decision_store(settings, client, timeout_seconds=timeout)
-    fsync = wiring.fsync(settings, client, timeout_seconds=timeout)
+def _recall_source(connections: Connections, dispatcher: Dispatcher) -> RecallSource:
+    settings = connections.settings
+    records = stores.decision_store(connections, Policy.REQUEST_PATH)
+    fsync = stores.fsync(settings, connections.redis(settings.delivery_url, Policy.REQUEST_PATH))
     if fsync is None:
         return RecallSource(records, dispatcher.breaker)
     return RecallSource(records, dispatcher.breaker, fsync.wait)
 
 
-def _hasty(settings: Settings) -> Redis:
-    """Returns a client whose waits end with the wait for a decision; the request path has no longer."""
-    return wiring.connect_redis(
-        settings, url=settings.delivery_url, timeout_seconds=settings.score_timeout_ms / 1000, retries=0
-    )
+def _revocations(connections: Connections) -> RevocationList:
+    revocations = RedisRevocations(connections.redis(policy=Policy.REFRESH))
+    return RevocationList(revocations, leeway_seconds=connections.settings.jwt_leeway_seconds)
 
 
-def _revocations(settings: Settings) -> RevocationList:
-    # Read beside the request path; the first request of a process that could not read yet waits for it.
-    client = wiring.connect_redis(settings, timeout_seconds=_LOOK_TIMEOUT_SECONDS)
-    return RevocationList(RedisRevocations(client), leeway_seconds=settings.jwt_leeway_seconds)
-
-
-def _admission(topology: ScoringTopology, prepare_early_send: PrepareEarlySend) -> AdmissionBatcher:
-    settings = topology.shared
-    timeout = settings.score_timeout_ms / 1000
-    client = wiring.connect_redis(settings, timeout_seconds=timeout, retry_timeouts=False, pinned=True)
+def _admission(
+    connections: Connections, topology: ScoringTopology, prepare_early_send: PrepareEarlySend
+) -> AdmissionBatcher | OpenAdmission:
+    settings = connections.settings
+    if settings.perf_mode:
+        return OpenAdmission()
+    client = connections.pinned_redis(settings.redis_url, answer_wait(settings))
     admission = RedisAdmissionControl(client, AdmissionPolicy.from_settings(settings))
-    fsync = wiring.fsync(settings, client, timeout_seconds=timeout)
+    fsync = stores.fsync(settings, client)
     check: AdmissionCheck = RedisAdmissionCheck(client, admission, fsync=fsync, prepare_early_send=prepare_early_send)
     if topology.is_sharded:
         check = ShardedRedisAdmissionCheck(
             client,
             admission,
-            wiring.placements(settings, client),
+            stores.placements(client, settings),
             open_shards=topology.open_shards,
             fsync=fsync,
         )
     # Nothing is scored without admission, so its breaker soon lets a probe see whether Redis is back.
     breaker = _breaker(settings, "redis", open_seconds=min(settings.cb_open_sec, _REDIS_OPEN_SECONDS))
     check = GuardedAdmissionCheck(check, breaker)
-    return AdmissionBatcher(check, timeout_seconds=timeout)
+    return AdmissionBatcher(check, timeout_seconds=settings.score_timeout_ms / 1000)
 
 
-def _queue_monitor(topology: ScoringTopology) -> RedisQueueMonitor:
-    settings = topology.shared
-    client = _looking(settings, settings.redis_url)
+def _queue_monitor(connections: Connections, topology: ScoringTopology) -> RedisQueueMonitor:
     return RedisQueueMonitor(
-        broker=_looking(settings, settings.celery_broker_url),
-        client=client,
-        outboxes=_outboxes(settings, CONSUMER_GROUPS, client),
-        shards=[_shard_view(own, name) for name, own in topology.shards.items()],
+        broker=connections.redis(connections.settings.celery_broker_url, Policy.PROBE),
+        client=connections.redis(policy=Policy.PROBE),
+        outboxes=_outboxes(connections, CONSUMER_GROUPS),
+        shards=[_shard_view(connections.of(own), name) for name, own in topology.shards.items()],
     )
 
 
-def _shard_view(settings: Settings, name: str) -> RedisShardView:
-    client = _looking(settings, settings.delivery_url)
-    return RedisShardView(name, client, _outboxes(settings, SHARD_CONSUMER_GROUPS, client))
+def _shard_view(connections: Connections, name: str) -> RedisShardView:
+    client = connections.redis(connections.settings.delivery_url, Policy.PROBE)
+    return RedisShardView(name, client, _outboxes(connections, SHARD_CONSUMER_GROUPS))
 
 
-def _looking(settings: Settings, url: str) -> Redis:
-    # Probes and scrapers wait a few seconds at most, and must learn in that time that Redis does not answer.
-    return wiring.connect_redis(settings, url=url, timeout_seconds=_LOOK_TIMEOUT_SECONDS, retries=0)
-
-
-def _outboxes(settings: Settings, groups: Sequence[str], client: Redis) -> dict[str, RedisOutbox]:
+def _outboxes(connections: Connections, groups: Sequence[str]) -> dict[str, RedisOutbox]:
     consumer = f"web-{socket.gethostname()}"
-    return {group: wiring.outbox(settings, group, consumer=consumer, client=client) for group in groups}
+    return {group: stores.outbox(connections, group, consumer=consumer, policy=Policy.PROBE) for group in groups}
 
 
 def _bound_broker_waits(settings: Settings) -> None:
@@ -206,28 +193,34 @@ def _bound_broker_waits(settings: Settings) -> None:
     celery_app.conf.broker_transport_options = celery_app.conf.broker_transport_options | bounds
 
 
-def _queue_transport(settings: Settings) -> Callable[[], Transport]:
-    publisher = MessagePublisher(celery_app, wiring.message_signer(settings), wiring.message_queue(settings))
-    return lambda: CeleryTransport(publisher, wiring.reply_box(settings), recorded=not settings.perf_mode)
+def _queue_transport(connections: Connections) -> Callable[[], Transport]:
+    settings = connections.settings
+    publisher = MessagePublisher(celery_app, MessageSigner.from_settings(settings), message_queue(connections))
+    return lambda: CeleryTransport(publisher, reply_box(connections), recorded=not settings.perf_mode)
 
 
-def _score_workers(client: Redis) -> list[str]:
-    return [worker.name for worker in live_workers(client) if worker.queue == "score"]
+def _workers_test(connections: Connections) -> WorkersSelfTest:
+    client = connections.redis()
+    return WorkersSelfTest(
+        stores.self_test_exchange(connections),
+        lambda: [worker.name for worker in live_workers(client) if worker.queue == "score"],
+    )
 
 
 def _local_transport(
-    settings: Settings, safe_mode: CachedSafeMode
+    connections: Connections, safe_mode: CachedSafeMode
 ) -> tuple[Callable[[], Transport], LocalScoring, OwnSelfTest]:
     # Needs onnxruntime, which a web process that leaves scoring to the workers does without.
     from tasks.scoring import conclude
     from tasks.wiring.scorer import build_scorer
 
+    settings = connections.settings
     scorer = build_scorer(
-        settings,
+        connections,
         name=f"web@{socket.gethostname()}",
         safe_mode=safe_mode,
-        switch=wiring.safe_mode_store(settings),
-        timeout_seconds=settings.score_timeout_ms / 1000,
+        switch=stores.safe_mode_store(connections),
+        wait=Wait(settings.score_timeout_ms / 1000),
         open_model=open_beside_requests,
     )
     local_scoring = LocalScoring(
@@ -257,14 +250,3 @@ def _breaker(settings: Settings, dependency: str, *, open_seconds: float | None 
         open_seconds=open_seconds or settings.cb_open_sec,
         on_change=show,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _CeleryLabelGate:
-    """Accepts labels into the stream and rings the worker that applies them."""
-
-    inbox: LabelInbox
-
-    def accept(self, label: Label, correlation_id: str) -> None:
-        """See `LabelGate.accept`."""
-        publish_labels(self.inbox, [(label, correlation_id)])

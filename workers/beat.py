@@ -10,10 +10,10 @@ from celery import signals
 
 from observability import logs
 from security.masking import masker
+from security.messages.messages import MessageSigner
 from settings import load_settings
 from tasks.app import app
 from tasks.messaging.doorbells import keep_one_ring, sign_doorbells
-from tasks.wiring.stores import message_signer
 
 __all__ = ["app"]
 
@@ -27,7 +27,7 @@ def _configure_logging(**_: Any) -> None:
 
 
 def _sign(**_: Any) -> None:
-    sign_doorbells(message_signer(load_settings()))
+    sign_doorbells(MessageSigner.from_settings(load_settings()))
 
 
 signals.setup_logging.connect(_configure_logging, weak=False)

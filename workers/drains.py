@@ -2,9 +2,9 @@
 
 from ml.delivery.drain import DeliveryRules
 from ml.stores.outbox.outbox_redis import RedisOutbox
-from settings import Settings
 from tasks.messaging.doorbells import ring
 from tasks.services import provide
+from tasks.wiring.connections import Connections
 from tasks.wiring.stores import outbox
 from workers.health.watch import Watched
 from workers.start.steps import WorkerParts
@@ -13,9 +13,10 @@ _PATIENCE_SECONDS = 60.0
 """A drain may wait this long for a sink that does not answer: its budget, then MongoDB's or Kafka's own timeouts."""
 
 
-def provide_stream(settings: Settings, group: str, name: str) -> WorkerParts:
+def provide_stream(connections: Connections, group: str, name: str) -> WorkerParts:
     """Provides a consumer group's view of its stream and the bounds of a drain."""
-    provide(RedisOutbox, outbox(settings, group, consumer=name))
+    settings = connections.settings
+    provide(RedisOutbox, outbox(connections, group, consumer=name))
     provide(
         DeliveryRules,
         DeliveryRules(

@@ -7,21 +7,23 @@ from ml.training.drift_check import check_drift
 from ml.training.retraining import Retraining, RetrainingPlan
 from ml.training.tracking_mlflow import MlflowTracker
 from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
-from settings import Settings
 from tasks import reconcile as reconcile_task
 from tasks import retraining as retraining_task
 from tasks.services import provide
-from tasks.upkeep.completeness import CompletenessCheck, sink_checks
+from tasks.upkeep.completeness import CompletenessCheck
 from tasks.upkeep.slots_redis import SlotKeeper
-from tasks.wiring.stores import connect_redis, explanation_store, reconciled_sinks, training_source
+from tasks.wiring.connections import Connections
+from tasks.wiring.reconciliation import reconciled_sinks, sink_checks
+from tasks.wiring.stores import explanation_store, training_source
 from workers.start.steps import WorkerParts, build_worker
 
 
-def _wire(settings: Settings, _name: str) -> WorkerParts:
+def _wire(connections: Connections, _name: str) -> WorkerParts:
+    settings = connections.settings
     registry = ModelRegistry(settings.models_path)
     verifier = ArtifactVerifier.from_settings(settings)
-    source = training_source(settings)
-    provide(SlotKeeper, SlotKeeper(connect_redis(settings)))
+    source = training_source(connections)
+    provide(SlotKeeper, SlotKeeper(connections.redis()))
     provide(
         Retraining,
         Retraining(
@@ -43,9 +45,9 @@ def _wire(settings: Settings, _name: str) -> WorkerParts:
     )
     provide(
         reconcile_task.Reconciler,
-        reconcile_task.Reconciler(reconciled_sinks(settings, stored=explanation_store(settings).existing)),
+        reconcile_task.Reconciler(reconciled_sinks(connections, stored=explanation_store(connections).existing)),
     )
-    provide(CompletenessCheck, CompletenessCheck(sink_checks(settings), minutes=settings.reconcile_window_minutes))
+    provide(CompletenessCheck, CompletenessCheck(sink_checks(connections), minutes=settings.reconcile_window_minutes))
     return WorkerParts()
 
 

@@ -5,15 +5,15 @@ from functools import partial
 from ml.serving.pipeline import ScoringPipeline
 from observability import metrics
 from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
-from settings import Settings
 from tasks import scoring  # noqa: F401 - registers the task; no other task runs in this worker
 from tasks.model.self_test import SelfTester
 from tasks.services import provide
 from tasks.upkeep.foundation_redis import RedisFoundation
 from tasks.upkeep.housekeeping import no_more_often
+from tasks.wiring.connections import Connections
 from tasks.wiring.perf_mode import warn_of_perf_mode
 from tasks.wiring.scorer import build_scorer
-from tasks.wiring.stores import connect_redis, safe_mode_store, self_test_exchange
+from tasks.wiring.stores import safe_mode_store, self_test_exchange
 from workers.health.watch import Watched
 from workers.start.steps import WorkerParts, build_worker
 
@@ -30,17 +30,16 @@ def _declare_loss(switch: SafeModeStore, name: str) -> None:
     metrics.redis_data_lost_total.inc()
 
 
-def _wire(settings: Settings, name: str) -> WorkerParts:
+def _wire(connections: Connections, name: str) -> WorkerParts:
+    settings = connections.settings
     warn_of_perf_mode(settings)
-    switch = safe_mode_store(settings)
+    switch = safe_mode_store(connections)
     safe_mode = CachedSafeMode(switch)
-    scorer = build_scorer(settings, name=name, safe_mode=safe_mode, switch=switch)
+    scorer = build_scorer(connections, name=name, safe_mode=safe_mode, switch=switch)
     scorer.keeper.refresh()
     provide(ScoringPipeline, scorer.pipeline)
-    tester = SelfTester(self_test_exchange(settings), scorer.test, name=name)
-    foundation = RedisFoundation(
-        connect_redis(settings, url=settings.delivery_url), partial(_declare_loss, switch, name)
-    )
+    tester = SelfTester(self_test_exchange(connections), scorer.test, name=name)
+    foundation = RedisFoundation(connections.redis(settings.delivery_url), partial(_declare_loss, switch, name))
     return WorkerParts(
         jobs=[
             no_more_often(settings.model_poll_seconds, scorer.keeper.refresh),

@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 from ml.delivery.completeness import CompletenessReport, Window
 from ml.delivery.reconciliation import ReconciliationReport
 from settings import Settings
-from tasks.upkeep.completeness import sink_checks
-from tasks.wiring.stores import explanation_store, reconciled_sinks
+from tasks.wiring.connections import Connections
+from tasks.wiring.reconciliation import reconciled_sinks, sink_checks
+from tasks.wiring.stores import explanation_store
 
 NOTHING_MISSING, REPAIRED, LOST = 0, 3, 4
 _GRACE_SECONDS = 60.0
@@ -51,8 +52,10 @@ def reconcile_now(settings: Settings, *, minutes: int | None = None) -> list[Sin
     """
     window = Window.before(time.time(), minutes=minutes or settings.reconcile_window_minutes)
     before_ms = int((time.time() - _GRACE_SECONDS) * 1000)
-    overdue = [run(before_ms) for run in reconciled_sinks(settings, stored=explanation_store(settings).existing)]
-    compared = [check.run(window) for check in sink_checks(settings)]
+    connections = Connections(settings)
+    stored = explanation_store(connections).existing
+    overdue = [run(before_ms) for run in reconciled_sinks(connections, stored=stored)]
+    compared = [check.run(window) for check in sink_checks(connections)]
     return [_together(*pair) for pair in zip(overdue, compared, strict=True)]
 
 

@@ -1,17 +1,25 @@
-"""Accepting labels: into the stream at once, then a ring for the worker that applies them."""
-
-from collections.abc import Sequence
+"""The one way in for a label: into the stream at once, then a doorbell for the worker that applies it."""
 
 from ml.domain.label import Label
 from ml.stores.labels.labels import LabelInbox
 from tasks.messaging.doorbells import ring
 
 
-def publish_labels(inbox: LabelInbox, labels: Sequence[tuple[Label, str]]) -> None:
-    """Accepts labels, each with its correlation id; once this returns they will be stored and applied.
+class LabelIntake:
+    """Accepts labels.
 
-    Raises:
-        StoreUnavailableError: nothing is promised; the client must send them again.
+    Args:
+        inbox: the stream that keeps them until they are stored and applied.
     """
-    if inbox.accept(labels):
-        ring("labels")
+
+    def __init__(self, inbox: LabelInbox) -> None:
+        self._inbox = inbox
+
+    def accept(self, label: Label, correlation_id: str) -> None:
+        """Accepts a label; once this returns it will be stored and applied.
+
+        Raises:
+            StoreUnavailableError: nothing is promised; the client must send it again.
+        """
+        if self._inbox.accept([(label, correlation_id)]):
+            ring("labels")

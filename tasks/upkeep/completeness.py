@@ -9,13 +9,7 @@ from typing import Protocol
 from ml.delivery.completeness import CompletenessReport, SinkCheck, Window
 from ml.delivery.sinks import SINK_NAMES
 from ml.domain.errors import StoreUnavailableError
-from ml.stores.arrivals.arrivals import Arrivals
-from ml.stores.arrivals.arrivals_mongo import MongoArrivals
-from ml.stores.outbox.answered_redis import RedisAnsweredIndex
-from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
 from observability import metrics
-from settings import ScoringTopology, Settings
-from tasks.wiring.stores import connect_redis, decision_store, explanation_store, kafka_arrivals
 
 _log = logging.getLogger(__name__)
 
@@ -37,22 +31,6 @@ class Repairs(Protocol):
     def lost(self) -> int:
         """How many could not be."""
         ...
-
-
-def sink_checks(settings: Settings) -> list[SinkCheck]:
-    """Returns what compares each sink of each outbox."""
-    arrivals: dict[str, Arrivals] = {
-        "explain": MongoArrivals(explanation_store(settings)),
-        "publish": kafka_arrivals(settings),
-    }
-    outboxes = ScoringTopology.from_settings(settings).outboxes
-    return [_sink_check(own, sink, present) for own in outboxes for sink, present in arrivals.items()]
-
-
-def _sink_check(settings: Settings, sink: str, present: Arrivals) -> SinkCheck:
-    client = connect_redis(settings, url=settings.delivery_url)
-    awaiting, decisions = RedisAwaitingIndex(client, sink), decision_store(settings, client)
-    return SinkCheck(sink, RedisAnsweredIndex(client), awaiting, present, decisions, settings.shard)
 
 
 class CompletenessCheck:

@@ -12,7 +12,9 @@ from security.artifacts.artifact_keys import ArtifactVerifier
 from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
 from settings import Settings
 from tasks.model.loading import ModelKeeper, OpenModel, open_champion, slot_version
-from tasks.wiring.stores import accepted_version, connect_redis, decision_store, feature_store
+from tasks.wiring.clients_redis import Wait
+from tasks.wiring.connections import Connections
+from tasks.wiring.stores import accepted_version, decision_store_on, feature_store
 
 _NOBODY = AppliedLabel(
     transaction_id="self test", customer_id="self test", terminal_id="self test", is_fraud=False, known_at=0
@@ -40,40 +42,41 @@ class Scorer:
 
 
 def build_scorer(
-    settings: Settings,
+    connections: Connections,
     *,
     name: str,
     safe_mode: CachedSafeMode,
     switch: SafeModeStore,
-    timeout_seconds: float | None = None,
+    wait: Wait | None = None,
     open_model: OpenModel = open_champion,
 ) -> Scorer:
     """Returns the scorer of this process; no model is loaded yet.
 
     Args:
-        settings: of this process.
+        connections: of this process.
         name: this process, as the audit shows it.
         safe_mode: the switch as the pipeline obeys it.
         switch: the switch itself, for a model that must not be trusted.
-        timeout_seconds: longest wait for a reply of Redis; by default REDIS_SOCKET_TIMEOUT_SECONDS.
+        wait: for Redis, as a client in the background by default.
         open_model: makes a servable model of a version.
 
     Raises:
         security.errors.KeyUnusableError: the key that models are checked with is missing or weak.
     """
-    client = connect_redis(settings, url=settings.delivery_url, timeout_seconds=timeout_seconds, pinned=True)
+    settings = connections.settings
+    client = connections.pinned_redis(settings.delivery_url, wait)
     slot = ModelSlot()
     keeper = ModelKeeper(
         registry=ModelRegistry(settings.models_path),
         verifier=ArtifactVerifier.from_settings(settings),
         slot=slot,
         safe_mode=switch,
-        mark=accepted_version(settings),
+        mark=accepted_version(connections),
         name=name,
         open_model=open_model,
     )
-    features = feature_store(settings, timeout_seconds=timeout_seconds)
-    decisions = decision_store(settings, client, timeout_seconds=timeout_seconds)
+    features = feature_store(connections, wait)
+    decisions = decision_store_on(client, settings)
     rules = safe_mode_rules(settings)
     pipeline = ScoringPipeline(
         features=features,

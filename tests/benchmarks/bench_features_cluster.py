@@ -22,7 +22,7 @@ from ml.stores.redis.cluster_redis import ClusterCommands
 from ml.stores.redis.server_redis import ServerCommands
 from ops.embedded.valkey import valkey
 from settings import Settings
-from tasks.wiring.stores import connect_redis_cluster
+from tasks.wiring.clients_redis import connect_redis_cluster
 from tests.valkey_cluster import valkey_cluster
 
 ROWS = 32

@@ -8,7 +8,7 @@ trip earlier. Source: ops/adr/0018.
 A connection that dies in the middle is replaced and the whole round trip repeated once, unchanged: the admission script
 recognises its own call, so a request that the lost one admitted is admitted once, at the price of one token, and a
 replay stays a replay. A reply that takes too long is not waited for twice: the callers have gone by then. Both follow
-from the client's retry policy, see `tasks.wiring.stores.connect_redis`.
+from the client's retry policy, see `tasks.wiring.connections.answer_wait`.
 """
 
 from collections.abc import Sequence

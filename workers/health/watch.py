@@ -9,16 +9,15 @@ from kombu.entity import Queue
 
 from ml.domain.errors import StoreUnavailableError
 from observability import metrics
-from settings import Settings
+from security.messages.messages import MessageSigner
 from tasks.app import app
 from tasks.probe import ProbedWork
 from tasks.services import provide
 from tasks.upkeep.housekeeping import Job, no_more_often
-from tasks.wiring.stores import connect_redis, message_signer
+from tasks.wiring.connections import Connections, Policy
 from workers.health.probe_line_redis import RedisProbeLine, count_replacement, own_queue, replacements
 from workers.health.watchdog import Watchdog
 
-_TIMEOUT_SECONDS = 2.0
 _COUNT_SECONDS = 10.0
 STUCK_EXIT_CODE = 70
 """EX_SOFTWARE: tells an operator that the worker ended itself, and was not killed."""
@@ -40,26 +39,33 @@ class Watched:
 
 
 def watch_jobs(
-    settings: Settings, watched: Watched, *, queue: str, name: str, is_consuming: Callable[[], bool], last_will: Job
+    connections: Connections,
+    watched: Watched,
+    *,
+    queue: str,
+    name: str,
+    is_consuming: Callable[[], bool],
+    last_will: Job,
 ) -> list[Job]:
     """Returns the housekeeping jobs of the watchdog; called before the worker consumes.
 
     Args:
-        settings: of this process.
+        connections: of this process.
         watched: what its kind asks for.
         queue: what it consumes.
         name: its node name.
         is_consuming: whether it should take messages now.
         last_will: what is done before it ends itself; must not raise.
     """
+    settings = connections.settings
     if settings.watchdog_seconds == 0:
         return []
     own = own_queue(queue, name)
     # Read by whoever is named so, over the connection and in the loop of the real queue. Not declared: a binding in
     # Redis would outlive the worker.
     app.amqp.queues.select_add(Queue(own, routing_key=own, no_declare=True))
-    client = connect_redis(settings, url=settings.celery_broker_url, timeout_seconds=_TIMEOUT_SECONDS)
-    provide(ProbedWork, ProbedWork(watched.probe, connect_redis(settings, url=settings.celery_broker_url)))
+    client = connections.redis(settings.celery_broker_url, Policy.HOUSEKEEPING)
+    provide(ProbedWork, ProbedWork(watched.probe, connections.redis(settings.celery_broker_url)))
 
     def end(waited_seconds: float) -> None:
         _log.critical(
@@ -75,7 +81,7 @@ def watch_jobs(
         os._exit(STUCK_EXIT_CODE)
 
     watchdog = Watchdog(
-        RedisProbeLine(client, app, message_signer(settings), queue=own),
+        RedisProbeLine(client, app, MessageSigner.from_settings(settings), queue=own),
         interval_seconds=settings.watchdog_seconds,
         patience_seconds=watched.patience_seconds,
         is_consuming=is_consuming,

@@ -18,14 +18,15 @@ from ml.domain.errors import StoreUnavailableError
 from observability import celery_hooks, logs
 from security.masking import masker
 from security.messages.message_replays import SeenMessages
-from settings import Settings, load_settings
+from security.messages.messages import MessageSigner
+from settings import load_settings
 from tasks.app import app
 from tasks.messaging.doorbells import sign_doorbells
 from tasks.messaging.sealed_task import MessageGate
 from tasks.services import provide
 from tasks.upkeep.durability import watch_durability
 from tasks.upkeep.housekeeping import Housekeeping, Job, no_more_often
-from tasks.wiring.stores import connect_redis, message_signer
+from tasks.wiring.connections import Connections, Policy
 from workers.health.endpoint import Endpoint
 from workers.health.sign_of_life import SignOfLife
 from workers.health.watch import Watched, watch_jobs
@@ -33,7 +34,6 @@ from workers.start.control import refuse_remote_orders
 
 _log = logging.getLogger(__name__)
 
-_HOUSEKEEPING_TIMEOUT_SECONDS = 2.0
 _DURABILITY_SECONDS = 30.0
 
 _SWITCH_SECONDS = 0.0005
@@ -62,12 +62,12 @@ class WorkerParts:
     watched: Watched | None = None
 
 
-def build_worker(queue: str, wire: Callable[[Settings, str], WorkerParts]) -> Celery:
+def build_worker(queue: str, wire: Callable[[Connections, str], WorkerParts]) -> Celery:
     """Returns the Celery app of a worker kind, prepared to start.
 
     Args:
         queue: the queue it consumes.
-        wire: builds the services of its tasks, given the settings and the worker's node name, before it consumes.
+        wire: builds the services of its tasks, given the connections and the worker's node name, before it consumes.
     """
     running = _RunningWorker(queue, wire)
     # Celery warns of things before it asks for the logs to be set up.
@@ -83,7 +83,7 @@ def build_worker(queue: str, wire: Callable[[Settings, str], WorkerParts]) -> Ce
 class _RunningWorker:
     """The parts of this process that live from start to shutdown."""
 
-    def __init__(self, queue: str, wire: Callable[[Settings, str], WorkerParts]) -> None:
+    def __init__(self, queue: str, wire: Callable[[Connections, str], WorkerParts]) -> None:
         self._queue = queue
         self._wire = wire
         self._housekeeping: Housekeeping | None = None
@@ -114,18 +114,19 @@ class _RunningWorker:
         settings = load_settings()
         name = getattr(sender, "hostname", None) or socket.gethostname()
         celery_hooks.instrument(app, self._queue)
-        signer = message_signer(settings)
+        connections = Connections(settings)
+        signer = MessageSigner.from_settings(settings)
         sign_doorbells(signer)
         provide(MessageGate, MessageGate(signer, SeenMessages()))
         refuse_remote_orders()
-        parts = self._wire(settings, name)
+        parts = self._wire(connections, name)
         self._on_ready = parts.on_ready
-        client = connect_redis(settings, timeout_seconds=_HOUSEKEEPING_TIMEOUT_SECONDS)
+        client = connections.redis(policy=Policy.HOUSEKEEPING)
         self._sign = SignOfLife(client, self._queue, name, model_version=parts.model_version, shard=settings.shard)
-        records = connect_redis(settings, url=settings.delivery_url, timeout_seconds=_HOUSEKEEPING_TIMEOUT_SECONDS)
+        records = connections.redis(settings.delivery_url, Policy.HOUSEKEEPING)
         durability = no_more_often(_DURABILITY_SECONDS, watch_durability(settings, records))
         self._housekeeping = Housekeeping(
-            [*parts.jobs, self._give_sign, durability, *self._watch(settings, parts, name)]
+            [*parts.jobs, self._give_sign, durability, *self._watch(connections, parts, name)]
         )
         self._endpoint = Endpoint(
             settings.metrics_host,
@@ -136,11 +137,11 @@ class _RunningWorker:
         self._endpoint.start()
         self._housekeeping.start()
 
-    def _watch(self, settings: Settings, parts: WorkerParts, name: str) -> list[Job]:
+    def _watch(self, connections: Connections, parts: WorkerParts, name: str) -> list[Job]:
         if parts.watched is None:
             return []
         return watch_jobs(
-            settings,
+            connections,
             parts.watched,
             queue=self._queue,
             name=name,

@@ -12,7 +12,7 @@ from security.names import is_name
 from security.revocations.revocation import RevokedKind, revocation
 from security.revocations.revocation_redis import RedisRevocations
 from settings import Settings, load_settings
-from tasks.wiring.stores import connect_redis
+from tasks.wiring.connections import Connections
 
 _KIND = click.Choice([kind.value for kind in RevokedKind])
 
@@ -74,7 +74,7 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
 
 
 def _store(settings: Settings) -> RedisRevocations:
-    return RedisRevocations(connect_redis(settings))
+    return RedisRevocations(Connections(settings).redis())
 
 
 def _check_name(name: str) -> None:

@@ -12,6 +12,7 @@ from ml.data.datasets import load_transactions
 from ml.serving.backfill import count_entities, entity_states
 from ml.stores.features.features import EntityState
 from settings import load_settings
+from tasks.wiring.connections import Connections
 from tasks.wiring.stores import feature_store
 
 _STEP = 2_000
@@ -29,7 +30,7 @@ def command(data: Path, until: str | None) -> None:
     """
     moment = None if until is None else _moment(until)
     settings = load_settings()
-    store = feature_store(settings)
+    store = feature_store(Connections(settings))
     dataset = load_transactions(data, label_delay_days=settings.label_delay_days)
     if dataset.duplicates:
         click.echo(f"{dataset.duplicates:,} rows repeat a transaction id and are left out.")

@@ -1,7 +1,6 @@
 """`python -m ops models`: lists the model versions, shows the report of one, promotes one, or goes back."""
 
 import json
-from contextlib import closing
 from dataclasses import asdict
 from getpass import getuser
 from pathlib import Path
@@ -83,12 +82,11 @@ def report(version: str, out: Path) -> None:
 def rollback(version: str | None, reason: str, allow_older: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Make VERSION, by default the champion before this one, the champion again; audited before it counts."""
     # Servers' clients, which looking at the registry does without.
-    from tasks.wiring.stores import audit_log, connect_mongo, model_administration
+    from tasks.wiring.connections import Connections
+    from tasks.wiring.stores import model_administration
 
-    settings = load_settings()
-    database = connect_mongo(settings)
-    with closing(database.client):
-        administration = model_administration(settings, audit_log(database))
+    with Connections(load_settings()) as connections:
+        administration = model_administration(connections)
         try:
             _say(administration.roll_back(by=_account(), reason=reason, version=version, allow_older=allow_older))
         except OlderVersionError as error:

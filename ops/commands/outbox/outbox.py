@@ -10,7 +10,8 @@ from ml.stores.outbox.outbox_redis import RedisOutbox
 from settings import ScoringTopology, load_settings
 from settings.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS
 from tasks.upkeep.queues import outbox_lags
-from tasks.wiring.stores import connect_redis, outbox
+from tasks.wiring.connections import Connections
+from tasks.wiring.stores import outbox
 
 _CONSUMER = "operator"
 _MOST_LETTERS = 10_000
@@ -113,14 +114,13 @@ def reconcile(context: click.Context, minutes: int | None, as_json: bool) -> Non
 
 
 def _outbox(group: str) -> RedisOutbox:
-    return outbox(load_settings(), group, consumer=_CONSUMER)
+    return outbox(Connections(load_settings()), group, consumer=_CONSUMER)
 
 
 def _outboxes() -> dict[str, RedisOutbox]:
-    settings = load_settings()
-    views = {group: outbox(settings, group, consumer=_CONSUMER) for group in CONSUMER_GROUPS}
-    for name, own in ScoringTopology.from_settings(settings).shards.items():
-        client = connect_redis(own, url=own.delivery_url)
+    connections = Connections(load_settings())
+    views = {group: outbox(connections, group, consumer=_CONSUMER) for group in CONSUMER_GROUPS}
+    for name, own in ScoringTopology.from_settings(connections.settings).shards.items():
         for group in SHARD_CONSUMER_GROUPS:
-            views[f"{name}/{group}"] = outbox(own, group, consumer=_CONSUMER, client=client)
+            views[f"{name}/{group}"] = outbox(connections.of(own), group, consumer=_CONSUMER)
     return views

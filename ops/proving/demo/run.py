@@ -29,7 +29,7 @@ from security.keys import check_secret
 from security.roles import Role
 from security.tokens.token_issuer import issue_token
 from settings import Settings
-from tasks.wiring.stores import connect_mongo
+from tasks.wiring.clients_mongo import connect_mongo
 
 SUBJECT = "demo"
 _ARRIVAL_SECONDS = 30.0

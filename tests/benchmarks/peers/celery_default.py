@@ -17,7 +17,7 @@ from ml.domain.scoring_batch import ScoringRequest
 from ml.serving.pipeline import ScoringPipeline
 from ml.stores.redis.server_redis import ServerCommands
 from settings import load_settings
-from tasks.wiring.stores import connect_redis
+from tasks.wiring.clients_redis import connect_redis
 from tests.benchmarks.peers.work import SCORE_PATH, Guards, RefusedError, build_pipeline, decide, request_for
 
 _settings = load_settings()

@@ -27,7 +27,7 @@ from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
 from security.artifacts.artifact_keys import ArtifactSigner
 from security.roles import Role
-from tasks.wiring.stores import connect_mongo
+from tasks.wiring.clients_mongo import connect_mongo
 from tests.integration.ops.guarded import Guarded, guarded_server
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, transaction

@@ -15,7 +15,9 @@ from ml.training.trained_model import TrainedModel
 from security.artifacts.artifact_keys import ArtifactSigner
 from security.roles import Role
 from settings import Settings
-from tasks.wiring.stores import connect_redis, safe_mode_store
+from tasks.wiring.clients_redis import connect_redis
+from tasks.wiring.connections import Connections
+from tasks.wiring.stores import safe_mode_store
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.workers.conftest import Works, wait_until
@@ -117,7 +119,7 @@ def test_it_is_ready_by_its_own_model(local: LocalPlace) -> None:
 
 
 def test_it_obeys_safe_mode(local: LocalPlace) -> None:
-    switch = safe_mode_store(local.works.settings)
+    switch = safe_mode_store(Connections(local.works.settings))
     with local.api.client() as client:
         switch.enable("drill", by="test")
         try:

@@ -18,7 +18,7 @@ from ops.processes.ports import accepts, free_port, wait_until
 from ops.processes.spawn import spawn, stop
 from security.roles import Role
 from settings import Settings
-from tasks.wiring.stores import connect_redis
+from tasks.wiring.clients_redis import Wait, connect_redis
 from tests.integration.web.conftest import running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.workers.conftest import Works
@@ -102,18 +102,18 @@ def test_without_certificate_or_authority_nobody_gets_in(secure_works: Works, mi
     changes = {missing: None} | ({"redis_key_file": None} if missing == "redis_certificate_file" else {})
     settings = secure_works.settings.model_copy(update=changes)
     with pytest.raises(RedisConnectionError):
-        connect_redis(settings, retries=0).ping()
+        connect_redis(settings, wait=Wait(5.0, retries=0)).ping()
 
 
 def test_a_server_of_another_name_or_authority_is_refused(secure_works: Works, tmp_path: Path) -> None:
     settings = secure_works.settings
     elsewhere = settings.model_copy(update={"redis_url": settings.redis_url.replace("127.0.0.1", "127.0.0.2")})
     with pytest.raises(RedisConnectionError):
-        connect_redis(elsewhere, retries=0).ping()
+        connect_redis(elsewhere, wait=Wait(5.0, retries=0)).ping()
     make_development_certificates(tmp_path / "tls", server_names=[], replace=False)
     distrustful = settings.model_copy(update={"redis_ca_file": tmp_path / "tls" / "ca.pem"})
     with pytest.raises(RedisConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
-        connect_redis(distrustful, retries=0).ping()
+        connect_redis(distrustful, wait=Wait(5.0, retries=0)).ping()
 
 
 def test_the_plain_protocol_is_not_spoken(secure_works: Works) -> None:

@@ -27,11 +27,14 @@ from ops.credentials.development_keys import make_development_keys
 from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
 from security.artifacts.artifact_keys import ArtifactSigner
+from security.messages.messages import MessageSigner
 from settings import Settings
 from tasks.messaging.doorbells import sign_doorbells
 from tasks.messaging.messages import MessagePublisher
 from tasks.messaging.scoring_message import seal_batch
-from tasks.wiring.stores import connect_redis, message_queue, message_signer
+from tasks.wiring.clients_redis import Wait, connect_redis
+from tasks.wiring.connections import Connections
+from tasks.wiring.scoring_queue import message_queue
 
 _DATABASE = 7
 
@@ -88,9 +91,11 @@ class Works:
         self.app = Celery("test")
         self.app.config_from_object("celeryconfig")
         self.app.conf.broker_url = self.settings.redis_url
-        sign_doorbells(message_signer(self.settings))
-        self.publisher = MessagePublisher(self.app, message_signer(self.settings), message_queue(self.settings))
-        self.box = RedisReplyBox(connect_redis(self.settings, timeout_seconds=20, retries=0))
+        sign_doorbells(MessageSigner.from_settings(self.settings))
+        self.publisher = MessagePublisher(
+            self.app, MessageSigner.from_settings(self.settings), message_queue(Connections(self.settings))
+        )
+        self.box = RedisReplyBox(connect_redis(self.settings, wait=Wait(20, retries=0)))
 
     @contextmanager
     def worker(self, queue: str, *, until: str = "/health/ready", number: int = 1) -> Iterator[RunningWorker]:

@@ -9,6 +9,7 @@ from pymongo import MongoClient
 from ml.domain.transaction import Transaction
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
 from ml.stores.outbox.keys_redis import answered_key
+from tasks.wiring.connections import Connections
 from tasks.wiring.stores import outbox
 from tests.integration.workers.conftest import Works, wait_until
 
@@ -21,7 +22,7 @@ def test_an_explanation_that_mongodb_lost_is_back_after_the_next_comparison(
     client: MongoClient = MongoClient(works.settings.mongo_url, tz_aware=True)
     collection = client[works.settings.mongo_database]["explanations"]
     store = MongoExplanationStore(collection)
-    views = [outbox(works.settings, group, consumer="test") for group in ("explain", "publish")]
+    views = [outbox(Connections(works.settings), group, consumer="test") for group in ("explain", "publish")]
     with works.worker("explain"), works.worker("publish"), works.worker("retrain") as retrain:
         ids = [works.score(make_transaction())[0]["decision"]["transaction_id"] for _ in range(10)]
         wait_until(lambda: all(view.lag().entries == 0 for view in views), what="an empty outbox")

@@ -17,6 +17,7 @@ from ml.features.schema import FEATURE_NAMES
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
 from ml.stores.labels.labels_mongo import MongoLabelStore
 from ml.stores.outbox.keys_redis import OUTBOX
+from tasks.wiring.connections import Connections
 from tasks.wiring.stores import feature_store, label_inbox, outbox
 from tests.integration.ml.stores.publications.test_publications_kafka import consume
 from tests.integration.workers.conftest import Works, wait_until
@@ -62,7 +63,7 @@ def test_a_drain_that_starts_late_finds_everything(
     works: Works, database: Database, make_transaction: MakeTransaction
 ) -> None:
     answered = [works.score(make_transaction())[0]["decision"]["transaction_id"] for _ in range(5)]
-    view = outbox(works.settings, "explain", consumer="test")
+    view = outbox(Connections(works.settings), "explain", consumer="test")
     assert view.lag().entries >= 5
     store = MongoExplanationStore(database["explanations"])
     with works.worker("explain"):
@@ -78,7 +79,7 @@ def test_a_worker_told_to_stop_finishes_its_batch_and_loses_nothing(works: Works
         for transaction_id in ids:
             pipeline.xadd(OUTBOX, {"id": transaction_id, "event": event(transaction_id, now), "only": "explain"})
         pipeline.execute()
-    view = outbox(works.settings, "explain", consumer="test")
+    view = outbox(Connections(works.settings), "explain", consumer="test")
     slow = Works(works.folder, works.env | {"DRAIN_BATCH_ROWS": "50"}, works.settings)
     with slow.worker("explain") as worker:
         wait_until(lambda: bool(store.existing(ids)), what="a drain at work")
@@ -113,15 +114,18 @@ def test_labels_reach_the_store_and_the_features(
     label = Label(
         transaction_id=paid.transaction_id, label="fraud", source="chargeback", labelled_at=time.time() - 1800
     )
-    inbox = label_inbox(works.settings)
+    inbox = label_inbox(Connections(works.settings))
     unknown = label.model_copy(update={"transaction_id": "never-seen"})
     assert inbox.accept([(label, "corr-label"), (unknown, "corr-unknown")])
     works.app.send_task("labels.apply")
     store = MongoLabelStore(database["labels"])
     with works.worker("labels"):
         wait_until(lambda: store.find("never-seen") == unknown, what="the stored labels")
-        wait_until(lambda: outbox(works.settings, "labels", consumer="test").lag().entries == 0, what="applied labels")
+        wait_until(
+            lambda: outbox(Connections(works.settings), "labels", consumer="test").lag().entries == 0,
+            what="applied labels",
+        )
     assert store.find(paid.transaction_id) == label
     risk = FEATURE_NAMES.index("terminal_frauds_7d")
     after = make_transaction(customer_id="c-label", terminal_id="t-label")
-    assert feature_store(works.settings).observe([after]).vectors[0, risk] == 1.0
+    assert feature_store(Connections(works.settings)).observe([after]).vectors[0, risk] == 1.0

@@ -7,6 +7,7 @@ import pytest
 
 from ml.domain.transaction import Transaction
 from ml.stores.features.features_redis import entity_key
+from tasks.wiring.connections import Connections
 from tasks.wiring.stores import feature_store
 from tests.contracts.feature_store import value
 from tests.integration.workers.conftest import Works
@@ -34,5 +35,7 @@ def test_a_scoring_worker_keeps_its_histories_on_the_cluster(
     keys = [entity_key("customer", customer) for customer in customers]
     assert [cluster.owner(key).call("EXISTS", key) for key in keys] == [1] * len(customers)
     assert works.client.exists(*keys) == 0
-    after = feature_store(settings).observe([make_transaction(customer_id=customer) for customer in customers])
+    after = feature_store(Connections(settings)).observe(
+        [make_transaction(customer_id=customer) for customer in customers]
+    )
     assert [value(after, "customer_history", row) for row in range(len(customers))] == [3] * len(customers)

@@ -17,7 +17,6 @@ from security.messages.message_signer import MessageSigner
 from settings.queues import SCORE_TASK
 from tasks.messaging.scoring_message import seal_batch
 from tasks.upkeep.queues import live_workers
-from tasks.wiring.stores import message_signer
 from tests.integration.workers.conftest import RunningWorker, Works, wait_until
 
 MakeTransaction = Callable[..., Transaction]
@@ -165,7 +164,7 @@ def test_an_expired_message_is_dropped_and_counted(
 
 
 def test_a_poison_payload_stops_nobody(works: Works, make_transaction: MakeTransaction) -> None:
-    signer = message_signer(works.settings)
+    signer = MessageSigner.from_settings(works.settings)
     for payload in ("not json", "{}", '{"reply_to":"x","items":[{"transaction":{}}]}'):
         message_id, deadline_ms = uuid4().hex, int(time.time() * 1000) + 10_000
         signature = signer.sign(SCORE_TASK, message_id, deadline_ms, payload)

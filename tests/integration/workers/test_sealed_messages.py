@@ -19,7 +19,7 @@ from security.messages.message_signer import MessageSigner
 from tasks.messaging.message_queue_redis import RedisMessageQueue
 from tasks.messaging.messages import MessagePublisher
 from tasks.messaging.scoring_message import seal_batch
-from tasks.wiring.stores import connect_redis, message_signer
+from tasks.wiring.clients_redis import connect_redis
 from tests.integration.workers.conftest import RunningWorker, Works, wait_until
 
 MakeTransaction = Callable[..., Transaction]
@@ -205,7 +205,7 @@ def captured_score(works: Works, item: Transaction) -> bytes:
     """Returns a scoring message as the web process sends it, taken from a database that no worker reads."""
     elsewhere = connect_redis(works.settings, url=works.settings.redis_url.rsplit("/", 1)[0] + "/8")
     elsewhere.delete("score")
-    publisher = MessagePublisher(works.app, message_signer(works.settings), RedisMessageQueue(elsewhere))
+    publisher = MessagePublisher(works.app, MessageSigner.from_settings(works.settings), RedisMessageQueue(elsewhere))
     request = ScoringRequest(item, item.fingerprint(), "corr-captured")
     deadline_ms = int(time.time() * 1000) + 15_000
     # Nobody reads the answers: in the tests' shared box they would be taken for those of the next test.

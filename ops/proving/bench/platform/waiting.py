@@ -8,7 +8,8 @@ from ops.stack.state import StackState
 from settings import Settings
 from settings.queues import CONSUMER_GROUPS
 from tasks.upkeep.queues import outbox_lags
-from tasks.wiring.stores import connect_redis, outbox
+from tasks.wiring.connections import Connections
+from tasks.wiring.stores import outbox
 
 _LONGEST_SECONDS = 180.0
 _POLL_SECONDS = 0.05
@@ -21,8 +22,8 @@ def wait_until_delivered(stack: StackState) -> None:
         OpsError: they have not in time.
     """
     settings = Settings(redis_url=stack.env["REDIS_URL"])
-    with connect_redis(settings) as client:
-        outboxes = {group: outbox(settings, group, consumer="bench", client=client) for group in CONSUMER_GROUPS}
+    with Connections(settings) as connections:
+        outboxes = {group: outbox(connections, group, consumer="bench") for group in CONSUMER_GROUPS}
         poll_until(lambda: all(lag.entries == 0 for lag in outbox_lags(outboxes).values()), "the outbox is not empty")
 
 

@@ -23,6 +23,7 @@ from ops.proving.bench.scale.server import ServerCounters, decision_record_bytes
 from ops.terminal.progress import ProgressLine
 from ops.terminal.steps import say
 from settings import Settings
+from tasks.wiring.connections import Connections
 from tasks.wiring.stores import feature_store
 
 _FIRST_FEATURES, _FIRST_QUEUE = 6, 10  # Redis databases; the stack uses 0
@@ -89,7 +90,7 @@ def _fill(stack: OwnStack, population: Population, pool: Pool, url: str) -> int:
         before = int(server.info("memory")["used_memory"])
         # A gigabyte of writes would be logged and rewritten meanwhile; the log begins anew with what is there.
         server.config_set("appendonly", "no")
-        population.fill(feature_store(stack.settings.model_copy(update={"feature_redis_url": url})), pool)
+        population.fill(feature_store(Connections(stack.settings.model_copy(update={"feature_redis_url": url}))), pool)
         taken = int(server.info("memory")["used_memory"]) - before
         server.config_set("appendonly", "yes")
         while server.info("persistence")["aof_rewrite_in_progress"]:

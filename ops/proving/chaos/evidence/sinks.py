@@ -14,7 +14,8 @@ from ops.errors import StackError
 from settings import Settings
 from settings.queues import CONSUMER_GROUPS
 from tasks.upkeep.queues import outbox_lags
-from tasks.wiring.stores import connect_redis, outbox
+from tasks.wiring.connections import Connections
+from tasks.wiring.stores import outbox
 
 _CHUNK_ROWS = 500
 _POLL_SECONDS = 0.1
@@ -94,15 +95,13 @@ class Evidence:
         self.published = published
         self._mongo: MongoClient[dict[str, Any]] = MongoClient(settings.mongo_url, tz_aware=True)
         self._explanations = self._mongo[settings.mongo_database]["explanations"]
-        self._redis = connect_redis(settings)
-        self._outboxes = {
-            group: outbox(settings, group, consumer="chaos", client=self._redis) for group in CONSUMER_GROUPS
-        }
+        self._connections = Connections(settings)
+        self._outboxes = {group: outbox(self._connections, group, consumer="chaos") for group in CONSUMER_GROUPS}
 
     def close(self) -> None:
         """Closes the connections."""
         self._mongo.close()
-        self._redis.close()
+        self._connections.close()
 
     def owed(self) -> int:
         """Returns how many entries wait for any of the drains."""

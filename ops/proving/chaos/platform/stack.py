@@ -22,7 +22,7 @@ from ops.stack.state import ProcessState, StackState, read
 from security.roles import Role
 from security.tokens.token_issuer import issue_token
 from settings import Settings
-from tasks.wiring.stores import connect_redis
+from tasks.wiring.clients_redis import connect_redis
 
 SUBJECT = "chaos"
 SCORE_TIMEOUT_SECONDS = 1.0

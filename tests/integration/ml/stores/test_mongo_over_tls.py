@@ -13,7 +13,7 @@ from pymongo.errors import ServerSelectionTimeoutError
 
 from ops.credentials.development_certificates import make_development_certificates
 from settings import Settings
-from tasks.wiring import stores as wiring
+from tasks.wiring import clients_mongo
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def secure_settings(tls: Path, mongo_url: str) -> Iterator[Settings]:
 
 
 def test_documents_are_written_and_read_over_tls(secure_settings: Settings) -> None:
-    database = wiring.connect_mongo(secure_settings)
+    database = clients_mongo.connect_mongo(secure_settings)
     database["things"].insert_one({"_id": 1, "value": "safe"})
     assert database["things"].find_one({"_id": 1}) == {"_id": 1, "value": "safe"}
     database.client.close()
@@ -83,8 +83,8 @@ def test_documents_are_written_and_read_over_tls(secure_settings: Settings) -> N
 def test_without_authority_or_certificate_nothing_is_read(
     secure_settings: Settings, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "_MONGO_TIMEOUT_MS", 500)
-    database = wiring.connect_mongo(secure_settings.model_copy(update={missing: None}))
+    monkeypatch.setattr(clients_mongo, "_TIMEOUT_MS", 500)
+    database = clients_mongo.connect_mongo(secure_settings.model_copy(update={missing: None}))
     with pytest.raises(ServerSelectionTimeoutError):
         database["things"].find_one({"_id": 1})
     database.client.close()

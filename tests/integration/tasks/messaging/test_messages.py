@@ -18,7 +18,8 @@ from settings import Settings
 from settings.queues import SCORE_TASK
 from tasks.messaging.message_queue_redis import RedisMessageQueue, envelope
 from tasks.messaging.messages import MessagePublisher, MessageSealer
-from tasks.wiring.stores import message_queue
+from tasks.wiring.connections import Connections
+from tasks.wiring.scoring_queue import message_queue
 
 _DATABASE = 6
 _KEY = b"k" * 32
@@ -111,7 +112,7 @@ def test_a_broker_that_is_away_is_told_soon_and_one_that_comes_back_is_used_agai
     url = f"redis://127.0.0.1:{port}/0"
     settings = Settings(_env_file=None, redis_url=url, score_timeout_ms=500)
     with celery_app(url) as app:
-        publisher = MessagePublisher(app, MessageSigner(_KEY), message_queue(settings))
+        publisher = MessagePublisher(app, MessageSigner(_KEY), message_queue(Connections(settings)))
         for _ in range(2):
             started = time.monotonic()
             with pytest.raises(StoreUnavailableError):

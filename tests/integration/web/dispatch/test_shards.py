@@ -28,7 +28,9 @@ from ops.client import Answer, Client
 from ops.embedded.valkey import valkey
 from security.roles import Role
 from settings import ScoringTopology, Settings
-from tasks.wiring.stores import decision_store, feature_store, outbox, reconciled_sinks
+from tasks.wiring.connections import Connections
+from tasks.wiring.reconciliation import reconciled_sinks
+from tasks.wiring.stores import decision_store, feature_store, outbox
 from tests.contracts.decision_store import new_decision
 from tests.contracts.feature_store import value
 from tests.integration.ml.stores.publications.test_publications_kafka import consume
@@ -141,7 +143,7 @@ def test_a_retry_gets_the_same_decision_and_counts_once(world: World) -> None:
     assert {name: part for name, part in first.json().items() if name not in alone} == {
         name: part for name, part in again.json().items() if name not in alone
     }
-    matrix = feature_store(world.settings).observe([payment(customer_id=customer)])
+    matrix = feature_store(Connections(world.settings)).observe([payment(customer_id=customer)])
     assert value(matrix, "customer_history", 0) == 1
 
 
@@ -188,7 +190,7 @@ def test_what_was_decided_before_there_were_shards_stays_decided(world: World) -
     body = transaction()
     old = payment(**body)
     record = new_decision(body["transaction_id"], fingerprint=old.fingerprint())
-    decision_store(world.settings).commit([record], Reply("nobody", "b", {}))
+    decision_store(Connections(world.settings)).commit([record], Reply("nobody", "b", {}))
     assert world.post(SCORE, body).json()["score"] == 0.5
     assert world.post(SCORE, body | {"amount": "99"}).status == 409
     assert world.holders(body["transaction_id"]) == []
@@ -199,7 +201,7 @@ def test_a_terminal_is_known_to_the_customers_of_every_shard(world: World) -> No
     for shard in SHARDS:
         answer = world.post(SCORE, transaction(customer_id=customer_of(shard), terminal_id=terminal))
         assert answer.status == 200
-    matrix = feature_store(world.settings).observe([payment(terminal_id=terminal)])
+    matrix = feature_store(Connections(world.settings)).observe([payment(terminal_id=terminal)])
     assert value(matrix, "terminal_count_1d", 0) == 2
 
 
@@ -229,7 +231,7 @@ def test_both_shards_outboxes_are_stored_and_published_and_a_label_finds_its_pay
         wait_until(lambda: explanations.existing(sorted(ids)) == ids, what="every explanation")
         for name, own in world.shards.items():
             for group in ("explain", "publish"):
-                view = outbox(own.settings, group, consumer="test")
+                view = outbox(Connections(own.settings), group, consumer="test")
                 wait_until(lambda view=view: view.lag().entries == 0, what=f"the {group} outbox of {name}")
         published = consume(
             world.settings.kafka_bootstrap,
@@ -244,9 +246,10 @@ def test_both_shards_outboxes_are_stored_and_published_and_a_label_finds_its_pay
     assert world.post("/labels", label.model_dump(mode="json", exclude_none=True)).status == 202
     with world.common.worker("labels"):
         wait_until(
-            lambda: outbox(world.settings, "labels", consumer="test").lag().entries == 0, what="the applied label"
+            lambda: outbox(Connections(world.settings), "labels", consumer="test").lag().entries == 0,
+            what="the applied label",
         )
-    matrix = feature_store(world.settings).observe([payment(terminal_id=terminal)])
+    matrix = feature_store(Connections(world.settings)).observe([payment(terminal_id=terminal)])
     assert value(matrix, "terminal_frauds_7d", 0) == 1
 
 
@@ -257,7 +260,7 @@ def test_every_shard_s_outbox_is_reconciled(world: World) -> None:
     (lost,) = [item for item, fields in server.xrange(OUTBOX) if fields[b"id"].decode() == body["transaction_id"]]
     server.xdel(OUTBOX, lost)
     now_ms = time.time_ns() // 1_000_000 + 1_000
-    sinks = reconciled_sinks(world.settings, stored=lambda _ids: set())
+    sinks = reconciled_sinks(Connections(world.settings), stored=lambda _ids: set())
     reports = [reconcile_sink(now_ms) for reconcile_sink in sinks]
     assert [(report.shard, report.sink) for report in reports] == [
         (shard, sink) for shard in (None, *SHARDS) for sink in ("explain", "publish")

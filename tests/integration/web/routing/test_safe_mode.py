@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from security.audit.audit import AuditEvent
 from security.roles import Role
 from security.safe_mode.safe_mode_redis import STATE_KEY
 from settings import Settings
-from tasks.wiring.stores import audit_log, connect_mongo
+from tasks.wiring.connections import Connections
+from tasks.wiring.stores import audit_log
 from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.web.test_outages import pid_on_port
@@ -70,9 +71,8 @@ class Place:
             yield client
 
     def audit(self) -> list[AuditEvent]:
-        database = connect_mongo(self.settings)
-        with closing(database.client):
-            return audit_log(database).latest(50)
+        with Connections(self.settings) as connections:
+            return audit_log(connections).latest(50)
 
 
 def damage(path: Path) -> bytes:

@@ -33,6 +33,7 @@ from security.keys import check_secret
 from security.roles import Role
 from security.tokens.token_issuer import issue_token
 from settings import DEVELOPMENT_ENV_FILE, Settings
+from tasks.wiring.connections import Connections
 from tasks.wiring.stores import outbox
 
 _SUBJECT = "replay"
@@ -101,7 +102,7 @@ class ServedPlatform:
         Raises:
             ReplayError: it gave an entry up, or stopped.
         """
-        stream = outbox(self.settings, group, consumer=_SUBJECT)
+        stream = outbox(Connections(self.settings), group, consumer=_SUBJECT)
         fewest, progress_at = math.inf, time.monotonic()
         while (lag := stream.lag()).entries and not lag.dead_letters:
             if lag.entries < fewest:

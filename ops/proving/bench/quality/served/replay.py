@@ -22,7 +22,9 @@ from ops.proving.bench.quality.protocol.fold import Fold, test_rows
 from ops.proving.bench.quality.served.platform import ReplayError, ServedPlatform, served_platform
 from ops.proving.bench.quality.served.sender import Sender
 from ops.proving.bench.quality.served.slices import Slice, cut
-from tasks.wiring.stores import connect_mongo, feature_store
+from tasks.wiring.clients_mongo import connect_mongo
+from tasks.wiring.connections import Connections
+from tasks.wiring.stores import feature_store
 
 _LOADED_AT_ONCE = 2_000
 _CHECKED_AT_ONCE = 1_000
@@ -100,7 +102,7 @@ def replay(
 
 def _backfill(platform: ServedPlatform, table: TransactionTable, moment: int, progress: Progress) -> None:
     """Loads the features' state at a moment, as `python -m ops backfill --until` does."""
-    store, total = feature_store(platform.settings), count_entities(table, moment)
+    store, total = feature_store(Connections(platform.settings)), count_entities(table, moment)
     states, loaded = entity_states(table, moment), 0
     while part := list(islice(states, _LOADED_AT_ONCE)):
         loaded += store.load(part)

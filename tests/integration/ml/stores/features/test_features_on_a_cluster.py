@@ -15,7 +15,9 @@ from ml.stores.features.features_memory import MemoryFeatureStore
 from ml.stores.features.features_redis import RedisFeatureStore, entity_key
 from ml.stores.redis.cluster_redis import ClusterCommands
 from settings import Settings
-from tasks.wiring.stores import connect_redis_cluster, feature_store
+from tasks.wiring.clients_redis import connect_redis_cluster
+from tasks.wiring.connections import Connections
+from tasks.wiring.stores import feature_store
 from tests.contracts.feature_store import FeatureStoreContract, payment
 from tests.valkey_cluster import ValkeyCluster, valkey_cluster
 
@@ -62,7 +64,9 @@ def test_every_wait_of_the_client_is_bounded(cluster: ValkeyCluster) -> None:
 
 
 def test_an_unreachable_cluster_is_told_at_the_first_use() -> None:
-    store = feature_store(Settings(_env_file=None, feature_redis_url="redis+cluster://127.0.0.1:1,127.0.0.1:2"))
+    store = feature_store(
+        Connections(Settings(_env_file=None, feature_redis_url="redis+cluster://127.0.0.1:1,127.0.0.1:2"))
+    )
     with pytest.raises(StoreUnavailableError, match="Redis Cluster"):
         store.observe([payment(1)])
 

@@ -1,6 +1,5 @@
 import logging
 import os
-from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,7 +14,8 @@ from ops.credentials.development_keys import make_development_keys
 from security.artifacts.artifact_keys import ArtifactSigner
 from security.audit.audit import AuditUnavailableError
 from settings import load_settings
-from tasks.wiring.stores import accepted_version, audit_log, connect_mongo
+from tasks.wiring.connections import Connections
+from tasks.wiring.stores import accepted_version, audit_log
 
 
 class TestRollback:
@@ -34,7 +34,7 @@ class TestRollback:
         monkeypatch.setitem(os.environ, "MONGO_URL", mongo_url)
         monkeypatch.setitem(os.environ, "MONGO_DATABASE", f"models_{uuid4().hex[:8]}")
         settings = load_settings()
-        self.registry, self.mark = ModelRegistry(settings.models_path), accepted_version(settings)
+        self.registry, self.mark = ModelRegistry(settings.models_path), accepted_version(Connections(settings))
         signer, files = ArtifactSigner.from_settings(settings), trained.files()
         self.first, self.second = (
             release(files, registry=self.registry, signer=signer, metrics={}).model.version for _ in range(2)
@@ -57,9 +57,8 @@ class TestRollback:
             assert self.first in self.run("--allow-older").output
         state = self.registry.state()
         assert (state.champion, state.high_water_mark, self.mark.read()) == (self.first, self.first, self.first)
-        database = connect_mongo(load_settings())
-        with closing(database.client):
-            (event,) = audit_log(database).latest(5)
+        with Connections(load_settings()) as connections:
+            (event,) = audit_log(connections).latest(5)
         assert (event.action, event.reason) == ("models.rolled_back", "it declines everybody")
         assert "@" in event.by
         assert event.details == {"champion": self.first, "before": self.second}
@@ -67,7 +66,7 @@ class TestRollback:
 
     def test_without_the_audit_nothing_is_changed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(os.environ, "MONGO_URL", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200")
-        monkeypatch.setattr("tasks.wiring.stores._MONGO_TIMEOUT_MS", 200)
+        monkeypatch.setattr("tasks.wiring.clients_mongo._TIMEOUT_MS", 200)
         assert isinstance(self.run("--allow-older").exception, AuditUnavailableError)
         assert self.registry.champion() == self.second
         assert self.mark.read() == self.second

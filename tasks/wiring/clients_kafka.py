@@ -1,0 +1,46 @@
+"""Makes the Kafka producer, and the reader that looks up which decisions are in Kafka."""
+
+import socket
+from typing import TYPE_CHECKING
+
+from settings import Settings
+
+if TYPE_CHECKING:
+    from ml.stores.arrivals.arrivals_kafka import KafkaArrivals
+    from ml.stores.publications.publications_kafka import KafkaPublicationLog
+
+
+def publication_log(settings: Settings) -> "KafkaPublicationLog":
+    """Returns the Kafka producer."""
+    from ml.stores.publications.publications_kafka import KafkaPublicationLog
+
+    return KafkaPublicationLog(
+        settings.kafka_bootstrap,
+        client_id=f"shrike-publish-{socket.gethostname()}",
+        linger_ms=settings.kafka_linger_ms,
+        timeout_seconds=settings.kafka_timeout_seconds,
+        transport=_transport(settings),
+    )
+
+
+def kafka_arrivals(settings: Settings) -> "KafkaArrivals":
+    """Returns the reader of the decisions that are in Kafka."""
+    from ml.stores.arrivals.arrivals_kafka import KafkaArrivals
+
+    return KafkaArrivals(
+        settings.kafka_bootstrap,
+        topic=settings.kafka_topic_scored,
+        timeout_seconds=settings.kafka_timeout_seconds,
+        transport=_transport(settings),
+    )
+
+
+def _transport(settings: Settings) -> dict[str, str]:
+    options: dict[str, str] = {"security.protocol": settings.kafka_security_protocol}
+    if settings.kafka_ca_file is not None:
+        options["ssl.ca.location"] = str(settings.kafka_ca_file)
+    if settings.kafka_certificate_file is not None:
+        options["ssl.certificate.location"] = str(settings.kafka_certificate_file)
+    if settings.kafka_key_file is not None:
+        options["ssl.key.location"] = str(settings.kafka_key_file)
+    return options
