@@ -8,7 +8,7 @@ from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
 from tasks import scoring  # noqa: F401 - registers the task; no other task runs in this worker
 from tasks.model.self_test import SelfTester
 from tasks.services import provide
-from tasks.upkeep.foundation_redis import RedisFoundation
+from tasks.upkeep.dataset_identity_redis import RedisDatasetIdentity
 from tasks.upkeep.housekeeping import no_more_often
 from tasks.wiring.connections import Connections
 from tasks.wiring.perf_mode import warn_of_perf_mode
@@ -39,11 +39,11 @@ def _wire(connections: Connections, name: str) -> WorkerParts:
     scorer.keeper.refresh()
     provide(ScoringPipeline, scorer.pipeline)
     tester = SelfTester(self_test_exchange(connections), scorer.test, name=name)
-    foundation = RedisFoundation(connections.redis(settings.delivery_url), partial(_declare_loss, switch, name))
+    identity = RedisDatasetIdentity(connections.redis(settings.delivery_url), partial(_declare_loss, switch, name))
     return WorkerParts(
         jobs=[
             no_more_often(settings.model_poll_seconds, scorer.keeper.refresh),
-            no_more_often(_LOOK_SECONDS, foundation.check),
+            no_more_often(_LOOK_SECONDS, identity.check),
             tester.run_if_asked,
             lambda: metrics.safe_mode_state.labels(service="score").set(safe_mode.state().enabled),
         ],

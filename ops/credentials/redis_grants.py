@@ -159,7 +159,7 @@ USERS: Mapping[str, tuple[Grant, ...]] = {
         *_SCORE,
         *_consume("score"),
         *_watch("score"),
-        Grant("~shrike:founded ~shrike:founded:told", "get set"),
+        Grant("~shrike:dataset_id ~shrike:dataset_id:loss_reported", "get set"),
     ),
     "drains": _DRAINS,
     "trainer": _TRAINER,

@@ -64,7 +64,7 @@ FORBIDDEN = {
         "HSET shrike:safe_mode enabled 0",
         "GET admission:subject:a",
         "LPUSH score.score-1@host.0a1b x",
-        "SET shrike:founded x",
+        "SET shrike:dataset_id x",
     ],
     "trainer": [
         "SET shrike:decision:t-1 x",
