@@ -23,9 +23,10 @@ broker_transport_options = {
     "max_retries": 0,
     "priority_steps": [0],
     "body_encoding": "utf-8",
-    # What Redis hands out is gone from it. Noting and clearing every message as unacknowledged costs more than the
-    # scoring task's own work, and still loses one whose worker dies at the wrong moment: a lost scoring message ends at
-    # its sender's deadline, a lost doorbell is rung again, a lost scheduled run has its next slot.
+    # A message that Redis hands out is gone from it. Recording every message as unacknowledged and clearing it costs
+    # more than the scoring task itself, and still loses a message whose worker dies between the two steps. No lost
+    # message stops anything: a scoring message ends at its sender's deadline, a doorbell is followed by the next one, a
+    # scheduled run has its next slot.
     "ack_emulation": False,
 }
 

@@ -26,7 +26,7 @@ class DeliverySettings(BaseSettings):
         30_000, ge=100, description="Idle time after which another worker claims an unacknowledged entry."
     )
     drain_max_deliveries: int = Field(5, ge=1, description="Deliveries after which an entry becomes a dead letter.")
-    drain_fallback_seconds: float = Field(2.0, gt=0, description="How often beat rings the drains.")
+    drain_fallback_seconds: float = Field(2.0, gt=0, description="How often beat sends every drain a doorbell.")
 
     @property
     def waits_for_disk(self) -> bool:

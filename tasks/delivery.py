@@ -10,7 +10,7 @@ from ml.domain.errors import StoreUnavailableError
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from observability import metrics
 from tasks.app import app
-from tasks.messaging.doorbells import ring
+from tasks.messaging.doorbells import send_doorbell
 from tasks.services import require
 from tasks.upkeep.audit import AuditCourier
 
@@ -65,13 +65,13 @@ def _drain(group: str, sink: ExplanationSink | PublicationSink | LabelSink) -> D
     if report.unavailable is not None:
         _log.warning("the sink is unavailable", extra={"sink": group, "reason": report.unavailable})
     elif report.has_more:
-        ring(group)
+        send_doorbell(group)
     _measure_lag(outbox, group)
     return report
 
 
 def _is_stopping() -> bool:
-    """Whether this worker was told to stop: the drain ends after the batch in hand."""
+    """Whether this worker is stopping: the drain ends after the batch in hand."""
     return worker_state.should_stop is not None or worker_state.should_terminate is not None
 
 

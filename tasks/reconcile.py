@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ml.delivery.reconciliation import ReconciliationReport
 from ml.domain.errors import StoreUnavailableError
 from tasks.app import app
-from tasks.messaging.doorbells import ring
+from tasks.messaging.doorbells import send_doorbell
 from tasks.services import require
 from tasks.upkeep.completeness import CompletenessCheck, count_repairs
 
@@ -20,8 +20,8 @@ class Reconciler:
     Args:
         sinks: one function per sink, and where scoring is sharded per sink and shard, from the moment before which
             answers are compared (epoch ms) to its report.
-        grace_seconds: how old an unacknowledged answer must be to count as late: doorbell and fallback ring
-            together within seconds.
+        grace_seconds: how old an unacknowledged answer must be to count as late: doorbell and fallback together
+            start its drain within seconds.
     """
 
     def __init__(self, sinks: Sequence[Callable[[int], ReconciliationReport]], *, grace_seconds: float = 60.0) -> None:
@@ -44,7 +44,7 @@ def _try(reconcile_sink: Callable[[int], ReconciliationReport], before_ms: int) 
 
 @app.task(name="reconcile.run")
 def run_reconciliation() -> None:
-    """Compares and repairs; rings the drains whose stream got entries back."""
+    """Compares and repairs; sends a doorbell to each drain whose stream got entries back."""
     for report in require(Reconciler).run():
         level = logging.ERROR if report.lost else logging.WARNING if report.overdue else logging.INFO
         _log.log(
@@ -61,8 +61,8 @@ def run_reconciliation() -> None:
             },
         )
         count_repairs(report)
-        # A shard's own beat rings its drains within seconds; this process rings on its own broker alone.
+        # A shard's own beat starts its drains within seconds; this process reaches its own broker alone.
         if report.repaired and report.shard is None:
-            ring(report.sink)
+            send_doorbell(report.sink)
     compared = require(CompletenessCheck).run()
-    ring(*{report.sink for report in compared if report.repaired and report.shard is None})
+    send_doorbell(*{report.sink for report in compared if report.repaired and report.shard is None})

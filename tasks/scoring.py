@@ -15,7 +15,7 @@ from ml.serving.pipeline import BatchReport, ScoringPipeline
 from observability import metrics
 from settings.queues import SCORE_TASK
 from tasks.app import app
-from tasks.messaging.doorbells import ring
+from tasks.messaging.doorbells import send_doorbell
 from tasks.services import require
 
 _log = logging.getLogger(__name__)
@@ -23,14 +23,14 @@ _log = logging.getLogger(__name__)
 
 @app.task(name=SCORE_TASK, bind=True)
 def score(self: Any, payload: str) -> None:
-    """Scores a batch, whose message `SealedTask` has checked, and rings the drains."""
+    """Scores a batch, whose message `SealedTask` has checked, and sends the drains' doorbells."""
     started = time.perf_counter()
     report = require(ScoringPipeline).score(_batch(self.request, payload))
     conclude(report, time.perf_counter() - started)
 
 
 def conclude(report: BatchReport, seconds: float) -> None:
-    """Does what follows a batch that was scored and answered: measures and logs it, and rings the drains.
+    """Does what follows a batch that was scored and answered: measures and logs it, and sends the drains' doorbells.
 
     Args:
         report: of the batch.
@@ -38,7 +38,7 @@ def conclude(report: BatchReport, seconds: float) -> None:
     """
     _measure(report, seconds)
     if report.commit is not None and report.commit.doorbells:
-        ring(*report.commit.doorbells)
+        send_doorbell(*report.commit.doorbells)
 
 
 def _batch(request: Any, payload: str) -> ScoringBatch:

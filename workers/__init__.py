@@ -1,1 +1,4 @@
-"""What a Celery process is made of: start-up, preload and warm-up, hot reload, drain and shutdown, health, metrics."""
+"""The Celery processes, one module per queue beside beat and Flower: what each is wired with, its start, its health.
+
+May touch `tasks` and below; nothing but `ops` starts them.
+"""

@@ -13,7 +13,7 @@ from security.masking import masker
 from security.messages.messages import MessageSigner
 from settings import load_settings
 from tasks.app import app
-from tasks.messaging.doorbells import keep_one_ring, sign_doorbells
+from tasks.messaging.doorbells import keep_newest_doorbell, sign_doorbells
 
 __all__ = ["app"]
 
@@ -22,7 +22,7 @@ def _configure_logging(**_: Any) -> None:
     settings = load_settings()
     logs.configure("beat", level=settings.log_level, mask=masker(settings))
     if settings.log_level != "DEBUG":
-        # Three lines every few seconds say only that the fallback rings; the drains' own lines say more.
+        # Three lines every few seconds would only name the fallback's doorbells; the drains' own lines say more.
         logging.getLogger("celery.beat").setLevel(logging.WARNING)
 
 
@@ -31,5 +31,5 @@ def _sign(**_: Any) -> None:
 
 
 signals.setup_logging.connect(_configure_logging, weak=False)
-signals.after_task_publish.connect(keep_one_ring, weak=False)
+signals.after_task_publish.connect(keep_newest_doorbell, weak=False)
 signals.beat_init.connect(_sign, weak=False)

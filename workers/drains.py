@@ -1,8 +1,8 @@
-"""What the three draining workers share."""
+"""The parts that the three draining workers share."""
 
 from ml.delivery.drain import DeliveryRules
 from ml.stores.outbox.outbox_redis import RedisOutbox
-from tasks.messaging.doorbells import ring
+from tasks.messaging.doorbells import send_doorbell
 from tasks.services import provide
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import outbox
@@ -26,8 +26,8 @@ def provide_stream(connections: Connections, group: str, name: str) -> WorkerPar
             max_deliveries=settings.drain_max_deliveries,
         ),
     )
-    # What gathered while nobody drained waits for no other ring.
+    # Drain once at start: entries may have accumulated.
     return WorkerParts(
-        on_ready=lambda: ring(group),
+        on_ready=lambda: send_doorbell(group),
         watched=Watched(max(_PATIENCE_SECONDS, settings.watchdog_patience_seconds)),
     )

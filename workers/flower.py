@@ -1,6 +1,6 @@
 """Flower: `celery -A workers.flower flower`. The Celery app with this project's logs.
 
-Flower sets its own logging up only where nobody has; its access lines hold whatever was asked for.
+Flower sets its own logging up only where nobody has; its access lines hold every requested address.
 """
 
 from observability import logs

@@ -1,10 +1,10 @@
 """Doorbells: messages without content that start a task: a drain that has something in its stream, a scheduled run.
 
-Each is signed when it is sent, wherever in the process that happens, the scheduler included: a bell that somebody else
-rings is not answered.
+Each is signed when it is sent, wherever in the process that happens, the scheduler included: a worker drops a doorbell
+that anybody else sent.
 
-One ring of a drain is as good as many: whoever rings leaves its own ring alone in the queue. So a queue of doorbells
-holds at most one, however many processes ring, and however long nobody drains.
+One doorbell of a drain is as good as many, so each sender removes the older ones from the queue. A queue of doorbells
+therefore holds at most one, however many processes send, and however long nobody drains.
 """
 
 import logging
@@ -30,44 +30,42 @@ DOORBELLS = frozenset(QUEUE_OF_TASK) - {SCORE_TASK}
 """The tasks that take no argument."""
 
 _LONGEST_LIFE_SECONDS = 3600
-"""A bell without an expiry of its own may wait this long, behind a training for instance."""
+"""A doorbell without an expiry of its own may wait this long, behind a training for instance."""
 
 _log = logging.getLogger(__name__)
 
 
-def ring(*consumers: str) -> None:
-    """Rings the drains of consumers, all in one round trip: who rings has answers to give.
+def send_doorbell(*groups: str) -> None:
+    """Sends a doorbell to the drain of each consumer group, all in one round trip: the sender has answers to give.
 
-    A lost ring costs only time: beat rings again every few seconds.
+    A lost doorbell costs only time: beat sends another one every few seconds.
 
     Raises:
-        tasks.services.ServiceMissingError: this process was not told to sign doorbells.
+        tasks.services.ServiceMissingError: `sign_doorbells` was not called in this process.
     """
     sealer, deadline_ms = require(MessageSealer), _deadline_ms(None)
-    bells = [
-        sealer.seal(DRAINS[consumer], None, message_id=str(uuid4()), deadline_ms=deadline_ms) for consumer in consumers
-    ]
+    doorbells = [sealer.seal(DRAINS[group], None, message_id=str(uuid4()), deadline_ms=deadline_ms) for group in groups]
     try:
         with redis_failures_as_unavailable(), app.pool.acquire(block=True) as connection:
             pipeline = connection.default_channel.client.pipeline(transaction=False)
-            for bell in bells:
-                pipeline.lpush(bell.queue, bell.content)
-                _keep_newest(pipeline, bell.queue)
+            for doorbell in doorbells:
+                pipeline.lpush(doorbell.queue, doorbell.content)
+                _keep_newest(pipeline, doorbell.queue)
             pipeline.execute()
     except (OperationalError, StoreUnavailableError) as error:
-        _log.warning("the doorbells of %s were not rung: %s", ", ".join(consumers), error)
+        _log.warning("the doorbells of %s were not sent: %s", ", ".join(groups), error)
 
 
-def keep_one_ring(sender: object = None, **_: Any) -> None:
-    """Leaves one ring waiting after somebody sent another: the hook of beat, which sends its own way."""
-    consumer = _GROUP_OF_DRAIN.get(str(sender))
-    if consumer is None:
+def keep_newest_doorbell(sender: object = None, **_: Any) -> None:
+    """Trims the queue to the newest doorbell: the hook of beat, which does not send through `send_doorbell`."""
+    group = _GROUP_OF_DRAIN.get(str(sender))
+    if group is None:
         return
     try:
         with redis_failures_as_unavailable(), app.pool.acquire(block=True) as connection:
-            _keep_newest(connection.default_channel.client, consumer)
+            _keep_newest(connection.default_channel.client, group)
     except (OperationalError, StoreUnavailableError) as error:
-        _log.warning("older rings of %s were left in the queue: %s", consumer, error)
+        _log.warning("older doorbells of %s were left in the queue: %s", group, error)
 
 
 def _keep_newest(client: Any, queue: str) -> None:
@@ -79,8 +77,8 @@ def sign_doorbells(signer: MessageSigner) -> None:
     """Makes this process sign every doorbell it sends from now on; called a second time, with another key."""
 
     def sign(sender: str | None = None, body: Any = None, headers: dict[str, Any] | None = None, **_: Any) -> None:
-        # Nothing but a bare bell is signed here: whoever can make a process send a message of his own choosing, by way
-        # of a callback for example, must not get this process's signature on it.
+        # Nothing but a bare doorbell is signed here: an attacker who makes this process send another message, by way of
+        # a callback for example, must not get its signature.
         if headers is None or sender not in DOORBELLS or not _is_bare(body):
             return
         deadline_ms = _deadline_ms(headers.get("expires"))
@@ -101,7 +99,7 @@ def _is_bare(body: Any) -> bool:
 
 
 def _deadline_ms(expires: str | None) -> int:
-    """Returns when a bell is over: at its expiry, which Celery minds, but does not protect."""
+    """Returns when a doorbell is over: at its expiry, which Celery obeys but does not protect."""
     if expires is None:
         return int((time.time() + _LONGEST_LIFE_SECONDS) * 1000)
     return int(datetime.fromisoformat(expires).timestamp() * 1000)

@@ -2,7 +2,7 @@
 
 from ml.domain.label import Label
 from ml.stores.labels.labels import LabelInbox
-from tasks.messaging.doorbells import ring
+from tasks.messaging.doorbells import send_doorbell
 
 
 class LabelIntake:
@@ -22,4 +22,4 @@ class LabelIntake:
             StoreUnavailableError: nothing is promised; the client must send it again.
         """
         if self._inbox.accept([(label, correlation_id)]):
-            ring("labels")
+            send_doorbell("labels")

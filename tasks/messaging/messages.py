@@ -67,7 +67,7 @@ class MessageSealer:
         self._forms: dict[str, _Form] = {}
 
     def seal(self, task: str, payload: str | None, *, message_id: str, deadline_ms: int = 0) -> SealedMessage:
-        """Returns a task's message, signed now, for whoever puts it on its queue; it may be without a payload."""
+        """Returns a task's message, signed now and ready for its queue; it may be without a payload."""
         form = self._form(task)
         headers = {
             **form.headers,

@@ -63,7 +63,7 @@ class ModelKeeper:
 
     A version that fails a check is never loaded. With a model serving, that model goes on serving; without one,
     SAFE MODE is entered. A failed version is not tried again by this process until the registry has named another,
-    or until SAFE MODE was left: whoever left it gets this process's model back, or SAFE MODE again within a turn.
+    or until SAFE MODE was left: then this process loads the version, or enters SAFE MODE again, within a turn.
 
     A serving version that is revoked is withdrawn at once, and SAFE MODE entered.
 
@@ -117,7 +117,7 @@ class ModelKeeper:
             self._fail(version, error.check, str(error))
             return
         except StoreUnavailableError as error:
-            # Without the mark it cannot be told whether the version is too old; the next turn tries again.
+            # Without the mark it is unknown whether the version is too old; the next turn tries again.
             _log.warning("the model is not loaded yet: %s", error)
             return
         self._failed = None
@@ -152,7 +152,7 @@ class ModelKeeper:
             self._swap(opened)
 
     def _may_try_again(self) -> bool:
-        """Tells whether a version that failed without a model serving is worth another look: SAFE MODE was left."""
+        """Whether a version that failed while no model served is worth another try: SAFE MODE was left."""
         if self._slot.current is not None:
             return False
         try:
@@ -178,7 +178,7 @@ class ModelKeeper:
         if previous is not None:
             metrics.model_info.labels(model_version=previous.version, manifest_hash=previous.manifest_hash).set(0)
         metrics.model_info.labels(model_version=model.version, manifest_hash=model.manifest_hash).set(1)
-        # What the model holds lives as long as the process: the collector need not walk it again and again.
+        # Freeze start-up objects out of later GC passes.
         gc.collect()
         gc.freeze()
         _log.info(
@@ -212,5 +212,5 @@ class ModelKeeper:
 
 
 def slot_version(slot: ModelSlot) -> Callable[[], str | None]:
-    """Returns a function that tells the version in a slot, None while it is empty."""
+    """Returns a function that returns the version in a slot, None while it is empty."""
     return lambda: slot.current.version if slot.current is not None else None

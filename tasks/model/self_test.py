@@ -81,7 +81,7 @@ class SelfTester:
 
 
 def failure_of(test: Callable[[], None]) -> str:
-    """Returns what is wrong in one sentence, empty if nothing is."""
+    """Returns the failure in one sentence, empty if there is none."""
     try:
         test()
     except (MlError, SecurityError) as error:
@@ -116,7 +116,7 @@ class WorkersSelfTest:
         self._clock = clock
 
     def failures(self) -> list[str]:
-        """Returns what stands against leaving SAFE MODE, nothing if nothing does."""
+        """Returns the reasons against leaving SAFE MODE, none if there is none."""
         try:
             expected = set(self._workers())
             if not expected:
@@ -143,6 +143,6 @@ class OwnSelfTest:
         self._test = test
 
     def failures(self) -> list[str]:
-        """Returns what stands against leaving SAFE MODE, nothing if nothing does."""
+        """Returns the reasons against leaving SAFE MODE, none if there is none."""
         failure = failure_of(self._test)
         return [failure] if failure else []

@@ -1,4 +1,4 @@
-"""What processes do beside their work: audit, completeness, durability, housekeeping, the state of the queues.
+"""The jobs that processes do beside their work: audit, completeness, durability, housekeeping, the state of the queues.
 
 Called by tasks and workers; no task of its own.
 """

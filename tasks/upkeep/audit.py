@@ -1,4 +1,4 @@
-"""Brings what happened to SAFE MODE from the switch, where it is written at once, into the audit that lasts."""
+"""Copies the events of SAFE MODE from the switch, where they are written at once, into the lasting audit."""
 
 from security.audit.audit import AuditEvent, AuditLog, AuditUnavailableError
 from security.safe_mode.safe_mode import AUDIT_LIMIT, SafeModeEvent, SafeModeStore, SafeModeUnavailableError

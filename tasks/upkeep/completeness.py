@@ -1,4 +1,4 @@
-"""Compares what was answered with what each sink holds, and tells what it found: wiring, metrics and log."""
+"""Compares the answered transactions with what each sink holds; shows the result in metrics and log."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class Repairs(Protocol):
-    """What any report of a repair says."""
+    """The part that all reports of a repair share."""
 
     @property
     def sink(self) -> str:

@@ -1,4 +1,4 @@
-"""What a process does beside its work: small repeated jobs on one thread of their own."""
+"""Small repeated jobs that a process does beside its work, on one thread of their own."""
 
 import logging
 import threading

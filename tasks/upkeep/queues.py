@@ -1,4 +1,4 @@
-"""What the queues, the outbox and the workers look like now, for operators and health checks.
+"""The status of the queues, the outbox and the workers, for operators and health checks.
 
 | key | type | TTL | holds |
 | --- | --- | --- | --- |

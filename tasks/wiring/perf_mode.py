@@ -1,4 +1,4 @@
-"""PERF_MODE, said aloud: whoever reads the log of a process that runs without a memory must not miss it."""
+"""Logs at every start that PERF_MODE is on: a process that records nothing must show it."""
 
 import logging
 

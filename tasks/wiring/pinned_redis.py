@@ -22,7 +22,7 @@ class PinnedConnectionPool(ConnectionPool):
         self._pinned: Any = None
 
     def get_connection(self, command_name: str | None = None, *keys: Any, **options: Any) -> Any:  # noqa: ARG002 - redis-py's own signature
-        """Lends the connection; whoever comes meanwhile waits."""
+        """Lends the connection; another user waits meanwhile."""
         if self.pid != os.getpid():
             self.reset()
         self._loan.acquire()

@@ -1,4 +1,4 @@
-"""What scores in a process: the model, kept current, and the pipeline over it; for a worker or for a web process."""
+"""Builds the scorer of a worker or web process: the model, kept current, and the pipeline over it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ class Scorer:
     Attributes:
         pipeline: scores a batch.
         keeper: loads the champion; to be refreshed before the first batch and again and again.
-        version: tells the loaded model's version, None while there is none.
-        can_decide: tells whether a batch would be decided now, by the model or by the rules.
+        version: returns the loaded model's version, None while there is none.
+        can_decide: whether a batch would be decided now, by the model or by the rules.
         test: opens the champion anew and reaches every store, or raises what is wrong.
     """
 

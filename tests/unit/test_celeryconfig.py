@@ -42,7 +42,7 @@ def test_messages_are_text_and_never_pickle() -> None:
     assert celeryconfig.task_serializer == "json"
 
 
-def test_a_shard_s_beat_rings_its_drains_and_nothing_that_serves_all() -> None:
+def test_a_shard_s_beat_schedules_its_drains_and_nothing_that_serves_all() -> None:
     script = "import celeryconfig as c; print(c.broker_url, sorted(e['task'] for e in c.beat_schedule.values()))"
     shard = {"SCORE_SHARD_URLS": '{"s1": "redis://one:6379/0"}', "SHARD": "s1"}
     run = subprocess.run(

@@ -1,4 +1,4 @@
-"""Puts the watchdog into a worker: its own queue, its probe, and what happens when it is found stuck."""
+"""Puts the watchdog into a worker: its own queue, its probe, and its end once it is stuck."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from workers.health.watchdog import Watchdog
 
 _COUNT_SECONDS = 10.0
 STUCK_EXIT_CODE = 70
-"""EX_SOFTWARE: tells an operator that the worker ended itself, and was not killed."""
+"""EX_SOFTWARE: shows an operator that the worker ended itself, and was not killed."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def watch_jobs(
     queue: str,
     name: str,
     is_consuming: Callable[[], bool],
-    last_will: Job,
+    before_exit: Job,
 ) -> list[Job]:
     """Returns the housekeeping jobs of the watchdog; called before the worker consumes.
 
@@ -55,13 +55,13 @@ def watch_jobs(
         queue: what it consumes.
         name: its node name.
         is_consuming: whether it should take messages now.
-        last_will: what is done before it ends itself; must not raise.
+        before_exit: called before it ends itself; must not raise.
     """
     settings = connections.settings
     if settings.watchdog_seconds == 0:
         return []
     own = own_queue(queue, name)
-    # Read by whoever is named so, over the connection and in the loop of the real queue. Not declared: a binding in
+    # This worker alone reads it, over the connection and in the loop of its real queue. Not declared: a binding in
     # Redis would outlive the worker.
     app.amqp.queues.select_add(Queue(own, routing_key=own, no_declare=True))
     client = connections.redis(settings.celery_broker_url, Policy.HOUSEKEEPING)
@@ -72,7 +72,7 @@ def watch_jobs(
             "this worker takes no messages any more and ends itself, to be started anew",
             extra={"queue": queue, "waited_seconds": round(waited_seconds, 1)},
         )
-        last_will()
+        before_exit()
         try:
             count_replacement(client, queue)
         except StoreUnavailableError as error:

@@ -2,10 +2,10 @@
 
 Every few seconds it puts a probe into a queue of this worker's own, which the worker reads over the same connection and
 in the same loop as its real queue. A probe that lies there unread for too long, while the broker answers the watchdog,
-means that the loop is stuck: on a connection whose other end is gone, on a lock, in a task without an end. Nobody but
-the process itself can be sure of that, and nothing mends it but a new process: it ends itself, and whoever started it
-starts it again. A process that is frozen as a whole cannot watch itself; its supervisor notices that its endpoint does
-not answer. Source: ops/adr/0015.
+means that the loop is stuck: on a connection whose other end is gone, on a lock, in a task without an end. Only the
+process itself can be sure of that, and only a new process mends it: the worker ends itself and its supervisor starts it
+again. A process that is frozen as a whole cannot watch itself; its supervisor notices that its endpoint does not
+answer. Source: ops/adr/0015.
 """
 
 import logging
@@ -43,7 +43,7 @@ class _Probe:
 
 
 class Watchdog:
-    """Sends probes and judges; a job of the housekeeping, which runs beside the consuming loop.
+    """Sends probes and checks for their answers; a job of the housekeeping, which runs beside the consuming loop.
 
     Args:
         line: this worker's own.
@@ -87,7 +87,7 @@ class Watchdog:
             if self._probe is None:
                 self._send(now)
             else:
-                self._judge(self._probe, now, paused)
+                self._check(self._probe, now, paused)
         except StoreUnavailableError:
             self._probe = None
             raise
@@ -98,12 +98,12 @@ class Watchdog:
             self._line.send(probe.probe_id)
             self._probe = probe
 
-    def _judge(self, probe: _Probe, now: float, paused: float) -> None:
+    def _check(self, probe: _Probe, now: float, paused: float) -> None:
         if probe.probe_id in self._line.answered():
             self._probe, self._next_at = None, now + self._interval_seconds
             self._on_answer(now - probe.sent_at)
         elif paused > self._patience_seconds / 2:
-            probe.sent_at = now  # the whole process stood still, and the loop with it: that is not its fault
+            probe.sent_at = now  # the whole process stood still, so the loop could not read either
         elif now - probe.sent_at < self._patience_seconds:
             return
         elif self._line.is_waiting():

@@ -1,4 +1,4 @@
-"""How a worker consumes: it comes back to its broker soon, survives what it finds there, and tells of tasks thriftily.
+"""How a worker consumes: it reconnects to its broker soon, survives unreadable messages and sends task events together.
 
 Celery sends the three events of a task as soon as it is done, which for a scoring message costs a tenth of the
 scoring. Here they wait for those of the next tasks, a fraction of a second at most, so that Flower sees every task at
@@ -20,7 +20,7 @@ _MOST_EVENTS = 600  # leave at once, without waiting: about 100 KB
 
 
 class SteadyConsumer(Consumer):
-    """Asks for its broker once a second, and reads past what is no message.
+    """Asks for its broker once a second, and skips an unreadable message.
 
     Celery's own pauses grow to half a minute, which callers would wait out.
     """
@@ -54,5 +54,5 @@ class SteadyConsumer(Consumer):
 
     def _send_events(self) -> None:
         self._events_wait = False
-        with suppress(*self.connection_errors):  # a lost event is not worth the work it tells of
+        with suppress(*self.connection_errors):  # a task is worth more than its event
             self._flush_events()

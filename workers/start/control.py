@@ -1,8 +1,8 @@
-"""Celery's remote control, reduced to looking.
+"""Celery's remote control, reduced to commands that only look.
 
-Control messages travel unsigned, so whoever can write to the broker can send them. What only tells something stays,
-because Flower shows it; what changes a worker (shutting it down, revoking tasks, adding queues) and what tells more
-than an operator needs (configuration, memory) is refused and counted.
+Control messages travel unsigned, so anybody with write access to the broker can send them. Commands that only show
+what a worker does stay, because Flower needs them. Commands that change a worker (shut it down, revoke tasks, add
+queues) or show more than an operator needs (configuration, memory) are refused and counted.
 """
 
 import logging
@@ -27,16 +27,16 @@ ANSWERED = frozenset(
         "query_task",
     }
 )
-"""Commands that tell what a worker does and change nothing.
+"""Commands that show what a worker does and change nothing.
 
 `hello`, which workers answer each other, is not needed: they run without mingle.
 """
 
 HARMLESS = frozenset({"heartbeat"})
-"""What Flower orders when it connects: to be told at once that a worker lives."""
+"""Flower sends it when it connects, to see at once which workers live."""
 
 ASKED_BY_FLOWER = frozenset({"conf"})
-"""Refused like others, but no sign of an attack: whoever opens a worker's page in Flower asks for it."""
+"""Refused like others, but no sign of an attack: Flower sends it for each worker's page that is opened."""
 
 _log = logging.getLogger(__name__)
 

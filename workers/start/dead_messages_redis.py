@@ -4,8 +4,8 @@
 | --- | --- | --- | --- |
 | `shrike:dead-messages:<queue>` | stream, the newest 1,000 | until deleted | raw message and reason, for an operator |
 
-Celery deals with messages whose task is unknown or whose body is strange. A message that is no message at all, though,
-ends the whole worker: kombu's reader has no answer to it.
+Celery handles messages whose task is unknown or whose body is malformed. Content that is no message at all would end
+the whole worker: kombu's reader raises and nothing catches it.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Beat's schedule: `celeryconfig` says what runs and when, Redis only remembers what ran last.
 
-RedBeat keeps whole schedule entries in Redis and believes what it finds there: whoever can write to Redis could have
-any task sent, with beat's signature on it. Here Redis serves for the lock, so that of two beats one is idle, and for
+RedBeat keeps whole schedule entries in Redis and trusts them: anybody with write access to Redis could have any task
+sent, with beat's signature on it. Here Redis serves for the lock, so that of two beats one is idle, and for
 the time of an entry's last run, so that a restarted beat neither repeats nor forgets one. A time that lies in the
 future, or before what this process itself has sent, is not believed.
 """
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class FixedScheduler(RedBeatScheduler):  # type: ignore[misc,unused-ignore]
-    """Sends what the configuration names, no more often than it says."""
+    """Sends the configured entries, no more often than the configuration says."""
 
     def __init__(self, app: Any, **options: Any) -> None:
         self._sent: dict[str, datetime] = {}
@@ -41,10 +41,10 @@ class FixedScheduler(RedBeatScheduler):  # type: ignore[misc,unused-ignore]
 
     def _last_run(self, entry: RedBeatSchedulerEntry) -> datetime:
         known = self._sent.get(entry.name)
-        with suppress(ValueError, TypeError, KeyError, AttributeError):  # whatever somebody wrote there
-            told = self.Entry.load_meta(entry.key, app=self.app)["last_run_at"]
-            if told is not None and told <= self.app.now() and (known is None or told > known):
-                return told  # type: ignore[no-any-return,unused-ignore]
+        with suppress(ValueError, TypeError, KeyError, AttributeError):  # an attacker may have written anything there
+            stored = self.Entry.load_meta(entry.key, app=self.app)["last_run_at"]
+            if stored is not None and stored <= self.app.now() and (known is None or stored > known):
+                return stored  # type: ignore[no-any-return,unused-ignore]
         return known or self._started
 
     def reserve(self, entry: RedBeatSchedulerEntry) -> RedBeatSchedulerEntry:

@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 _DURABILITY_SECONDS = 30.0
 
 _SWITCH_SECONDS = 0.0005
-"""How long a thread beside the tasks may keep a task waiting: by Python's default, longer than scoring takes."""
+"""GIL switch interval; the default of 5 ms outlasts a scoring."""
 
 # They write two lines per message that say less than the task's own line and the metrics.
 _CHATTY_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
@@ -45,7 +45,7 @@ _CHATTY_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """What a kind of worker adds to the common start-up.
+    """The parts that a kind of worker adds to the common start-up.
 
     Attributes:
         jobs: repeated by the housekeeping.
@@ -146,11 +146,11 @@ class _RunningWorker:
             queue=self._queue,
             name=name,
             is_consuming=lambda: self._consuming,
-            last_will=self._give_up,
+            before_exit=self._give_up,
         )
 
     def _give_up(self) -> None:
-        """The worker is stuck: nobody should count on it any more."""
+        """The worker is stuck: it reports itself as not alive and removes its sign of life."""
         self._is_stuck, self._consuming = True, False
         if self._sign is not None:
             with suppress(StoreUnavailableError):
@@ -177,7 +177,7 @@ class _RunningWorker:
         self._consuming = False
 
     def stop(self, **_: Any) -> None:
-        """Ends what runs beside the tasks."""
+        """Stops the housekeeping, the sign of life and the endpoint."""
         self._consuming = False
         if self._housekeeping is not None:
             self._housekeeping.stop()

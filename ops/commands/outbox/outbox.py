@@ -81,7 +81,7 @@ def redrive(group: str, letters: Sequence[str], everything: bool, as_json: bool)
     if as_json:
         click.echo(json.dumps({"group": group, "put_back": number}))
         return
-    click.echo(f"{number} put back; the {group} worker delivers them at its next ring.")
+    click.echo(f"{number} put back; the {group} worker delivers them at its next doorbell.")
     if everything and len(known) == _MOST_LETTERS:
         click.echo("There may be more; say it again.")
 

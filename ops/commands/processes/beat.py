@@ -1,4 +1,4 @@
-"""`python -m ops beat`: becomes the scheduler that rings the drains and starts retraining."""
+"""`python -m ops beat`: becomes the scheduler that sends the drains' doorbells and starts retraining."""
 
 import os
 import sys

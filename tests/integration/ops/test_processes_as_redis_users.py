@@ -225,7 +225,7 @@ def test_the_trainer_runs_its_tasks(platform: Platform, task: str) -> None:
 
 
 def test_beat_keeps_its_schedule(platform: Platform) -> None:
-    wait_until(lambda: platform.admin.exists("shrike:redbeat:drain labels") == 1, what="the time of a ring")
+    wait_until(lambda: platform.admin.exists("shrike:redbeat:drain labels") == 1, what="the time of a doorbell")
     assert platform.admin.exists("shrike:redbeat::lock") == 1
 
 

@@ -23,7 +23,7 @@ def test_of_two_beats_one_is_idle(works: Works, tmp_path: Path) -> None:
         time.sleep(3)  # six turns of the schedule, in which a second active beat would show itself
         active = [_SENT in log.read_text() for log in logs]
         assert sorted(active) == [False, True]
-        # Rung six times with nobody to drain: one ring waits.
+        # Six doorbells with nobody to drain: one waits.
         assert [works.client.llen(queue) for queue in ("explain", "publish", "labels")] == [1, 1, 1]
     finally:
         for beat in beats:

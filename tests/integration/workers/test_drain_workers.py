@@ -92,7 +92,7 @@ def test_a_worker_told_to_stop_finishes_its_batch_and_loses_nothing(works: Works
     # What it had read it wrote and acknowledged: nothing waits for a claim.
     assert works.client.xpending(OUTBOX, "explain")["pending"] == 0
     assert view.lag().entries == len(ids) - len(stored)
-    with works.worker("explain"):  # its own start rings: nobody else does
+    with works.worker("explain"):  # it sends itself a doorbell at its start: nobody else does
         wait_until(lambda: view.lag().entries == 0, what="an empty outbox")
     assert store.existing(ids) == set(ids)
     assert database["explanations"].count_documents({"_id": {"$in": ids}}) == len(ids)

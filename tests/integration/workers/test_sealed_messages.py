@@ -59,8 +59,8 @@ class Intruder:
 @pytest.fixture(scope="module")
 def explain_worker(works: Works) -> Iterator[RunningWorker]:
     with works.worker("explain") as worker:
-        # It rings itself once it is ready, and that ring clears the queue of what waits there.
-        wait_until(lambda: runs(worker) >= 1, what="the worker's own ring")
+        # It sends itself a doorbell once it is ready, which clears the queue of what waits there.
+        wait_until(lambda: runs(worker) >= 1, what="the worker's own doorbell")
         yield worker
 
 
@@ -73,13 +73,13 @@ def runs(worker: RunningWorker) -> float:
 
 
 def captured_bell(works: Works, **options: Any) -> bytes:
-    """Returns a bell as this platform sends it, taken from a queue that nobody consumes."""
+    """Returns a doorbell as this platform sends it, taken from a queue that nobody consumes."""
     works.client.delete("retrain")
     works.app.send_task(BELL, queue="retrain", retry=False, ignore_result=True, **options)
     return works.client.rpop("retrain")
 
 
-def test_forged_unsigned_and_altered_bells_are_dropped_and_counted_by_reason(
+def test_forged_unsigned_and_altered_doorbells_are_dropped_and_counted_by_reason(
     works: Works, explain_worker: RunningWorker
 ) -> None:
     intruder = Intruder(works, "explain")
@@ -110,7 +110,7 @@ def test_forged_unsigned_and_altered_bells_are_dropped_and_counted_by_reason(
     assert runs(explain_worker) == before
 
 
-def test_a_captured_bell_rings_once(works: Works, explain_worker: RunningWorker) -> None:
+def test_a_captured_doorbell_runs_its_task_once(works: Works, explain_worker: RunningWorker) -> None:
     raw, intruder = captured_bell(works), Intruder(works, "explain")
     before, replayed = runs(explain_worker), dropped(explain_worker, "message_replayed")
     for _ in range(4):
@@ -119,7 +119,7 @@ def test_a_captured_bell_rings_once(works: Works, explain_worker: RunningWorker)
     assert runs(explain_worker) == before + 1
 
 
-def test_a_good_bell_carries_no_other_task_along(works: Works, explain_worker: RunningWorker) -> None:
+def test_a_good_doorbell_carries_no_other_task_along(works: Works, explain_worker: RunningWorker) -> None:
     works.client.delete("retrain")
     message = orjson.loads(captured_bell(works))
     wanted = {"task": "retraining.run", "args": [], "kwargs": {}, "options": {}, "immutable": True}
@@ -147,7 +147,7 @@ def test_pickles_are_not_opened_and_rubbish_stops_nobody(
     intruder.push_raw(orjson.dumps(message))
     before = runs(explain_worker)
     intruder.push_raw(captured_bell(works))
-    wait_until(lambda: runs(explain_worker) == before + 1, what="a good bell behind the pickle")
+    wait_until(lambda: runs(explain_worker) == before + 1, what="a good doorbell behind the pickle")
     assert not mark.exists()
 
 

@@ -22,11 +22,11 @@ def test_an_outbox_that_cannot_be_asked_keeps_no_other_from_its_turn(caplog: pyt
     assert "the shard is down" in caplog.text
 
 
-def test_repairs_ring_their_drains_but_for_those_of_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    rung: list[str] = []
-    monkeypatch.setattr(reconcile, "ring", lambda *names: rung.extend(names))
+def test_repairs_send_their_drains_a_doorbell_but_for_those_of_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(reconcile, "send_doorbell", lambda *names: sent.extend(names))
     reports = [report("explain"), report("publish", repaired=0), report("publish", "s1")]
     provide(CompletenessCheck, CompletenessCheck([], minutes=1))
     provide(Reconciler, Reconciler([lambda _before_ms, item=item: item for item in reports]))
     run_reconciliation.run()
-    assert rung == ["explain"]
+    assert sent == ["explain"]

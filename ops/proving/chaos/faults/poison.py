@@ -27,7 +27,7 @@ def poison_queues(scene: Scene) -> Struck:
     for queue in QUEUES:
         redis.lpush(queue, *poison)
     struck = now()
-    # The queues are hardly ever empty: drains are rung all the time.
+    # The queues are hardly ever empty: doorbells come all the time.
     wait_for(lambda: not any(poison & set(redis.lrange(queue, 0, -1)) for queue in QUEUES), 60, "all of it to be read")
     time.sleep(1.0)
     wait_for(lambda: scene.ledger.answered_since(struck) > 0, 30, "an answer")

@@ -69,7 +69,7 @@ def test_a_message_is_what_celery_itself_would_send(url: str) -> None:
     assert sent[2] == sent[0]
 
 
-def test_a_bell_is_what_celery_itself_would_send(url: str) -> None:
+def test_a_doorbell_is_what_celery_itself_would_send(url: str) -> None:
     task, message_id, deadline_ms = "explanations.drain", uuid4().hex, 1_800_000_000_000
     signer = MessageSigner(_KEY)
     with celery_app(url) as app, redis.Redis.from_url(url) as client:
@@ -84,15 +84,15 @@ def test_a_bell_is_what_celery_itself_would_send(url: str) -> None:
             ignore_result=True,
         )
         sent = comparable(client.rpop("explain") or b"{}")
-        bell = MessageSealer(app, signer, envelope).seal(task, None, message_id=message_id, deadline_ms=deadline_ms)
-    made = comparable(bell.content)
+        doorbell = MessageSealer(app, signer, envelope).seal(task, None, message_id=message_id, deadline_ms=deadline_ms)
+    made = comparable(doorbell.content)
     signature = made["headers"]["signature"]
-    # What signs other bells of this process, if anything does, has a key and a deadline of its own.
+    # What signs other doorbells of this process, if anything does, has a key and a deadline of its own.
     for message in (sent, made):
         message["headers"] = {
             name: value for name, value in message["headers"].items() if name not in {"signature", "deadline_ms"}
         }
-    assert bell.queue == "explain"
+    assert doorbell.queue == "explain"
     assert made == sent
     signer.verify(task, message_id, deadline_ms, "", signature=signature)
 

@@ -20,14 +20,14 @@ def sent(task: str, *, args: tuple[Any, ...] = (), kwargs: Any = None, **extra: 
     return headers
 
 
-def test_a_bell_is_signed_until_its_expiry() -> None:
+def test_a_doorbell_is_signed_until_its_expiry() -> None:
     expires = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
     headers = sent("explanations.drain", expires=expires.isoformat())
     assert headers["deadline_ms"] == int(expires.timestamp() * 1000)
     SIGNER.verify("explanations.drain", "m-1", headers["deadline_ms"], "", signature=headers["signature"])
 
 
-def test_a_bell_without_an_expiry_is_over_after_an_hour() -> None:
+def test_a_doorbell_without_an_expiry_is_over_after_an_hour() -> None:
     headers = sent("retraining.run")
     assert headers["deadline_ms"] == pytest.approx(headers["sent_at"] * 1000 + 3_600_000, abs=1_000)
 
@@ -44,5 +44,5 @@ def test_a_bell_without_an_expiry_is_over_after_an_hour() -> None:
         ("celery.map", {}),
     ],
 )
-def test_nothing_but_a_bare_bell_is_signed(task: str, extra: dict[str, Any]) -> None:
+def test_nothing_but_a_bare_doorbell_is_signed(task: str, extra: dict[str, Any]) -> None:
     assert "signature" not in sent(task, **extra)

@@ -99,7 +99,7 @@ def test_whatever_a_message_wants_done_afterwards_is_refused(name: str) -> None:
     assert refused("drift.check", request("drift.check", **{name: wanted})) == "message_body"
 
 
-def test_a_bell_is_over_at_its_deadline_and_a_payload_is_left_to_the_pipeline() -> None:
+def test_a_doorbell_is_over_at_its_deadline_and_a_payload_is_left_to_the_pipeline() -> None:
     assert refused("drift.check", request("drift.check", deadline_ms=NOW_MS - 1)) == "message_expired"
     gate().check("scoring.score", request("scoring.score", "{}", deadline_ms=NOW_MS - 1), ("{}",), {})
 
