@@ -11,7 +11,7 @@ from observability import metrics
 from security.admission.admission import AdmissionPolicy
 from security.admission.admission_redis import RedisAdmissionControl
 from security.client_certificates import CertificateMap
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from security.revocations.revocation_list import RevocationList
 from security.revocations.revocation_redis import RedisRevocations
 from security.safe_mode.safe_mode import CachedSafeMode

@@ -10,7 +10,7 @@ from celery import signals
 
 from observability import logs
 from security.masking import masker
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from settings import load_settings
 from tasks.app import app
 from tasks.messaging.doorbells import keep_newest_doorbell, sign_doorbells

@@ -1,7 +1,7 @@
 """The labels worker: `celery -A workers.labels worker -Q labels`. Stores labels and applies them to the features."""
 
 from ml.delivery.sinks import LabelSink
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from tasks import delivery  # noqa: F401 - registers the tasks
 from tasks.services import provide
 from tasks.wiring.connections import Connections

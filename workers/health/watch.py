@@ -9,7 +9,7 @@ from kombu.entity import Queue
 
 from ml.domain.errors import StoreUnavailableError
 from observability import metrics
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from tasks.app import app
 from tasks.probe import ProbedWork
 from tasks.services import provide

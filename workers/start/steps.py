@@ -18,7 +18,7 @@ from ml.domain.errors import StoreUnavailableError
 from observability import celery_hooks, logs
 from security.masking import masker
 from security.messages.message_replays import SeenMessages
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from settings import load_settings
 from tasks.app import app
 from tasks.messaging.doorbells import sign_doorbells

@@ -27,7 +27,7 @@ from ops.credentials.development_keys import make_development_keys
 from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
 from security.artifacts.artifact_keys import ArtifactSigner
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from settings import Settings
 from tasks.messaging.doorbells import sign_doorbells
 from tasks.messaging.messages import MessagePublisher

@@ -5,7 +5,7 @@ import sys
 import redis
 
 SENDER = """
-from security.messages.messages import MessageSigner
+from security.messages.message_signer import MessageSigner
 from tasks.messaging.doorbells import send_doorbell, sign_doorbells
 sign_doorbells(MessageSigner(b"k" * 32))
 for _ in range(100):
