@@ -1,4 +1,4 @@
-"""Every setting of every process, read once from the environment: fields by concern, and what production refuses.
+"""Every setting of every process, read once from the environment: fields by concern, and the rules of production.
 
 Values come from, in rising priority: the defaults, the development key file that `python -m ops keys` writes
 (`var/keys/dev.env`), a `.env` file in the working directory, the process environment. Nothing else in the project

@@ -11,8 +11,8 @@ class DeliverySettings(BaseSettings):
 
     durability: Literal["aof-everysec", "aof-fsync"] = Field(
         "aof-everysec",
-        description="What an answer waits for: Redis's memory and its once-a-second disk writes, or the disk itself. "
-        "aof-fsync needs Redis 7.2 or Valkey, and appendfsync always to stay within SCORE_TIMEOUT_MS.",
+        description="Whether an answer waits for Redis's memory, which it writes to disk once a second, or for the "
+        "disk itself. aof-fsync needs Redis 7.2 or Valkey, and appendfsync always to stay within SCORE_TIMEOUT_MS.",
     )
     outbox_limit: int = Field(100_000, ge=100, description="Entries in the outbox beyond which scoring answers 503.")
     drain_batch_rows: int = Field(500, ge=1, le=10_000, description="Most outbox entries per write to a sink.")

@@ -20,7 +20,7 @@ class ModelSettings(ProcessSettings):
     artifact_verify_key_file: Path | None = Field(None, description="Ed25519 public key (PEM) of the artifacts.")
     artifact_trust_file: Path | None = Field(
         None,
-        description="JSON list of accepted artifact keys with their validity, and of what was revoked; read again when "
+        description="JSON list of accepted artifact keys with their validity, and of revocations; read again when "
         "it changes. It takes the place of ARTIFACT_VERIFY_KEY_FILE and ARTIFACT_KEY_ID where models are loaded.",
     )
     artifact_key_id: str | None = Field(None, description="Key id that manifests name.")

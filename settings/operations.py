@@ -8,7 +8,7 @@ from settings.process import ProcessSettings
 
 
 class OperationsSettings(ProcessSettings):
-    """What beat starts, and how workers are watched."""
+    """When beat starts its tasks, and how workers are watched."""
 
     retrain_cron: str = Field("0 3 * * *", description="When beat starts a retraining: five cron fields, UTC.")
     drift_cron: str = Field("*/15 * * * *", description="When beat checks drift.")

@@ -1,4 +1,4 @@
-"""Where a process runs, where it writes and what it logs."""
+"""Where a process runs, writes and logs."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +19,7 @@ class Environment(StrEnum):
 
 
 class ProcessSettings(BaseSettings):
-    """What every process needs to know about its surroundings."""
+    """The surroundings of every process."""
 
     environment: Environment = Field(Environment.DEVELOPMENT, description="development or production.")
     var_dir: Path = Field(Path("var"), description="Folder for everything the platform writes on local disk.")

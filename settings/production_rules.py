@@ -1,4 +1,4 @@
-"""What production refuses: development keys and certificates, plain connections, checks that are switched off."""
+"""The settings that production refuses: development keys and certificates, plain connections, missing checks."""
 
 import base64
 import re

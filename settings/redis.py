@@ -11,7 +11,7 @@ from settings.redis_urls import CLUSTER_MARK, SERVER_SCHEMES, cluster_node_urls,
 
 
 class RedisSettings(BaseSettings):
-    """Which Redis servers hold what, and how they are reached."""
+    """The Redis servers: the data on each, and the way to reach them."""
 
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
@@ -48,7 +48,7 @@ class RedisSettings(BaseSettings):
         return cluster_node_urls(self.feature_store_url)
 
     def redis_tls_options(self, url: str) -> dict[str, Any]:
-        """Returns what a Redis client needs beside the URL: nothing unless it is a `rediss://` one.
+        """Returns the options that a Redis client needs beside the URL: none unless it is a `rediss://` one.
 
         A name that is not in the server's certificate, an unknown authority or a version below 1.2 ends the connection.
         """

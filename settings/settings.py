@@ -40,7 +40,7 @@ class Settings(  # pydantic lists the fields of the last class first
         env_file_encoding="utf-8",
         extra="ignore",
         frozen=True,
-        # A refusal shows what was set, and that may be a key.
+        # An error message with the value in it might show a key.
         hide_input_in_errors=True,
     )
 

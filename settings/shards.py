@@ -17,7 +17,7 @@ class ShardSettings(RedisSettings):
         default_factory=dict,
         description="Spreads scoring over several Redis servers, each with the queues, decision records and outbox of "
         'its customers: JSON, URL by name, such as {"s1": "redis://10.0.0.1:6379/0", "s2": "redis://10.0.0.2:6379/0"}. '
-        "A name stays with its server for ever. REDIS_URL keeps what all share; see docs/capacity.md.",
+        "A name stays with its server for ever. REDIS_URL keeps the data that all share; see docs/capacity.md.",
     )
     score_shards_retiring: list[str] = Field(
         default_factory=list, description="Shards that get no new transactions and only answer retries, JSON."

@@ -14,7 +14,7 @@ class ScoringTopology:
 
     Attributes:
         shared: of a process that belongs to no shard. Its server scores everything where there are no shards, and may
-            still hold what was answered before there were any.
+            still hold answers from before there were any.
         shards: of each shard by name; empty where scoring is not sharded.
         open_shards: the shards that take new transactions; the others only answer retries.
     """

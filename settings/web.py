@@ -13,7 +13,7 @@ class WebSettings(BaseSettings):
     web_reuse_port: bool = Field(
         default=False,
         description="Lets several instances of the API on one machine listen on WEB_PORT, so that one can be replaced "
-        "while another serves; a port that is taken by mistake is then noticed by nobody.",
+        "while another serves; a port that is taken by mistake then raises no error.",
     )
     web_connections: int = Field(1000, ge=1, description="Open connections per web process.")
     request_timeout_seconds: int = Field(

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 @app.task(name="explanations.drain")
 def drain_explanations() -> None:
-    """Stores the explanations of what was answered, and what happened to SAFE MODE."""
+    """Stores the explanations of answered transactions, and the events of SAFE MODE."""
     report = _drain("explain", require(ExplanationSink))
     metrics.explanations_stored_total.labels(sink="mongo").inc(report.delivered)
     for seconds in report.write_seconds:
@@ -29,7 +29,7 @@ def drain_explanations() -> None:
 
 @app.task(name="publishing.drain")
 def drain_publications() -> None:
-    """Publishes what was answered."""
+    """Publishes answered transactions."""
     report = _drain("publish", require(PublicationSink))
     metrics.predictions_published_total.labels(sink="kafka").inc(report.delivered)
     if report.unavailable is not None or report.refused:

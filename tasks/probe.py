@@ -19,7 +19,7 @@ PROBE_TASK = "worker.probe"
 
 @dataclass(frozen=True, slots=True)
 class ProbedWork:
-    """What a probe tries, and where it answers.
+    """The work that a probe tries, and the place of its answer.
 
     Attributes:
         run: does a piece of the worker's work that leaves no trace; raises if it cannot.

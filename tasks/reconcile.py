@@ -1,4 +1,4 @@
-"""`reconcile.run`: compares answered, stored and published, and repairs what is missing."""
+"""`reconcile.run`: compares answered, stored and published transactions, and repairs missing ones."""
 
 import logging
 import time

@@ -30,7 +30,7 @@ def score(self: Any, payload: str) -> None:
 
 
 def conclude(report: BatchReport, seconds: float) -> None:
-    """Does what follows a batch that was scored and answered: measures and logs it, and sends the drains' doorbells.
+    """Finishes a batch that was scored and answered: measures and logs it, and sends the drains' doorbells.
 
     Args:
         report: of the batch.
@@ -63,7 +63,7 @@ def _latencies() -> tuple[tuple[Histogram, Histogram], ...]:
 
 
 def _measure(report: BatchReport, seconds: float) -> None:
-    """Counts and logs what a batch did."""
+    """Counts and logs the decisions of a batch."""
     milliseconds = (report.queue_ms, report.features_ms, report.model_ms, seconds * 1000)
     for (in_seconds, in_milliseconds), value in zip(_latencies(), milliseconds, strict=True):
         in_seconds.observe(value / 1000)

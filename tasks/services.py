@@ -1,7 +1,7 @@
 """The services of a Celery process: wired once at start-up, looked up by type in the task functions.
 
-A worker's start-up provides what its tasks need before the first message arrives; a task that asks for something its
-worker never provided fails loudly instead of building a second one.
+A worker's start-up provides the services of its tasks before the first message arrives; a task that asks for one that
+its worker never provided fails loudly instead of building a second one.
 """
 
 from typing import Any, TypeVar

@@ -1,4 +1,4 @@
-"""The Celery processes, one module per queue beside beat and Flower: what each is wired with, its start, its health.
+"""The Celery processes, one module per queue beside beat and Flower: how each is wired, started and watched.
 
 May touch `tasks` and below; nothing but `ops` starts them.
 """

@@ -5,7 +5,7 @@
 | `<queue>` | list | kombu's own | envelopes, JSON; the newest at the head |
 
 The envelope is that of kombu's Redis transport with `body_encoding` utf-8 and one priority, as `celeryconfig` has it; a
-test compares it with what Celery itself sends. Source: ops/adr/0006.
+test compares it with Celery's own. Source: ops/adr/0006.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def envelope(queue: str, *, message_id: str, headers: Mapping[str, Any], body: l
         queue: its name.
         message_id: the Celery task id.
         headers: of Celery's task protocol 2.
-        body: positional arguments, keyword arguments, and what to do afterwards.
+        body: positional arguments, keyword arguments, and follow-up tasks.
     """
     content = {
         "body": orjson.dumps(body).decode(),

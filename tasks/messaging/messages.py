@@ -1,9 +1,9 @@
-"""Signed Celery messages: what leaves the web process is what the worker runs, or nothing.
+"""Signed Celery messages: a worker runs exactly the message that the web process sent, or nothing.
 
 The payload travels as one JSON text, so that the signature covers the very bytes that are decoded. The worker's side
 is `tasks.messaging.sealed_task`.
 
-A message is what `Celery.send_task` would send, but for a reply address that nobody uses; a test compares the two. It
+A message equals that of `Celery.send_task`, except for a reply address that nothing uses; a test compares the two. It
 is put together here, its headers once per task, because doing anew for each message all that `send_task` does costs
 more than sending it.
 """
@@ -44,7 +44,7 @@ class SealedMessage:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What all messages of a task have in common: their queue, their headers, and the last part of their body."""
+    """The part that all messages of a task share: their queue, their headers, and the last part of their body."""
 
     queue: str
     headers: Mapping[str, Any]

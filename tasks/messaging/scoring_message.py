@@ -1,4 +1,4 @@
-"""The message that has a batch scored. Who sends it needs none of what scores it, which is slow to import."""
+"""The message that has a batch scored. Its sender imports none of the scoring code, which is slow to import."""
 
 from collections.abc import Sequence
 

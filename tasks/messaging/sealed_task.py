@@ -1,7 +1,7 @@
 """The base of every task: a message runs only if it is signed, unaltered, in time and new; anything else is dropped.
 
-Write access to the broker is therefore not enough to make a worker do something. What a message asks to do afterwards
-(callbacks, chains, chords) is outside the signature and no part of this platform: a message that asks is dropped.
+Write access to the broker is therefore not enough to make a worker do something. Follow-up tasks
+(callbacks, chains, chords) are outside the signature and no part of this platform: a message that names one is dropped.
 """
 
 import logging
@@ -27,7 +27,7 @@ class MessageGate:
 
     Args:
         signer: holds the message key.
-        seen: what this process has taken.
+        seen: the messages that this process has taken.
         now_ms: the clock, epoch milliseconds.
     """
 
@@ -45,12 +45,12 @@ class MessageGate:
     def check(self, task: str, request: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Returns if the message may run.
 
-        A payload's deadline is left to the task: the scoring pipeline drops and counts by itself what is late.
+        A payload's deadline is left to the task: the scoring pipeline itself drops and counts late transactions.
 
         Args:
             task: the name of the task that would run.
             request: Celery's task request.
-            args: what it would run with: nothing, or one text.
+            args: its arguments: none, or one text.
             kwargs: nothing.
 
         Raises:
@@ -70,7 +70,7 @@ class MessageGate:
 
 
 def message_payload(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    """Returns what the signature covers of a task's arguments.
+    """Returns the part of a task's arguments that the signature covers.
 
     Raises:
         security.errors.MessageRejectedError: `message_body`: they are neither nothing nor one text.

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SelfTestResult:
-    """What one process found: its failure in one sentence, empty if there is none."""
+    """The result of one process: its failure in one sentence, empty if there is none."""
 
     process: str
     failure: str

@@ -26,7 +26,7 @@ _ANSWERS_SECONDS = 60
 
 
 class RedisSelfTestExchange:
-    """What all processes share.
+    """The exchange that all processes share.
 
     Args:
         client: a client that returns bytes.

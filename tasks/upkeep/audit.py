@@ -20,7 +20,7 @@ class AuditCourier:
         self._newest: SafeModeEvent | None = None
 
     def carry(self) -> None:
-        """Copies the events since the last time; what cannot be copied now is copied next time."""
+        """Copies the events since the last time; an event that cannot be copied now is copied next time."""
         try:
             events = self._new_events(_USUAL_EVENTS)
             if events is None:
@@ -32,7 +32,7 @@ class AuditCourier:
             self._newest = events[0]
 
     def _new_events(self, limit: int) -> list[SafeModeEvent] | None:
-        """Returns what is newer than what was copied; None if that is not among the newest `limit`."""
+        """Returns the events newer than the last copied one; None if that is not among the newest `limit`."""
         events = self._switch.events(limit)
         if self._newest in events:
             return events[: events.index(self._newest)]

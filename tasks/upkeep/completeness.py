@@ -64,6 +64,6 @@ class CompletenessCheck:
 
 
 def count_repairs(report: Repairs) -> None:
-    """Counts what a report says was repaired or lost."""
+    """Counts the repaired and lost transactions of a report."""
     metrics.reconciliation_repaired_total.labels(sink=SINK_NAMES[report.sink]).inc(report.repaired)
     metrics.reconciliation_lost_total.labels(sink=SINK_NAMES[report.sink]).inc(report.lost)

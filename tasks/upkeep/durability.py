@@ -1,4 +1,4 @@
-"""Looks at whether Redis keeps what the platform promises, and says so loudly while it does not."""
+"""Checks whether Redis keeps the platform's promises, and logs an error while it does not."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 def redis_problems(settings: Settings, client: Redis) -> list[str]:
-    """Returns, in sentences, what Redis cannot promise with its present configuration.
+    """Returns a sentence for each promise that Redis cannot keep with its present configuration.
 
     Raises:
         StoreUnavailableError: Redis cannot be reached.
@@ -28,7 +28,7 @@ def watch_durability(settings: Settings, client: Redis) -> Callable[[], None]:
 
 
 class DurabilityWatch:
-    """Shows by a gauge whether all promises hold, and logs what breaks or mends.
+    """Shows by a gauge whether all promises hold, and logs each that breaks or is kept again.
 
     Args:
         problems: looks, and returns sentences.

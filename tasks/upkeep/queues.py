@@ -39,7 +39,7 @@ class WorkerState:
 
     Attributes:
         name: its node name.
-        queue: what it consumes.
+        queue: the queue that it consumes.
         model_version: the loaded model; None for a worker without one, or before it is loaded.
         started_at: epoch seconds of its start.
         shard: where its queue is; None where scoring is not sharded, and for a worker that serves all shards.
@@ -54,7 +54,7 @@ class WorkerState:
 
 @dataclass(frozen=True, slots=True)
 class ShardState:
-    """One shard: whether it answers and, if it does, its queues and what its consumers have not acknowledged."""
+    """One shard: whether it answers and, if it does, its queues and the lag of its consumer groups."""
 
     shard: str
     reachable: bool
@@ -95,7 +95,7 @@ def _age(message: bytes | None) -> float | None:
 
 
 def outbox_lags(outboxes: Mapping[str, RedisOutbox]) -> dict[str, Lag]:
-    """Returns what each consumer group has not acknowledged.
+    """Returns the lag of each consumer group: the entries that it has not acknowledged.
 
     Raises:
         StoreUnavailableError: Redis cannot be reached.
@@ -126,7 +126,7 @@ def forget_worker(client: Redis, name: str) -> None:
 def live_workers(client: Redis) -> list[WorkerState]:
     """Returns the workers that gave a sign of life within `ALIVE_SECONDS`, in one round trip, sorted by name.
 
-    What a killed worker left behind is removed once it is old.
+    The old entry of a killed worker is removed.
 
     Raises:
         StoreUnavailableError: Redis cannot be reached.

@@ -18,7 +18,7 @@ from tasks.wiring.pinned_redis import PinnedConnectionPool
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """How long a client waits for Redis, and what it tries again.
+    """How long a client waits for Redis, and which failures it retries.
 
     Attributes:
         timeout_seconds: longest wait for a connection and for each reply.

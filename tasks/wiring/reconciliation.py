@@ -1,4 +1,4 @@
-"""Builds what compares each sink of each outbox with what was answered."""
+"""Builds the comparisons of each sink of each outbox with the answered transactions."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,7 +18,7 @@ from tasks.wiring.stores import decision_store, explanation_store
 def reconciled_sinks(
     connections: Connections, *, stored: Callable[[Sequence[str]], set[str]]
 ) -> list[Callable[[int], ReconciliationReport]]:
-    """Returns what reconciles each sink of each outbox.
+    """Returns a function per sink and outbox that reconciles it.
 
     Each takes the moment before which answers are compared, epoch milliseconds.
 
@@ -28,7 +28,7 @@ def reconciled_sinks(
     """
     present: dict[str, Callable[[Sequence[str]], set[str]]] = {
         "explain": stored,
-        # Kafka cannot be asked for a key; what is owed is published once more, under the same event id.
+        # Kafka cannot be asked for a key; an event that is still owed is published once more, under the same id.
         "publish": lambda _ids: set(),
     }
 
@@ -46,7 +46,7 @@ def reconciled_sinks(
 
 
 def sink_checks(connections: Connections) -> list[SinkCheck]:
-    """Returns what compares each sink of each outbox over a window of time."""
+    """Returns a check per sink and outbox that compares it over a window of time."""
     arrivals: dict[str, Arrivals] = {
         "explain": MongoArrivals(explanation_store(connections)),
         "publish": kafka_arrivals(connections.settings),

@@ -31,7 +31,7 @@ class Scorer:
         keeper: loads the champion; to be refreshed before the first batch and again and again.
         version: returns the loaded model's version, None while there is none.
         can_decide: whether a batch would be decided now, by the model or by the rules.
-        test: opens the champion anew and reaches every store, or raises what is wrong.
+        test: opens the champion anew and reaches every store, or raises the failure.
     """
 
     pipeline: ScoringPipeline

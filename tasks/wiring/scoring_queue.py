@@ -1,4 +1,4 @@
-"""What a web process sends scoring messages with and receives answers on: pinned connections, one user each."""
+"""The queue and the reply list of a web process: pinned connections, one user each."""
 
 from ml.stores.decisions.replies_redis import RedisReplyBox
 from tasks.messaging.message_queue_redis import RedisMessageQueue

@@ -53,7 +53,7 @@ def decision_store_on(client: Redis, settings: Settings) -> DecisionStore:
 
 
 def fsync(settings: Settings, client: Redis) -> RedisFsync | None:
-    """Returns what waits for the disk of the client's server; None where answers do not."""
+    """Returns the barrier that waits for the disk of the client's server; None where answers do not wait."""
     if not settings.waits_for_disk:
         return None
     # The server gives up before the client does, so that the connection stays usable.
@@ -165,7 +165,7 @@ def audit_log(connections: Connections) -> "MongoAuditLog":
 
 
 def model_administration(connections: Connections) -> "ModelAdministration":
-    """Returns what changes the champion for an administrator.
+    """Returns the administration that changes the champion.
 
     Raises:
         security.errors.KeyUnusableError: a key that models are checked with is missing or weak.

@@ -13,7 +13,7 @@ class SignOfLife:
 
     Args:
         client: a Redis client of the housekeeping's own.
-        queue: what the worker consumes.
+        queue: the queue that the worker consumes.
         name: the worker's node name.
         model_version: returns the version that is loaded; None for a worker without a model.
         shard: the worker's, if it belongs to one.

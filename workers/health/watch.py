@@ -51,8 +51,8 @@ def watch_jobs(
 
     Args:
         connections: of this process.
-        watched: what its kind asks for.
-        queue: what it consumes.
+        watched: how its kind is watched.
+        queue: the queue that it consumes.
         name: its node name.
         is_consuming: whether it should take messages now.
         before_exit: called before it ends itself; must not raise.

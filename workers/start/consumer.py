@@ -48,7 +48,7 @@ class SteadyConsumer(Consumer):
             self.hub.call_later(_EVENTS_WAIT_SECONDS, self._send_events)
 
     def on_close(self) -> None:
-        """Sends what waits before the connection goes."""
+        """Sends the waiting events before the connection goes."""
         self._send_events()
         super().on_close()
 

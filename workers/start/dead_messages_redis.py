@@ -17,7 +17,7 @@ from observability import metrics
 
 _KEPT = 1_000
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError)
-"""What kombu raises over broken JSON, wrong encodings, missing and misplaced fields."""
+"""The errors that kombu raises over broken JSON, wrong encodings, missing and misplaced fields."""
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Beat's schedule: `celeryconfig` says what runs and when, Redis only remembers what ran last.
+"""Beat's schedule: `celeryconfig` holds the entries, Redis only the time of each one's last run.
 
 RedBeat keeps whole schedule entries in Redis and trusts them: anybody with write access to Redis could have any task
 sent, with beat's signature on it. Here Redis serves for the lock, so that of two beats one is idle, and for
