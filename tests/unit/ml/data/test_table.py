@@ -1,3 +1,4 @@
+from dataclasses import fields
 from decimal import Decimal
 
 import numpy as np
@@ -27,6 +28,13 @@ def test_transactions_survive_the_round_trip(table: TransactionTable) -> None:
         label_known_at=table.label_known_at.tolist(),
     )
     assert same(again, table)
+
+
+def test_every_field_of_a_transaction_has_a_column_or_is_left_out_on_purpose() -> None:
+    renamed = {"timestamp": "epoch_seconds", "amount": "amount_units"}
+    left_out = {"ip", "metadata"}
+    wanted = {renamed.get(name, name) for name in Transaction.model_fields} - left_out
+    assert wanted <= {field.name for field in fields(TransactionTable)}
 
 
 def test_optional_fields_may_be_missing() -> None:
