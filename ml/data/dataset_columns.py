@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.data.table import NEVER, UNKNOWN, Column
+from ml.domain.durations import DAY_SECONDS
 from ml.domain.errors import DataError
 from ml.domain.transaction import UNITS_PER_CURRENCY_UNIT, Channel
 
@@ -28,7 +29,7 @@ _PATTERNS = {
 _ID_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
 _MAX_UNITS = 10**9 * UNITS_PER_CURRENCY_UNIT
 _EPOCH_LIMIT_SECONDS = 4_102_444_800
-_FUTURE_TOLERANCE_SECONDS = 86_400  # what the API takes by default: clocks and time zones differ
+_FUTURE_TOLERANCE_SECONDS = DAY_SECONDS  # the API's default too: clocks and time zones differ
 
 
 class ColumnReader:
@@ -59,7 +60,7 @@ class ColumnReader:
         self.refuse("timestamp", epoch > now + _FUTURE_TOLERANCE_SECONDS, what)
 
     def _refusal(self, column: str, row: int, what: str) -> DataError:
-        # People count rows with or without the header; said so, nobody looks at the wrong one.
+        # People count rows with or without the header; the message says which count is meant.
         place = f"row {row + 1} below the header" if self._has_header else f"row {row + 1}"
         value = _shown(self._arrow[column][row])
         return DataError(f"{self._path}, {place}: {self._names.get(column, column)} {value}{what}.")
@@ -201,7 +202,7 @@ def _time_type(texts: Any) -> Any:
 
 
 def _encoded(values: Any) -> Any:
-    """Returns texts, or what stands for texts, as one dictionary array of distinct names."""
+    """Returns texts as one dictionary array of distinct names."""
     import pyarrow as pa
 
     if not pa.types.is_dictionary(values.type):

@@ -32,6 +32,7 @@ import numpy as np
 
 from ml.data.dataset_columns import ColumnReader
 from ml.data.table import NEVER, UNKNOWN, Column, TransactionTable
+from ml.domain.durations import DAY_SECONDS
 from ml.domain.errors import DataError
 from ml.domain.transaction import UNITS_PER_CURRENCY_UNIT
 
@@ -65,7 +66,7 @@ _BENCHMARK_LEAST_UNITS = UNITS_PER_CURRENCY_UNIT // 100
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a file held.
+    """The transactions of a file.
 
     Attributes:
         table: its transactions in time order.
@@ -123,7 +124,7 @@ def load_transactions(
         currency=Column.constant(currency, length) if is_benchmark else reader.texts("currency", required=True),
         merchant_category=reader.texts("merchant_category"),
         is_fraud=is_fraud,
-        label_known_at=reader.label_times(epoch, is_fraud, delay_seconds=round(label_delay_days * 86_400)),
+        label_known_at=reader.label_times(epoch, is_fraud, delay_seconds=round(label_delay_days * DAY_SECONDS)),
         scenario=reader.scenarios(),
     )
     table = _without_duplicates(table)
@@ -216,7 +217,7 @@ def _is_csv(path: Path) -> bool:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Turns what goes wrong while a file is read into one sentence."""
+    """Turns an error while a file is read into one sentence."""
     import pyarrow as pa
 
     if not path.is_file():

@@ -1,10 +1,9 @@
 """A simulator of card payments with fraud, for demonstrations, tests and cold starts.
 
-Customers and terminals lie in a square plane. A customer pays at the terminals around home, at own hours, at an own
-pace, with amounts around an own mean, from own devices and mostly in the own country. Three fraud patterns are laid
-over it:
+Customers and terminals lie in a square plane. Each customer pays at terminals around home, with usual hours, pace,
+mean amount and devices, and mostly in the home country. Three fraud patterns are added:
 
-1. payments above a fixed limit, whoever makes them;
+1. payments above a fixed limit, by any customer;
 2. a terminal is compromised: every payment there is fraud until it is cleaned;
 3. a customer's card data leaks: a third of the payments are the thief's, at several times the usual amount, some from
    an unknown device or country.
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.data.table import Column, TransactionTable
-from ml.domain.durations import DAY_SECONDS
+from ml.domain.durations import DAY_SECONDS, HOUR_SECONDS
 from ml.domain.transaction import UNITS_PER_CURRENCY_UNIT
 
 _PLANE = 100.0
@@ -57,7 +56,7 @@ class Patterns:
 
 @dataclass(frozen=True)
 class _Customers:
-    """What stays the same about each customer: arrays over customers."""
+    """Each customer's habits: arrays over customers."""
 
     payments_per_day: NDArray[np.float64]
     mean_amount: NDArray[np.float64]
@@ -87,7 +86,7 @@ def simulate(
     customer, day = _calendar(rng, people.payments_per_day, days)
     rows = len(customer)
     hour = (people.usual_hour[customer] + rng.normal(0.0, 3.5, rows)) % 24.0
-    second = day * DAY_SECONDS + (hour * 3600).astype(np.int64)
+    second = day * DAY_SECONDS + (hour * HOUR_SECONDS).astype(np.int64)
     order = np.argsort(second, kind="stable")
     customer, day, second = customer[order], day[order], second[order]
 
@@ -160,7 +159,7 @@ def _calendar(
 
 
 def _choose_terminals(rng: np.random.Generator, people: _Customers, customer: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Squaring the draw gives each customer favourites; the offset gives each other ones."""
+    """Returns a terminal per payment: squaring the draw makes favourites, the offset varies them by customer."""
     start = people.reach_start[customer]
     number = people.reach_start[customer + 1] - start
     offset = rng.integers(0, 2**31, len(people.country))[customer]

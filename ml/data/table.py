@@ -65,18 +65,18 @@ class Column:
 
 @dataclass(frozen=True)
 class TransactionTable:
-    """N transactions sorted by (epoch_seconds, arrived_at), with what is known of their outcome.
+    """N transactions sorted by (epoch_seconds, arrived_at), with the known outcomes.
 
     Attributes:
         transaction_id: N ids; integers are rendered by `str`.
         epoch_seconds: event times.
-        arrived_at: when the platform got to see each one, epoch seconds; the event time where unknown. Rows
+        arrived_at: when each one reached the platform, epoch seconds; the event time where unknown. Rows
             of the same second arrive in table order. A row's past never holds a row that arrived after it.
         amount_units: amounts in 1e-4 currency units.
         is_fraud: -1 unknown, 0 legitimate, 1 fraud.
         label_known_at: when `is_fraud` became known, epoch seconds; `NEVER` if it is not.
-        is_presumed: whether the label only follows from silence (no fraud was reported in time). It is learnt from,
-            but features never see it: while scoring nobody told them either.
+        is_presumed: whether the label is only presumed, because no fraud was reported in time. Models learn from it,
+            but features never see it: at scoring time they did not see it either.
         scenario: fraud pattern of a simulation, 0 for none or unknown.
     """
 

@@ -1,7 +1,7 @@
 """Completeness: whether everything that was answered in a window is where it belongs, sink by sink.
 
-`ml.delivery.reconciliation` looks after what a sink has not acknowledged. Here the sink itself is asked for what it did
-acknowledge, because a server can lose what it had confirmed.
+`ml.delivery.reconciliation` repairs entries that a sink has not acknowledged. This comparison reads from the sink
+itself those that it did acknowledge, because a server can lose data that it had confirmed.
 """
 
 from collections.abc import Sequence
@@ -43,16 +43,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class CompletenessReport:
-    """What one comparison found for one sink.
+    """The result of one comparison for one sink.
 
     Attributes:
         sink: `explain` or `publish`.
         answered: transactions answered in the window.
-        awaiting: not acknowledged yet, or given up: the drains' and the operator's business.
+        awaiting: not acknowledged yet, or given up: left to the drains and the operator.
         present: acknowledged and there.
         unjudged: acknowledged and possibly dropped by the sink's own rules since.
         repaired: acknowledged, absent, and put back into the stream from the decision record.
-        lost: acknowledged, absent, and recorded no more.
+        lost: acknowledged, absent, and without a decision record.
         shard: whose outbox it was; None where scoring is not sharded.
     """
 
@@ -68,13 +68,13 @@ class CompletenessReport:
 
 @dataclass(frozen=True, slots=True)
 class SinkCheck:
-    """Compares one sink with what was answered.
+    """Compares one sink with the answered transactions.
 
     Attributes:
         sink: its name.
-        index: what was answered, by time.
-        awaiting: what the sink has not acknowledged.
-        arrivals: what it holds.
+        index: the answered transactions, by minute.
+        awaiting: the transactions that the sink has not acknowledged.
+        arrivals: reads which transactions it holds.
         decisions: the records that repairs are made from.
         shard: whose outbox it is, for the report.
     """
@@ -90,12 +90,12 @@ class SinkCheck:
         """Compares and repairs.
 
         Raises:
-            StoreUnavailableError: a server cannot be reached; what was repaired so far stays so.
+            StoreUnavailableError: a server cannot be reached; repairs made before that stay.
         """
         answered: dict[str, int] = {}
         for minute in range(window.first_minute, window.last_minute + 1):
             answered |= dict.fromkeys(self.index.answered(minute), minute)
-        # Before the sink is asked: what is acknowledged in between must not look absent.
+        # Read before the sink: an entry acknowledged in between must not look absent.
         awaiting = self._awaiting(list(answered))
         asked = [name for name in answered if name not in awaiting]
         found = self.arrivals.look(asked, since_ms=window.start_ms) if asked else Found(set())

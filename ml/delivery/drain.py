@@ -53,7 +53,7 @@ class DeliveryRules:
 
 @dataclass(slots=True)
 class DeliveryReport:
-    """What a drain did. `unavailable` holds the reason if the sink could not be reached.
+    """The result of a drain. `unavailable` holds the reason if the sink could not be reached.
 
     `has_more` is true if the budget or a shutdown ended the drain before the stream was empty.
     """
@@ -78,8 +78,8 @@ def drain(
 ) -> DeliveryReport:
     """Delivers until the stream is empty, the budget is spent, the process stops or the sink is unavailable.
 
-    What was read is always finished: written and acknowledged, or given back. An unavailable sink never counts against
-    an entry: the delivery is taken back and a later drain repeats it.
+    Every entry that was read is finished: written and acknowledged, or given back. An unavailable sink never counts
+    against an entry: the delivery is taken back and a later drain repeats it.
 
     Raises:
         StoreUnavailableError: the stream's server cannot be reached.
@@ -100,7 +100,7 @@ def drain(
 
 
 def _read_batch(outbox: Outbox, rules: DeliveryRules, sleep: Callable[[float], None]) -> list[OutboxEntry]:
-    """Reads a batch; a short one waits once for company, since a write costs the same for one entry as for many."""
+    """Reads a batch; a short one waits once for more, since a write costs the same for one entry as for many."""
     entries = outbox.read_new(rules.batch_rows)
     is_short = len(entries) < rules.batch_rows and sum(len(entry.body) for entry in entries) < rules.batch_bytes
     if entries and is_short and rules.linger_seconds > 0:
@@ -111,7 +111,7 @@ def _read_batch(outbox: Outbox, rules: DeliveryRules, sleep: Callable[[float], N
 
 @dataclass(slots=True)
 class _Delivery:
-    """One drain's way from what was read to the sink."""
+    """The writing half of one drain."""
 
     outbox: Outbox
     sink: Sink
@@ -120,7 +120,7 @@ class _Delivery:
     report: DeliveryReport = field(default_factory=DeliveryReport)
 
     def deliver(self, entries: Sequence[OutboxEntry]) -> bool:
-        """Writes what was read and acknowledges it; returns False if the sink is unavailable."""
+        """Writes entries and acknowledges them; returns False if the sink is unavailable."""
         self.outbox.acknowledge([entry for entry in entries if entry.only not in {None, self.group}])
         mine = [entry for entry in entries if entry.only in {None, self.group}]
         for entry in mine:

@@ -1,4 +1,4 @@
-"""Reconciliation: what was answered, compared with what was stored and published."""
+"""Reconciliation: answered transactions that a sink has not acknowledged, found again and repaired."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from ml.stores.decisions.decisions import DecisionReader, DecisionRecord
 from ml.stores.outbox.awaiting import AwaitingIndex
 
 REPAIRED_CORRELATION_ID = "reconciliation"
-"""Stands where a repaired event's own correlation id is no longer known."""
+"""Correlation id of a repaired event, whose own is no longer known."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationReport:
-    """What one run found for one sink.
+    """The result of one run for one sink.
 
     Attributes:
         sink: `explain` or `publish`.
@@ -49,11 +49,11 @@ def reconcile(
 
     Args:
         sink: its name.
-        index: what it has not acknowledged.
+        index: the transactions that it has not acknowledged.
         decisions: the records that repairs are made from.
         present: returns those of the ids that the sink holds; a sink that cannot be asked returns none of them
             and gets the event once more.
-        before_ms: only what was answered before this moment, epoch milliseconds, is looked at.
+        before_ms: only transactions answered before this moment, epoch milliseconds, are checked.
         count: most transactions per run.
         shard: whose outbox it is, for the report.
     """

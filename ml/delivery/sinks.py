@@ -1,4 +1,4 @@
-"""What each consumer of a stream does with an entry: store the explanation, publish the events, apply the label."""
+"""The three sinks of the streams: store the explanation, publish the events, apply the label."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -72,11 +72,11 @@ class PublicationSink:
 class LabelSink:
     """Stores labels and applies them to the features of the transactions they confirm.
 
-    Whose features these are is read from the transaction's record; without one, from the label. A label that knows
-    neither is stored for retraining and counted in `unmatched`. How a fraud's amount compares with its customer's
-    norm is read from the vector it was scored with; without one the feature store judges by what it remembers. The
-    features learn the label of record only: a captured one that is sent again after its correction changes nothing.
-    `rejected` counts the deliveries of labels whose signature does not hold, by reason; none of them is ever applied.
+    Customer and terminal come from the transaction's record; without one, from the label. A label without either is
+    stored for retraining and counted in `unmatched`. The ratio of a fraud's amount to its customer's norm comes from
+    the vector it was scored with; without one the feature store computes it from the customer's history. Only the label
+    of record reaches the features: an old label that is sent again after its correction changes nothing. `rejected`
+    counts the deliveries of labels whose signature does not hold, by reason; they are never applied.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class LabelSink:
 
 
 def _applied(label: Label, decision: DecisionRecord | None, explanation: dict[str, Any] | None) -> AppliedLabel | None:
-    """Returns what the features are told of a label; None if nobody knows whose transaction it was."""
+    """Returns a label as the features need it; None if the transaction's customer and terminal are unknown."""
     places: dict[str, Any] = {"customer_id": label.customer_id, "terminal_id": label.terminal_id}
     if decision is not None:
         places = decision.transaction
@@ -174,7 +174,7 @@ _Decoded = TypeVar("_Decoded")
 def _decode(
     entries: Sequence[OutboxEntry], decode: Callable[[dict[str, Any]], _Decoded]
 ) -> tuple[list[tuple[OutboxEntry, _Decoded]], list[Refusal]]:
-    """Decodes what can be decoded; the rest is refused, so that one bad entry never stops the others."""
+    """Decodes the entries; a malformed one is refused, so that it never stops the others."""
     decoded, refusals = [], []
     for entry in entries:
         try:

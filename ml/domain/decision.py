@@ -1,4 +1,4 @@
-"""The decision: what a transaction gets back, and the facts behind it."""
+"""The decision: the answer to a transaction, and the facts behind it."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Outcome(StrEnum):
-    """What the payment system is told to do, from mild to severe."""
+    """The instruction to the payment system, from mild to severe."""
 
     APPROVE = "approve"
     REVIEW = "review"
@@ -38,7 +38,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """What each component says, all in [0, 1], higher is more suspicious."""
+    """Each component's score, all in [0, 1], higher is more suspicious."""
 
     tabular: float
     anomaly: float
@@ -63,7 +63,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer to one transaction, but for correlation id and timings, which belong to the request."""
+    """The answer to one transaction, without correlation id and timings, which belong to the request."""
 
     transaction_id: str
     decision: Outcome

@@ -1,4 +1,4 @@
-"""The label: what a transaction turned out to be, as the bank's case system confirms it."""
+"""The label: the outcome of a transaction, as the bank's case system confirms it."""
 
 from typing import Annotated, Any, Literal, Self
 

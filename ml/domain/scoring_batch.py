@@ -1,4 +1,4 @@
-"""What travels between the web process and a scoring worker: a batch of requests and its results."""
+"""Messages between the web process and a scoring worker: a batch of requests, and its results."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,7 +22,7 @@ class ResultStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScoringRequest:
-    """One transaction to score for one waiting request; `shard` is where it belongs, if anybody has said so."""
+    """One transaction to score for one waiting request; `shard` is where it belongs, None if that is not known."""
 
     transaction: Transaction
     fingerprint: str
@@ -55,7 +55,7 @@ class ScoringBatch:
     Attributes:
         batch_id: unique per message.
         reply_to: the reply list of the waiting process; None if that is the one that scores.
-        deadline_ms: epoch milliseconds after which nobody waits any more.
+        deadline_ms: epoch milliseconds after which no caller waits any more.
         sent_ms: epoch milliseconds at which the message was sent.
         requests: in the order in which the results are expected.
         recorded: whether the decisions are to be recorded; only PERF_MODE does without.

@@ -1,4 +1,4 @@
-"""What one run of the model found in one transaction: everything its explanation is made of, as arrays without names.
+"""The findings of one run of the model on one transaction: all parts of its explanation, as arrays without names.
 
 The scoring worker takes its reasons from it and sends it on; the drain gives it names
 (`ml.explanation.full_explanation`).

@@ -1,4 +1,4 @@
-"""The full explanation of a score: kept as numbers, told in sentences when it is read."""
+"""The full explanation of a score: stored as numbers, turned into sentences when it is read."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,13 @@ from ml.features.schema import FEATURE_NAMES, FEATURES
 from ml.model.terms import TERM_CODES, TERMS, term_value
 
 TERM_FAMILY = "component"
-"""Stands where a feature's family would."""
+"""Takes the place of a feature's family."""
 
 _FEATURES_BY_NAME = {feature.name: feature for feature in FEATURES}
 
 
 def stored_explanation(found: Mapping[str, Any], *, epoch_seconds: int) -> dict[str, Any]:
-    """Returns what is kept of an explanation: numbers by name; the sentences are written when it is read.
+    """Returns the stored form of an explanation: numbers by name; the sentences are written when it is read.
 
     Args:
         found: `Findings.wire` after its way through the outbox, so with lists for arrays.
@@ -58,10 +58,10 @@ def _named(found: Mapping[str, Any], epoch_seconds: int) -> dict[str, Any]:
 
 
 def full_explanation(stored: Mapping[str, Any], breakdown: Mapping[str, float]) -> dict[str, Any]:
-    """Returns every part of the score, the largest effect in either direction first, and what lies behind the terms.
+    """Returns every part of the score, the largest effect in either direction first, and the details of the terms.
 
-    `bias` plus all contributions is `log_odds`; its sigmoid is the score. A feature that this code no longer knows is
-    told by its name and value alone. An explanation stored before scores had terms holds the parts of the tabular
+    `bias` plus all contributions is `log_odds`; its sigmoid is the score. A feature that this code no longer knows
+    gets its name and value as text. An explanation stored before scores had terms holds the parts of the tabular
     component alone, and its sum is called `tabular_log_odds`. All values are JSON-ready.
 
     Args:

@@ -42,8 +42,8 @@ def top_reasons(
     A part is a feature or a term of `ml.model.terms`; a term's name stands where a feature's would.
 
     Args:
-        found: what the model found.
-        breakdown: what each component said.
+        found: the model's findings.
+        breakdown: the component scores.
         epoch_seconds: the transaction's event time.
         limit: most reasons to return; fewer come back if fewer reason codes push towards fraud.
     """

@@ -1,4 +1,4 @@
-"""What one run of the model says about a batch: scores, and the parts that each score is the sum of."""
+"""The result of one run of the model on a batch: scores, and the parts that each score is the sum of."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from ml.model.rarity import Rarity
 
 @dataclass(frozen=True, slots=True)
 class ModelScores:
-    """What the model says about B transactions.
+    """The model's outputs for B transactions.
 
     Attributes:
         score: calibrated fraud probability [B].
@@ -37,7 +37,7 @@ class ModelScores:
     rarity: Rarity
 
     def explained(self) -> NDArray[np.float64]:
-        """Returns the probabilities [B] that the parts add up to: `score`, but for float32 rounding."""
+        """Returns the probabilities [B] that the parts add up to: `score` within float32 rounding."""
         log_odds = (
             self.bias + self.contributions.sum(axis=1, dtype=np.float64) + self.terms.sum(axis=1, dtype=np.float64)
         )

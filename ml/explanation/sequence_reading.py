@@ -1,7 +1,7 @@
-"""What the sequence component read, step by step, as payments that an analyst can look up.
+"""The sequence component's input, step by step, as payments that an analyst can look up.
 
-`log_odds` holds what the component says after each payment: what it would say had the sequence ended there. From step
-to step it goes up and down, and most of that is forgotten by the next ordinary payment. What counts is what lasts: a
+`log_odds` holds the component's answer after each payment: its answer if the sequence ended there. It goes up and
+down from step to step, and most of that is undone by the next ordinary payment. Only a lasting change counts: a
 payment's rise is how far it lifted the level below which the log-odds never fell again,
 
     rise(t) = min(log_odds[t:]) - min(log_odds[t - 1:]) ≥ 0,
@@ -10,7 +10,7 @@ so that the lowest log-odds and all rises add up to the component's answer exact
 mattered most. Checked by leaving payments out, among the 2 % most suspicious sequences of two weeks of the Handbook's
 data: an earlier payment that it names lowered the answer by its absence in 90 and 89 % of the cases; one with the
 largest plain difference in 78 and 74 %. Two limits: what is known of the present payment only (`SEQUENCE_CHANNELS`)
-is missing from earlier steps and counts as its own rise; and rises tell what raised the answer, not what kept it low.
+is missing from earlier steps and counts as its own rise; and rises show what raised the answer, not what kept it low.
 
 The payments are decoded from the component's own input: times are whole
 seconds, as gaps up to 24 days survive float32 exactly and longer ones within seconds; amounts hold four digits and,
@@ -36,10 +36,10 @@ class SequenceReading:
     """The known payments of a sequence, the scored one last, and the component's log-odds after each.
 
     Attributes:
-        at: event times in epoch seconds; None where a gap too long to be told lies in between.
+        at: event times in epoch seconds; None before a gap that is too long to be decoded.
         amount: amounts in currency units.
         log_odds: after each payment; preceded by the log-odds before the first one, unless the sequence is full: then
-            what the first payment changed cannot be told from what was before it.
+            the change by the first payment is not known.
     """
 
     at: Sequence[int | None]

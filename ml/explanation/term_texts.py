@@ -1,4 +1,4 @@
-"""Sentences for the terms of a score: what an analyst is told where no single feature is the reason."""
+"""Sentences for the terms of a score, where no single feature is the reason."""
 
 from collections.abc import Callable, Mapping
 
@@ -48,4 +48,4 @@ _TEXTS: Mapping[str, Callable[[Rarities, str], str]] = {
     "novelty": _novelty,
 }
 UNUSUAL = tuple(_TEXTS)
-"""Terms that tell of an unusual payment, whatever its order among others."""
+"""Terms for an unusual payment, whatever its order among others."""

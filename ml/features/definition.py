@@ -31,13 +31,13 @@ LAST_LABELLED = (1, 3, 5)
 """Fraud share of the last k labelled transactions at a terminal."""
 
 MAX_AGE_DAYS = 60.0
-"""Longest age or gap that is told apart; also stands for "never"."""
+"""Longest age or gap that features distinguish; also stands for "never"."""
 HIGH_RATIO = 3.0
 """A payment counts as high from this multiple of the customer's median."""
 ORDINARY_RATIO = 2.0
 """A fraud counts as ordinary up to this multiple of its customer's median: the amount does not explain it."""
 RATIO_DECIMALS = 6
-"""Digits of the ratio by which a fraud is judged ordinary: those that the stored vector keeps of it."""
+"""Digits of the ratio by which a fraud counts as ordinary: those that the stored vector keeps of it."""
 MEDIAN_LENGTH = 32
 """Payments behind the robust median."""
 EWMA_DECAY = 0.9

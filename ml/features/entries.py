@@ -1,4 +1,4 @@
-"""Entries: what is remembered of one payment, packed.
+"""Entries: the packed record of one payment in a history.
 
 One layout serves the online stores, the backfill and the offline executor. Numbers are little-endian:
 
@@ -13,8 +13,8 @@ One layout serves the online stores, the backfill and the offline executor. Numb
 | 28-31 | device | 32-bit hash of the device id, 0 if none (customers only) |
 
 Labels: 0 unknown, 1 legitimate, 2 fraud, 3 ordinary fraud: one whose amount does not stand out among its customer's
-payments, so that something other than the amount must have given it away. A terminal's history does not know its
-customers' habits; therefore the label brings the judgement along (`label_code`).
+payments, so that something other than the amount must have given it away. A terminal's history does not hold its
+customers' habits; therefore the label carries this distinction (`label_code`).
 """
 
 import struct
@@ -72,7 +72,7 @@ def country_code(country: str | None) -> int:
 
 
 def is_ordinary(amount_ratio: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tells which ratios of payments to their customers' medians do not stand out."""
+    """Returns whether each ratio of a payment to its customer's median is ordinary: it does not stand out."""
     return np.asarray(np.round(amount_ratio, RATIO_DECIMALS) <= ORDINARY_RATIO)
 
 
@@ -90,7 +90,7 @@ def label_code(*, is_fraud: bool, amount_ratio: float | None) -> int:
 
 
 def is_same_outcome(label: int, other: int) -> bool:
-    """Tells whether two labels say the same of a payment; that a fraud was ordinary is no outcome."""
+    """Returns whether two labels name the same outcome; an ordinary fraud is a fraud."""
     return (label >= LABEL_FRAUD) == (other >= LABEL_FRAUD) and min(label, other) > 0
 
 

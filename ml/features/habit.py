@@ -1,8 +1,8 @@
-"""What the components without labels look at: how a payment departs from what its customer and terminal usually do.
+"""The features of the unsupervised components: how a payment departs from the habits of its customer and terminal.
 
-Left out is what would drown that. What labels have told (risk, fraud history) is no habit, and a kind of fraud that
-nobody has labelled does not show in it. Levels (how often, how much, how long known) differ between customers and are
-unusual for none of them. The calendar is the same for all.
+Features that would hide such departures are left out. Features from labels (risk, fraud history) are no habits, and do
+not show a kind of fraud without labels. Levels (how often, how much, how long known) differ between customers and are
+not unusual for any of them. The calendar is the same for all.
 """
 
 from ml.features.schema import FEATURE_NAMES
@@ -39,7 +39,7 @@ HABIT_FEATURES = (
     "is_new_device",
     "is_new_country",
 )
-"""The amount itself is among them: a payment larger than anybody's is unusual for everybody."""
+"""The amount itself is among them: an extreme amount is unusual for every customer."""
 
 HABIT_COLUMNS = tuple(FEATURE_NAMES.index(name) for name in HABIT_FEATURES)
 """Their positions in a vector."""

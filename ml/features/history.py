@@ -20,10 +20,10 @@ always among them, unless its payment comes more than `SPARE_TILES` busy hours o
 
 A folded payment stays for `Shape.slack` further arrivals, so that a fold can be undone: `view_before` returns what a
 transaction saw when it first arrived also if up to so many others have arrived since. Labels are applied in place;
-those that became known later than the transaction were and are none of its business.
+features ignore those that became known later than the transaction.
 
-A label of a payment that is no longer there counts in the label tiles, if the entity has tiles at all: whether the
-payment ever was there cannot be told. The label keys make a label that is delivered twice count once; the first
+A label of a payment that is no longer there counts in the label tiles, if the entity has tiles at all: the history
+cannot say whether the payment ever was there. The label keys make a label that is delivered twice count once; the first
 outcome of such a payment stands.
 
 `ml/stores/features/observe.lua` and `label.lua` beside it do to a history in Redis what `remember` and `relabel` do
@@ -53,7 +53,7 @@ EntityKind = Literal["customer", "terminal"]
 HEADER_BYTES = 8
 LABEL_KEY_BYTES = 4
 MARK = b"F2"
-"""Opens every history; what opens otherwise was written by another version and counts as nothing."""
+"""Opens every history; bytes with another mark were written by another version and count as empty."""
 
 _NO_PARTS = bytes(5)
 _PART_BYTES = (TILE_BYTES, TILE_BYTES, LABEL_TILE_BYTES, LABEL_TILE_BYTES, LABEL_KEY_BYTES)
@@ -66,8 +66,8 @@ class Shape:
 
     Attributes:
         entry: layout of an entry.
-        newest: payments that the features see one by one; more than any other is folded into tiles.
-        slack: newer payments after which it can still be told what a transaction saw.
+        newest: payments that the features see one by one; earlier ones are folded into tiles.
+        slack: newer payments after which the view of an earlier transaction can still be rebuilt.
     """
 
     entry: np.dtype[np.void]
@@ -113,7 +113,7 @@ class History:
 
     @classmethod
     def unpack(cls, packed: bytes) -> "History":
-        """Takes a history apart; what is empty or has another layout is an empty history."""
+        """Takes a history apart; empty bytes or another layout give an empty history."""
         if packed[:2] != MARK:
             return cls()
         parts, at = [], HEADER_BYTES
@@ -228,7 +228,7 @@ def tile_parts(packed: bytes) -> tuple[bytes, bytes, bytes, bytes]:
 
 
 class View(NamedTuple):
-    """What an entity's past is to one transaction.
+    """An entity's past as one transaction sees it.
 
     Attributes:
         entries: the newest payments that arrived before it, in order of arrival.

@@ -6,8 +6,8 @@ on the left. Neither unused columns nor the other rows of a batch move any bit o
 below 2^53 in total, so that their sums are exact in any order; other sums are taken in a fixed one.
 
 Of an entity with more payments than a window holds, the earlier ones come as `TileSums`. Counts, sums, means, rates
-and the numbers and shares of labels include them; what depends on single payments (deviations, medians, ranks, high
-payments, ages, the last labelled, sequences, novelty) is about the entries.
+and the numbers and shares of labels include them; features of single payments (deviations, medians, ranks, high
+payments, ages, the last labelled, sequences, novelty) use the entries alone.
 
 `ml.features.schema` declares the columns in the order in which `compute` puts them.
 """
@@ -43,7 +43,7 @@ from ml.features.tile_sums import TileSums
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-_FAR = 1e12  # seconds; the age of what is not there, outside every window
+_FAR = 1e12  # seconds; the age of an absent entry, outside every window
 _MAX_AGE_SECONDS = MAX_AGE_DAYS * DAY_SECONDS
 _STEPS = SEQUENCE_LENGTH - 1
 _MAX_WIDTH = 255  # counts of a window fit a byte
@@ -89,7 +89,7 @@ _NOVELTY = _family("novelty")
 
 @dataclass(frozen=True)
 class FeatureMatrix:
-    """What the models are given for B transactions.
+    """The models' inputs for B transactions.
 
     Attributes:
         vectors: float64 [B, F], columns in the order of `FEATURE_NAMES`, never NaN.
@@ -109,8 +109,8 @@ class Windows:
         terminal, device, country: [B] codes as in the rings; 0 means not given.
         customer_past: [B, W] of `CUSTOMER_ENTRY`, right-aligned, those that arrived before the transaction, in order
             of arrival.
-        customer_counts: [B] entries that are there; what stands in the columns left of them is ignored.
-        customer_tiles: what is known of the payments before these.
+        customer_counts: [B] numbers of present entries; columns left of them are ignored.
+        customer_tiles: sums over the payments before these.
         terminal_past, terminal_counts, terminal_tiles: likewise, [B, W'] of `TERMINAL_ENTRY`.
     """
 
@@ -343,7 +343,7 @@ def _is_new(earlier: NDArray[np.integer], own: NDArray[np.integer]) -> Bools:
 def _sequences(
     past: _Past, now: Floats, amount: Floats, *, median: Floats, same_terminal: Bools
 ) -> NDArray[np.float32]:
-    """The customer's last payments and the current one; the caller fills in what novelty and terminal know."""
+    """Returns the customer's last payments and the current one; the caller fills in novelty and risk."""
     rows, width = past.present.shape
     steps = min(width, _STEPS)
     ages = np.full((rows, SEQUENCE_LENGTH + 1), _FAR)  # one more for the gap before the first step

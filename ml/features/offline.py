@@ -1,6 +1,6 @@
 """Features of a table's rows, point-in-time correct: the offline executor of the kernel.
 
-Each row sees what the histories of its customer and terminal would have held when it arrived: the newest payments of
+Each row sees the histories of its customer and terminal as they would have been when it arrived: the newest payments of
 all that had arrived before it one by one, those before them in tiles; and of labels those that had become known.
 """
 
@@ -66,7 +66,7 @@ def compute_features(
 
 
 def encode_table(table: TransactionTable, shapes: Shapes = SHAPES) -> NDArray[np.void]:
-    """Returns one customer entry per row, but for the transaction hash, which no feature reads."""
+    """Returns one customer entry per row, without the transaction hash, which no feature reads."""
     entries = np.zeros(len(table), CUSTOMER_ENTRY)
     entries["epoch"] = table.epoch_seconds
     entries["known_at"] = table.reported_at
@@ -90,7 +90,7 @@ def terminal_part(entries: NDArray[np.void]) -> NDArray[np.void]:
 
 
 def _ordinary_frauds(table: TransactionTable, entries: NDArray[np.void], shapes: Shapes) -> NDArray[np.intp]:
-    """Returns the frauds whose amount did not stand out among what their customer had paid before."""
+    """Returns the frauds whose amount did not stand out among their customer's earlier payments."""
     frauds = np.flatnonzero(table.is_fraud == FRAUD)
     if not len(frauds):
         return frauds

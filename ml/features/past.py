@@ -51,7 +51,7 @@ class Pasts:
         return _take(self._entries, np.maximum(places, 0)), counts
 
     def tile_sums(self, rows: NDArray[np.intp], past: NDArray[np.void], counts: NDArray[np.intp]) -> TileSums:
-        """Returns what the rows see of the payments before these; `past` and `counts` as `windows` returned them."""
+        """Returns the rows' sums over the payments before these; `past` and `counts` as `windows` returned them."""
         sums = TileSums.none(len(rows))
         positions = self._position[rows]
         starts, ends = self._start[positions], positions - counts

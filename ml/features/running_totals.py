@@ -1,7 +1,7 @@
 """Tile sums of a table's rows from running totals.
 
-Where the payments that an entity has folded are those that come first in time, what a window holds of them is a
-difference of two running totals. Labels become known in another order: there it is the difference of two totals over
+Where an entity's folded payments are its first ones in time, a window's sum over them is the difference of two running
+totals. Labels become known in another order: there it is the difference of two totals over
 the order of labels, less what the row still sees one by one.
 """
 

@@ -1,4 +1,4 @@
-"""The declared features: name, family, reason code, and the sentence that tells an analyst what a value means.
+"""The declared features: name, family, reason code, and the sentence that explains a value to an analyst.
 
 The order is fixed and `ml.features.kernel` computes it; `schema_hash` names it, and a model only serves vectors of
 the schema it was trained on. Conventions:

@@ -1,9 +1,9 @@
-"""What the features see of the payments that an entity holds in tiles: counts, sums and labels per window.
+"""Sums over the payments that an entity holds in tiles, as features see them: counts, amounts, labels per window.
 
 - Windows of a day and less read hours, longer ones days. A window's far border is rounded to the nearest border of a
   tile, and every tile on the near side of it counts as a whole. The transaction's own hour or day counts as far as it
   is filled.
-- A label counts from the end of the hour in which it became known, so that no tile tells of a label before its time.
+- A label counts from the end of the hour in which it became known, so that no tile shows a label before its time.
 - A transaction that comes late sees no hours (days) if payments in more than `SPARE_TILES` hours (days) after its own
   arrived before it: the tiles that it needs may have made room for newer ones.
 
@@ -50,7 +50,7 @@ _LABEL_TILE = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class TileSums:
-    """What B transactions see of tiles; whole numbers.
+    """The sums over tiles that B transactions see; whole numbers.
 
     Attributes:
         counts, amounts: payments and the sum of their amounts in 1e-4 currency units, per velocity window [4, B].
@@ -122,7 +122,7 @@ class _Tiles:
 
 
 def sums_of_tiles(tiles: Sequence[bytes], now: Seconds, epochs: Seconds) -> TileSums:
-    """Returns what each transaction sees of its entity's tiles.
+    """Returns each transaction's sums over its entity's tiles.
 
     Args:
         tiles: per transaction its view's tiles.
@@ -139,7 +139,7 @@ def sums_of_tiles(tiles: Sequence[bytes], now: Seconds, epochs: Seconds) -> Tile
 
 
 def sums_of_payments(folded: NDArray[np.void], now: int, epochs: Seconds) -> TileSums:
-    """Returns what one transaction sees of payments that are folded.
+    """Returns one transaction's sums over folded payments.
 
     Args:
         folded: their entries.
@@ -212,6 +212,6 @@ def _within(tiles: Floats, borders: Seconds, end: Seconds, is_read: NDArray[np.b
 
 
 def _is_covered(tiles: Floats, now: np.int64, epochs: Seconds, *, width: int) -> bool:
-    """Tells whether a late transaction finds all that it needs among the newest tiles."""
+    """Returns whether the newest tiles still include all that a late transaction needs."""
     starts = np.concatenate([tiles[:, 0], epochs // width])
     return len(np.unique(starts[starts > now // width])) <= SPARE_TILES

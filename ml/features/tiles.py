@@ -1,6 +1,6 @@
-"""Tiles: what is left of payments that no longer stand one by one; counts and sums per UTC hour and day, packed.
+"""Tiles: packed counts and sums per UTC hour and day of payments that are no longer kept one by one.
 
-`ml.features.history` holds their layout, `ml.features.tile_sums` what features see of them.
+`ml.features.history` defines their layout, `ml.features.tile_sums` reads them for the features.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ TILE_BYTES, LABEL_TILE_BYTES = sum(TILE_FIELDS), sum(LABEL_TILE_FIELDS)
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What tiles are told of an entry."""
+    """The fields of an entry that tiles count."""
 
     epoch: int
     amount_units: int

@@ -1,8 +1,8 @@
 """The reconstruction component: a narrow autoencoder that has only ever seen legitimate transactions.
 
-What it cannot rebuild is unusual. Each feature's squared error counts in units of its usual error, so that features
-which nobody could predict do not drown those whose error means something. The raw score is the logarithm of the mean
-over the features.
+A transaction that it cannot rebuild is unusual. Each feature's squared error counts in units of its usual error, so
+that unpredictable features do not outweigh those whose error means something. The raw score is the logarithm of the
+mean over the features.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from ml.model.scaling import RobustScaling, fit_scaling
 
 HIDDEN = 32
 BOTTLENECK = 4
-"""Wider ones rebuild the unusual too."""
+"""Units in the narrowest layer; with more of them the network rebuilds unusual transactions too."""
 
 EPOCHS = 6
 BATCH_ROWS = 512
@@ -32,7 +32,7 @@ _LEAST_ERROR = 1e-3  # squared standard units; a feature that is rebuilt better 
 
 
 class Autoencoder:
-    """A fitted autoencoder over some columns, H of them, of vectors [B, F].
+    """A fitted autoencoder over H of the F columns of vectors [B, F].
 
     Args:
         columns: which ones [H].
@@ -106,7 +106,7 @@ def fit_autoencoder(
 
     Args:
         vectors: of a sample of at most `TRAINING_ROWS`, chosen here.
-        columns: the ones it looks at; default: all.
+        columns: those that it is fitted on; default: all.
         epochs: passes over the sample.
         seed: of sample, first weights and order.
         after_epoch: called with the number of finished epochs.
@@ -114,7 +114,7 @@ def fit_autoencoder(
     import torch
     from torch import nn
 
-    # Matrices this small gain little from a second thread, and lose much when other processes want the core.
+    # Matrices this small gain little from a second thread, and become much slower when other processes use that core.
     torch.set_num_threads(1)
     generator = np.random.default_rng(seed)
     chosen = np.arange(vectors.shape[1]) if columns is None else np.asarray(columns, np.intp)

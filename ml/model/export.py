@@ -60,7 +60,7 @@ def export_model(
     - `contributions` [B, F] of the features and `terms` [B, 4] of the other components, in log-odds of the score:
       with the metadata's `bias` they add up to logit(score);
     - `sequence_steps` [B, S]: the sequence component's log-odds after every step;
-    - `reconstruction` [B, 3 · `WORST_FEATURES`]: what the autoencoder expected least, see `Autoencoder.add_to`.
+    - `reconstruction` [B, 3 · `WORST_FEATURES`]: features the autoencoder expected least, see `Autoencoder.add_to`.
 
     The metadata gain `bias` and `rarity` (`ml.model.rarity.Rarity`).
     """
@@ -87,7 +87,7 @@ def export_model(
 
 @dataclass(frozen=True, slots=True)
 class _Tensors:
-    """Names of what the components leave in the graph; `log_odds` are [B, 1] each, in the order of `COMPONENTS`."""
+    """Names of the components' outputs in the graph; `log_odds` are [B, 1] each, in the order of `COMPONENTS`."""
 
     log_odds: tuple[str, ...]
     contributions: str

@@ -1,20 +1,20 @@
-"""The fusion: what the components say together, as one calibrated probability.
+"""The fusion: the four components' log-odds, combined into one calibrated probability.
 
-Two voices are joined by a noisy OR. The first is a logistic stack of all four components' log-odds. The second is the
-louder of the two unsupervised components, discounted: where the supervised components have learnt nothing, because
-this kind of fraud has no labels yet, the stack alone would stay silent. No label decides how the second voice is
-made, only how loud it may be: a weight learnt from the known kinds of fraud would silence a detector that is of no
-use for those. A sigmoid (Platt) map calibrates the result. All weights on components are ≥ 0, so that a component
-that becomes more suspicious never lowers the score.
+Two signals are joined by a noisy OR. The first is a logistic stack of all four components' log-odds. The second, the
+novelty signal, is the higher of the two unsupervised components, discounted: for a kind of fraud without labels the
+supervised components have learnt nothing, and the stack alone would stay low. Labels set only the novelty signal's
+discount, not its shape: a weight learnt from the known kinds of fraud would be zero for a detector that does not help
+with those. A sigmoid (Platt) map calibrates the result. All weights on components are ≥ 0, so that a component that
+becomes more suspicious never lowers the score.
 
-The result is additive in log-odds, so that an explanation can name the part of everything that went into it:
+The result is additive in log-odds, so that an explanation can name the part of every input:
 
     logit(score) = bias + weight(tabular) · Σ contribution(feature) + Σ term
 
 A component's weight is that of the stack times that of the calibration. The terms (`ml.model.terms.TERMS`) of the three
-components without contributions are their log-odds times their weight; the term `novelty` is what the second voice
-adds, the calibrated log-odds of both voices minus those of the stack alone. Every term counts from the median
-legitimate payment, whose part is in the bias: 0 is usual, and the sum is exact by construction.
+components without contributions are their log-odds times their weight; the term `novelty` is the
+calibrated log-odds of both signals minus those of the stack alone. Every term counts from the median legitimate
+payment, whose part is in the bias: 0 is usual, and the sum is exact by construction.
 """
 
 from collections.abc import Callable
@@ -34,13 +34,13 @@ UNSUPERVISED = (1, 2)
 """Columns of the components that saw no labels."""
 
 NOVELTY_LIFT = 2.0
-"""The score that the unsupervised voice can reach alone, before calibration, in multiples of the rate of frauds.
+"""The score that the novelty signal can reach alone, before calibration, in multiples of the rate of frauds.
 
 A trade between known and unknown kinds of fraud; docs/model.md has the figures.
 """
 
 MAX_NOVELTY_SHARE = 0.5
-"""The most that voice can reach alone, however common fraud is."""
+"""The highest score that the novelty signal can reach alone, however common fraud is."""
 
 _L2 = 1e-3
 _CONSTANT = 1e-9  # spreads up to this are rounding
@@ -65,9 +65,9 @@ class Fusion:
 
     Attributes:
         stack: of all components.
-        novelty_share: discount of the unsupervised voice, and so the score it can reach alone, before calibration.
-        calibration: of the log-odds of both voices together.
-        usual: what the terms hold before their weights for the median legitimate payment [4], in the order of `TERMS`.
+        novelty_share: discount of the novelty signal: the score that it can reach alone, before calibration.
+        calibration: of the log-odds of both signals together.
+        usual: the terms of the median legitimate payment, before their weights [4], in the order of `TERMS`.
     """
 
     stack: Logistic
@@ -77,7 +77,7 @@ class Fusion:
 
     @property
     def tabular_weight(self) -> float:
-        """How much the score's log-odds move with the tabular component's, but for the voice of novelty."""
+        """How much the score's log-odds move with the tabular component's, ignoring the novelty term."""
         return float(self._weights[COMPONENTS.index("tabular")])
 
     @property
@@ -89,7 +89,7 @@ class Fusion:
         return np.append(self._weights[_TERM_COMPONENTS], self.calibration.weights[0])
 
     def wire(self) -> dict[str, Any]:
-        """Returns what was fitted, JSON-ready; weights are those of the components' log-odds in the score's."""
+        """Returns the fitted numbers, JSON-ready; weights are those of the components' log-odds in the score's."""
         return {
             "weights": dict(zip(COMPONENTS, self._weights.tolist(), strict=True)),
             "novelty_share": self.novelty_share,
@@ -124,11 +124,11 @@ class Fusion:
 def novelty_surplus(
     stacked: NDArray[np.float64], novelty: NDArray[np.floating[Any]], *, share: float
 ) -> NDArray[np.float64]:
-    """Returns what the noisy OR with the voice of novelty adds to the stack's log-odds, ≥ 0; both voices in log-odds.
+    """Returns the log-odds, ≥ 0, that the noisy OR with the novelty signal adds to the stack; both are log-odds [B].
 
-    With k and n the voices' probabilities, n discounted by `share`, the odds of (k + n - kn) over those of k are
-    (1 + n (1 - k) / k) / (1 - n), and (1 - k) / k is exp(-stacked). As a softplus it neither overflows nor rounds to
-    nothing.
+    With k and n the probabilities of stack and novelty, n discounted by `share`, the odds of (k + n - kn) over those of
+    k are (1 + n (1 - k) / k) / (1 - n), and (1 - k) / k is exp(-stacked). As a softplus it neither overflows nor rounds
+    to nothing.
 
     >>> novelty_surplus(np.array([-9.0, -9.0]), np.array([-50.0, 50.0]), share=0.2).round(3).tolist()
     [0.0, 7.614]
@@ -154,15 +154,15 @@ def fit_fusion(log_odds: NDArray[np.floating[Any]], labels: NDArray[np.integer[A
 
 def _joined(stack: Logistic, share: float, log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     stacked = stack.log_odds(log_odds)
-    return stacked + novelty_surplus(stacked, _loudest(log_odds), share=share)
+    return stacked + novelty_surplus(stacked, _highest_unsupervised(log_odds), share=share)
 
 
 def _unweighted_terms(stack: Logistic, share: float, log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    surplus = novelty_surplus(stack.log_odds(log_odds), _loudest(log_odds), share=share)
+    surplus = novelty_surplus(stack.log_odds(log_odds), _highest_unsupervised(log_odds), share=share)
     return np.column_stack([log_odds[:, _TERM_COMPONENTS], surplus])
 
 
-def _loudest(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+def _highest_unsupervised(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     return np.asarray(log_odds[:, UNSUPERVISED].max(axis=1))
 
 
@@ -177,7 +177,7 @@ def _fit_logistic(columns: NDArray[np.floating[Any]], targets: NDArray[Any]) -> 
     bounds = [(0.0, None)] * columns.shape[1] + [(None, None)]
     start = np.append(np.full(columns.shape[1], 0.1), -2.0)
     fitted = minimize(_loss(scaled, targets), start, jac=True, bounds=bounds, method="L-BFGS-B").x
-    # A column without spread tells nothing; dividing by its rounding would say otherwise.
+    # A column without spread has no information; dividing by its rounding error would give it a weight.
     weights = np.where(spread > _CONSTANT, fitted[:-1] / spread, 0.0)
     return Logistic(weights, float(fitted[-1] - weights @ centre))
 
@@ -204,8 +204,8 @@ def _add_logistic(graph: GraphBuilder, columns: str, logistic: Logistic) -> str:
 
 def _add_novelty_surplus(graph: GraphBuilder, stacked: str, novelty: str, *, share: float) -> str:
     """Appends `novelty_surplus`."""
-    quiet = graph.add("Softplus", graph.add("Neg", novelty))
-    novel = graph.add("Sub", graph.constant([np.log(share)]), quiet)
+    not_unusual = graph.add("Softplus", graph.add("Neg", novelty))
+    novel = graph.add("Sub", graph.constant([np.log(share)]), not_unusual)
     raised = graph.add("Softplus", graph.add("Sub", novel, stacked))
     not_novel = graph.add("Log", graph.add("Sub", graph.constant([1.0]), graph.add("Exp", novel)))
     return graph.add("Sub", raised, not_novel)

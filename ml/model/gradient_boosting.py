@@ -2,8 +2,8 @@
 
 A leaf of an ordinary ensemble holds one number. Here it holds one number per feature on its path: how much the
 node's expected value changed at the splits on that feature (Saabas, "Interpreting random forests", 2014). Summed
-over the trees these are additive contributions in log-odds, and their sum plus the bias IS the margin, so one
-evaluation yields the score and its exact explanation.
+over the trees these are additive contributions in log-odds, and their sum plus the bias is the margin exactly, so
+one evaluation yields the score and its explanation.
 """
 
 import json

@@ -1,7 +1,7 @@
 """A small writer of ONNX graphs: every component appends its nodes to the same graph.
 
-Written by hand instead of through exporters, so that the served graph holds exactly the nodes the formulas name,
-and the same weights always give the same bytes.
+Written by hand instead of through exporters, so that the served graph holds exactly the nodes that the formulas
+name, and the same weights always give the same bytes.
 """
 
 from collections.abc import Mapping, Sequence

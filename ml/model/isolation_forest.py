@@ -34,7 +34,7 @@ def average_path_length(rows: int) -> float:
 
 
 class IsolationForest:
-    """A fitted forest over some columns of vectors [B, F]; scores lie in (0, 1], higher is stranger."""
+    """A fitted forest over some columns of vectors [B, F]; scores lie in (0, 1], higher is more unusual."""
 
     def __init__(self, columns: NDArray[np.intp], forest: Any) -> None:
         self._columns = columns

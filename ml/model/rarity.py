@@ -1,4 +1,4 @@
-"""How unusual a payment is among legitimate ones: shares that can be said aloud, where log-odds cannot."""
+"""How unusual a payment is among legitimate ones, as a share, which people read more easily than log-odds."""
 
 import json
 from bisect import bisect_right
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 RARITY_LEVELS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995)
-"""Shares of legitimate training payments that are told apart; 1 in 2,000 is what a training can still count."""
+"""Shares of legitimate training payments that are distinguished; a training has enough rows to count 1 in 2,000."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ml.model.graph import GraphBuilder
 
 CLIP = 5.0
-"""Standard units at which a value saturates, so that one wild feature cannot drown the others."""
+"""Standard units at which a value saturates, so that one extreme feature does not outweigh the others."""
 
 _IQR_PER_SIGMA = 1.349  # of a normal distribution
 _CONSTANT = 1e-6  # spreads below are rounding

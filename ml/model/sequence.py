@@ -1,11 +1,11 @@
 """The sequence component: an LSTM that reads a customer's last transactions in order, supervised on the last one.
 
-Its head sees the LSTM's last state beside the last step itself: what is known of the present transaction need not
+Its head sees the LSTM's last state beside the last step itself: facts about the present transaction need not
 pass through the memory.
 
-The same head, applied to the memory after every earlier step and to that step itself, gives a running log-odds: what
-the component would say had the sequence ended there. The last of them is the component's answer. Which step mattered
-most is read from them, see `ml.explanation.sequence_reading`.
+The same head, applied to the memory after every earlier step and to that step itself, gives a running log-odds: the
+component's answer if the sequence ended there. The last one is the component's answer. Which step mattered most is
+read from all of them by `ml.explanation.sequence_reading`.
 """
 
 import math
@@ -92,7 +92,7 @@ def fit_sequence_model(
     import torch
     from torch import nn
 
-    # Matrices this small gain little from a second thread, and lose much when other processes want the core.
+    # Matrices this small gain little from a second thread, and become much slower when other processes use that core.
     torch.set_num_threads(1)
     rows, thinning = _sample(labels, np.random.default_rng(seed))
     chosen = sequences[rows]

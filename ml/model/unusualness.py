@@ -39,7 +39,7 @@ class Unusualness:
 
 
 def fit_unusualness(raw: NDArray[np.floating[Any]]) -> Unusualness:
-    """Fits the map on the raw scores of legitimate rows; raw must rise with strangeness.
+    """Fits the map on the raw scores of legitimate rows; raw must be higher for more unusual rows.
 
     >>> fitted = fit_unusualness(np.arange(1001.0))
     >>> np.round(fitted.log_odds(np.array([500.0, 990.0])), 6).tolist()

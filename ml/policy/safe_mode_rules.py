@@ -1,7 +1,7 @@
 """Conservative rules that decide in place of the model while SAFE MODE is on, if SAFE_MODE_POLICY says so.
 
-They look at the transaction alone, so that they need nothing that could be what is broken, and give the same answer to
-the same transaction:
+They use the transaction alone, so that they depend on nothing that may be broken, and give the same answer to the same
+transaction:
 
 | rule | outcome |
 | --- | --- |
@@ -28,7 +28,7 @@ from ml.domain.transaction import Transaction
 from ml.stores.decisions.decisions import NewDecision
 
 RULES_VERSION = "rules-1"
-"""Stands where a model's version stands; a change of the table above is a new number."""
+"""Takes the place of a model version; a change of the table above is a new number."""
 
 _THRESHOLDS = Thresholds(review=0.5, decline=1.0)
 _SCORES = {Outcome.APPROVE: 0.0, Outcome.REVIEW: 0.5, Outcome.DECLINE: 1.0}

@@ -14,7 +14,7 @@ _LEAST_THRESHOLD = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class ThresholdPolicy:
-    """What mistakes cost, in the currency's unit, or how much can be reviewed.
+    """The costs of mistakes, in the currency's unit, or the capacity for reviews.
 
     Attributes:
         cost_false_positive: a legitimate payment declined.
@@ -38,7 +38,7 @@ class ThresholdPolicy:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """What acting at a threshold means on one slice; precision is NaN without alerts, recall without frauds."""
+    """The effect of acting at a threshold on one slice; precision is NaN without alerts, recall without frauds."""
 
     threshold: float
     alerts_per_day: float
@@ -87,7 +87,7 @@ def choose_thresholds(
 def operating_point(
     threshold: float, *, labels: NDArray[np.integer[Any]], scores: NDArray[np.floating[Any]], days: float
 ) -> OperatingPoint:
-    """Returns what a threshold would have done.
+    """Returns the effect that a threshold would have had.
 
     >>> operating_point(0.5, labels=np.array([1, 0, 1]), scores=np.array([0.9, 0.6, 0.1]), days=2.0)
     OperatingPoint(threshold=0.5, alerts_per_day=1.0, precision=0.5, recall=0.5)

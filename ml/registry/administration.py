@@ -1,4 +1,4 @@
-"""What an administrator does to the registry: promoting a version, or going back; each audited before it counts."""
+"""An administrator's changes to the registry: promote or roll back, each audited before it counts."""
 
 import logging
 
@@ -16,8 +16,8 @@ _log = logging.getLogger(__name__)
 class ModelAdministration:
     """Changes the champion for an administrator.
 
-    What is checked here is all that needs no model runtime: files, signature, key, revocation, decryption, schema. The
-    golden vectors are checked by the scoring workers, which go on with what they have if they fail.
+    Checks here need no model runtime: files, signature, key, revocation, decryption, schema. The scoring workers check
+    the golden vectors, and keep their present model if that fails.
 
     Args:
         registry: the versions.

@@ -1,4 +1,4 @@
-"""The version of the code that trains: what a model's record names beside its data."""
+"""The version of the code that trains, for a model's record."""
 
 import hashlib
 from functools import cache

@@ -4,9 +4,9 @@
 high-water mark: the last version accepted as champion. It is replaced by rename, so a reader sees the old or
 the new state, never half of one. Writers exclude each other by a lock on `registry.lock`.
 
-The mark only falls by `rollback`, which is the explicit way back. Whoever can write this folder can also
-write this mark; a second one lies in Redis (`ml.stores.accepted_version`), and both must agree before an older version
-is loaded.
+The mark only falls by `rollback`, which is the explicit way back. An attacker who can write this folder can also write
+this mark; a second one lies in Redis (`ml.stores.accepted_version`), and both must agree before an older version is
+loaded.
 """
 
 import fcntl
@@ -53,14 +53,14 @@ class UnknownVersionError(RegistryError):
 
 
 class OlderVersionError(RegistryError):
-    """The version is older than the last accepted one, and nobody said that it may be."""
+    """The version is older than the last accepted one, and the caller did not allow that."""
 
 
 _VersionText = Annotated[str, Field(pattern=f"^{VERSION.pattern}$")]
 
 
 class RegistryState(BaseModel):
-    """What `registry.json` says.
+    """The content of `registry.json`.
 
     Attributes:
         champion: version that answers; None before the first promotion.

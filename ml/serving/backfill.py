@@ -1,4 +1,4 @@
-"""The online feature state, computed from history instead of lived through."""
+"""The online feature state, computed from a history file instead of by scoring it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def entity_states(
     choices = {
         kind: _Choice.of(columns[kind], past.arrived_at, entries, shapes.of(kind)) for kind in get_args(EntityKind)
     }
-    # Only what some history still names is worth hashing.
+    # Only ids that some history still names need a hash.
     needed = np.unique(np.concatenate([part for choice in choices.values() for part in (choice.kept, choice.labelled)]))
     hashes = b"".join([transaction_key(str(name)) for name in past.transaction_id[needed]])
     for kind in get_args(EntityKind):
@@ -150,7 +150,7 @@ def _tiles(
     Args:
         codes: entity of each payment or label.
         starts: the tile it belongs to.
-        values: what it adds to the fields after the start.
+        values: its amounts for the fields after the start.
         fields: bytes of each field of a tile.
         limit: most tiles per entity.
     """

@@ -1,4 +1,4 @@
-"""What a model's graph may consist of, checked before anything runs it.
+"""Checks the nodes of a model's graph before anything runs it.
 
 A graph is a program: loops, nested graphs and operators that make tensors out of a shape let a file of a hundred bytes
 run for ever or ask for terabytes; references to other files let it read them. The trainer's graphs need none of that,

@@ -37,7 +37,7 @@ class ModelSlot:
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What scoring one batch did, for metrics and logs.
+    """The result of scoring one batch, for metrics and logs.
 
     Attributes:
         decisions: those that this batch made, in its order.
@@ -106,8 +106,8 @@ class ScoringPipeline:
     def score(self, batch: ScoringBatch) -> BatchReport:
         """Decides every request of a batch and answers the waiting process.
 
-        A batch whose deadline has passed is dropped without any work: nobody waits for it, and its retry is safe.
-        Retries are answered by the web process; one that overtook its first copy is scored once more here, counts
+        A batch whose deadline has passed is dropped without any work: no caller waits for it any more, and its retry is
+        safe. Retries are answered by the web process; one that overtook its first copy is scored once more here, counts
         nothing in the features, which recognise the transaction, and gets the answer that was committed first.
 
         Raises:
@@ -145,7 +145,7 @@ class ScoringPipeline:
         """Scores the model's golden transactions, if there is a model; touches no store.
 
         Raises:
-            ml.registry.artifacts.ArtifactError: the model's answers are not what they were at its training.
+            ml.domain.errors.ArtifactError: the model's answers are not what they were at its training.
         """
         if self._slot.current is not None:
             self._slot.current.check_golden()
@@ -188,7 +188,7 @@ class ScoringPipeline:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What one request gets: an entry to commit and, unless scoring it failed, the decision in it."""
+    """The answer to one request: an entry to commit and, unless scoring it failed, the decision in it."""
 
     entry: NewDecision | Undecided
     decision: Decision | None = None
@@ -204,7 +204,7 @@ class _Decided:
 def _answer(
     request: ScoringRequest, model: "ScoringModel", found: Findings, *, score: float, parts: Breakdown, scored_at: str
 ) -> _Answer:
-    if not 0.0 <= score <= 1.0:  # NaN included: what is no probability is never turned into a decision
+    if not 0.0 <= score <= 1.0:  # NaN included: a value that is no probability never becomes a decision
         return _Answer(Undecided(ResultStatus.FAILED, "the model's score is no probability"))
     decision = Decision(
         transaction_id=request.transaction.transaction_id,
@@ -230,7 +230,7 @@ def _breakdowns(scores: "ModelScores") -> Iterator[Breakdown]:
 
 
 def _rounded(probabilities: NDArray[np.float32]) -> list[float]:
-    """Returns what a record keeps of probabilities: float32 knows no more digits."""
+    """Returns probabilities with the digits that a record keeps; float32 has no more."""
     return [round(value, 9) for value in probabilities.tolist()]
 
 

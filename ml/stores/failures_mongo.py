@@ -1,4 +1,4 @@
-"""MongoDB driver errors, told in the domain's words."""
+"""MongoDB driver errors, as exceptions of the domain."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -22,7 +22,7 @@ MINIMUM_ROWS = 500
 
 @dataclass(frozen=True)
 class DriftReport:
-    """What one drift check found.
+    """The result of one drift check.
 
     Attributes:
         model_version: the champion; None if there is none.

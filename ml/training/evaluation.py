@@ -15,7 +15,7 @@ Scores = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, slots=True)
 class CardPrecision:
-    """Mean share of truly compromised cards among the k highest of each day, and what perfect scores would reach."""
+    """Mean share of truly compromised cards among the k highest of each day, and the value of perfect scores."""
 
     value: float
     ceiling: float
@@ -120,7 +120,7 @@ def known_compromised(
     frauds: tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]],
     since: int,
 ) -> NDArray[np.bool_]:
-    """Tells which rows belong to a customer whose fraud became known before their day began.
+    """Returns whether each row belongs to a customer whose fraud became known before the row's day began.
 
     Such cards are blocked, so they count neither for nor against a score. Source: Le Borgne et al., "Reproducible
     Machine Learning for Credit Card Fraud Detection", chapter 3: what was fraud on a day is known once that day and

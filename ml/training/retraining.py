@@ -1,4 +1,4 @@
-"""Retraining: train on what is known now, compare with the champion on later transactions, promote what is better.
+"""Retraining: train on the labels known now, compare with the champion on later transactions, promote if better.
 
 Time runs back from the latest transaction. The last `label_delay_days` are not used: their frauds are not all
 known. The `evaluation_days` before that are the comparison, on which neither model was fitted; the training window
@@ -51,7 +51,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RetrainingPlan:
-    """What a retraining uses.
+    """The data and settings of a retraining.
 
     Attributes:
         history: file of transactions from before the stored ones; None if there is none.
@@ -75,7 +75,7 @@ class RetrainingPlan:
 
 @dataclass(frozen=True)
 class RetrainingReport:
-    """What one retraining did.
+    """The result of one retraining.
 
     Attributes:
         outcome: `promoted`, `kept` (the challenger was trained and registered, the champion stays) or `skipped`.
@@ -121,7 +121,7 @@ class _SkippedError(Exception):
 
 
 class Retraining:
-    """One retraining after the other, each from what is stored at that moment.
+    """Runs retrainings, each from the data stored at that moment.
 
     Args:
         registry: versions and aliases.
@@ -207,7 +207,7 @@ class Retraining:
             label_delay_days=self._plan.label_delay_days,
             evaluation_days=self._plan.evaluation_days,
         )
-        # The champion has learnt these by heart if it was trained on newer data than a retraining uses.
+        # A champion that was trained on newer data than this retraining has already learnt these rows.
         start = max(window.as_of, champion.fitted_until)
         times = table.epoch_seconds
         is_compared = (times >= start) & (times < window.evaluation_end) & (table.is_fraud >= LEGITIMATE)

@@ -1,7 +1,7 @@
-"""The rows of a training: chosen by time and by what was known of them, with their features.
+"""The rows of a training: chosen by time and by known labels, with their features.
 
-Labels are the one thing that reaches features late, and a feature that sees one too early looks brilliant in training
-and fails in service. So every loading proves on a sample of rows that no feature did.
+Labels reach features late. A feature that sees a label too early looks excellent in training and fails in service, so
+every loading checks on a sample of rows that no feature did.
 """
 
 from collections.abc import Callable
@@ -131,7 +131,7 @@ def refuse_early_labels(
     Args:
         table: the transactions with their labels.
         rows: indices in time order, of which blocks before a few moments are sampled.
-        compute: what computes features of rows of a table.
+        compute: computes features of rows of a table.
 
     Raises:
         DataError: a feature differs.

@@ -5,8 +5,8 @@ stops, the fusion learns how far to trust each component, the result is calibrat
 supervised components are fitted once more, now on both slices, because the newest days are worth the most; trees,
 fusion, calibration and thresholds stay as they are. The third slice, after the labels' delay, is only measured on.
 
-What describes scores that the model has not seen (thresholds, drift reference) is taken from the first fit: the second
-knows the calibration slice by heart.
+Thresholds and drift reference describe scores of unseen rows, so they are taken from the first fit: the second fit has
+learnt the calibration slice.
 """
 
 from collections.abc import Callable, Iterator
@@ -94,7 +94,7 @@ def train(
         window: the slices.
         settings: how to train.
         rows: the window's rows of this table, for a caller that has loaded them already; default: loaded here.
-        progress: told of every stage.
+        progress: called at every stage.
 
     Raises:
         DataError: too few days, no labels, no frauds or one class only, or a feature that is not finite.
@@ -122,7 +122,7 @@ def train(
     )
     progress("evaluation", 0.0)
     measurement, evidence = _measure(
-        # Without a later slice only the first fit can be measured: the second has seen all there is.
+        # Without a later slice only the first fit can be measured: the second has seen all rows.
         graph if len(rows.evaluation) else first_graph,
         table,
         rows=rows,
@@ -184,7 +184,7 @@ def _fit_components(rows: TrainingRows, settings: TrainingSettings, progress: Pr
 def _refit(first: Components, rows: TrainingRows, settings: TrainingSettings, progress: Progress) -> Components:
     """Fits the supervised components on both slices, with as many trees as were best for the later one.
 
-    What the unsupervised ones hold usual does not change in a week.
+    The unsupervised ones stay: usual payments do not change in a week.
     """
     both, trees = rows.fit.joined(rows.calibration), first.tabular.tree_count
     progress("refit", 0.0)
@@ -211,7 +211,7 @@ def _fit_sequence(rows: LabelledRows, settings: TrainingSettings, progress: Call
 
 
 def _fit_fusion(components: Components, calibration: LabelledRows) -> Fusion:
-    """Fits the fusion on what the served graph says, not on the native models."""
+    """Fits the fusion on the served graph's outputs, not on those of the native models."""
     parts = export_components(components, sequence_shape=_SEQUENCE_SHAPE)
     return fit_fusion(_run(parts, calibration)["log_odds"], calibration.labels)
 
@@ -343,7 +343,7 @@ def _record(rows: TrainingRows, window: TrainingWindow, settings: TrainingSettin
 
 
 def _warnings(rows: TrainingRows) -> Iterator[str]:
-    """Yields sentences on what does not hinder a training but should be known."""
+    """Yields sentences about problems that do not stop a training but should be known."""
     constant = constant_features(rows.fit)
     if constant:
         yield (

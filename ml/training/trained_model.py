@@ -1,4 +1,4 @@
-"""A trained model and everything a version directory says about it."""
+"""A trained model and the files of its version directory."""
 
 import math
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from ml.training.evaluation import Quality
 
 @dataclass(frozen=True)
 class Golden:
-    """Input rows and what the graph made of them when it was trained."""
+    """Input rows and the graph's outputs for them at training time."""
 
     vectors: NDArray[np.float32]
     sequences: NDArray[np.float32]
@@ -45,7 +45,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Labelled rows and what the graph says of them.
+    """Labelled rows and the graph's outputs for them.
 
     Attributes:
         labels: 0 or 1 [N].
@@ -62,7 +62,7 @@ class Evidence:
 
     Attributes:
         measured: the measured slice, N rows.
-        calibration: the rows that the fusion was fitted on, with what the first fit, which had not seen them, says.
+        calibration: the rows that the fusion was fitted on, with the outputs of the first fit, which had not seen them.
         vectors: features of the measured rows [N, F].
         contributions: mean absolute contribution of each feature on the measured rows, log-odds [F].
         terms: the same of each term, in the order of `ml.model.terms.TERMS` [4].

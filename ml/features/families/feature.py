@@ -13,7 +13,7 @@ class Feature:
     Attributes:
         name: column name, unique.
         family: `amount_time`, `customer_velocity`, `customer_norm`, `terminal_velocity`, `terminal_risk`, `novelty`.
-        reason_code: what the API calls it when it is a reason; several features may share a code.
+        reason_code: the API's code for it as a reason; several features may share a code.
         describe: plain-language text of a value, given the whole named vector for comparison.
     """
 

@@ -13,7 +13,7 @@ def terminal_risk() -> list[Feature]:
 
 
 def _frauds_at_terminal(kind: str, which: str) -> list[Feature]:
-    """Returns the features of one kind of fraud; `which` tells it from others in a sentence."""
+    """Returns the features of one kind of fraud; `which` names it in a sentence."""
     family, code = "terminal_risk", "TERMINAL_FRAUD_RISK"
     noun = f"confirmed fraud{which}"
 

@@ -10,8 +10,8 @@ The checks run in this order, each on bytes that are read exactly once:
 5. `decryption`: every file opens, bound to its name, version and key id;
 6. `format` and `schema`: layout, required files, feature schema.
 
-The runtime goes on: `ml.serving.graph_check` checks what the graph consists of, the golden vectors that it still
-computes what it did, within `ml.serving.memory_guard`. Nothing is ever unpickled.
+The runtime goes on: `ml.serving.graph_check` checks the graph's nodes, the golden vectors check that it still computes
+the same outputs, within `ml.serving.memory_guard`. Nothing is ever unpickled.
 """
 
 import base64

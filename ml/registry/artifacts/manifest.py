@@ -1,4 +1,4 @@
-"""The manifest of a model version: what the version holds, in one canonical byte form that is signed.
+"""The manifest of a model version: a list of its content, in one canonical byte form that is signed.
 
 Canonical means: compact JSON in UTF-8, keys sorted, files ordered by name. `Manifest.parse` accepts nothing
 but the exact bytes that `Manifest.canonical` writes, so no two byte strings stand for one manifest.
@@ -61,7 +61,7 @@ class ArtifactFile(BaseModel):
 
 
 class Manifest(BaseModel):
-    """Everything about a model version but its files' bytes.
+    """Everything about a model version except its files' bytes.
 
     Attributes:
         format: layout of the version directory.

@@ -1,20 +1,20 @@
 """The last accepted model version, kept apart from the registry.
 
-The registry's own mark lies in the folder that it guards: whoever can put an old version back there can put an old mark
-beside it. This one lies elsewhere, so that going back takes both, or an administrator.
+The registry's own mark lies in the folder that it guards: an attacker who can restore an old version there can restore
+an old mark beside it. This mark lies elsewhere, so that going back needs access to both places, or an administrator.
 """
 
 from typing import Protocol
 
 
 class AcceptedVersion(Protocol):
-    """A mark that only rises, but for an administrator; every method may raise StoreUnavailableError."""
+    """A mark that only an administrator can lower; every method may raise StoreUnavailableError."""
 
     def read(self) -> str | None:
         """Returns the version below which none is loaded; None before the first.
 
         Raises:
-            ArtifactError: check `version`: somebody else wrote it, so nothing older than anything can be told.
+            ArtifactError: check `version`: the mark is not sealed by us, so no version can be compared with it.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""What a sink really holds, asked past the drains' own account.
+"""Which transactions a sink really holds, independent of the drains' acknowledgements.
 
-MongoDB is asked by id; a Kafka topic is read.
+MongoDB is queried by id; a Kafka topic is read.
 """

@@ -1,4 +1,4 @@
-"""Arrivals: what a sink is found to hold when it is asked itself."""
+"""Arrivals: which transactions a sink really holds, read from the sink itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from typing import Protocol
 
 
 class Arrivals(Protocol):
-    """What a sink holds; every method may raise StoreUnavailableError."""
+    """Reads a sink's contents; every method may raise StoreUnavailableError."""
 
     def look(self, transaction_ids: Sequence[str], *, since_ms: int) -> "Found":
-        """Looks which of these transactions it holds; none of them was answered before `since_ms`."""
+        """Returns which of these transactions it holds; none of them was answered before `since_ms`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a sink was found to hold.
+    """The transactions that a sink holds, of those asked for.
 
     Attributes:
-        present: those of the transactions asked for that it holds.
-        complete_since_ms: what was answered before, epoch milliseconds, it may have held and dropped by its own rules,
-            as a Kafka topic does: its absence says nothing.
+        present: their ids.
+        complete_since_ms: from when on the sink is complete, epoch milliseconds. Transactions answered earlier may
+            have been held and dropped by the sink's own rules, as in a Kafka topic: their absence proves no loss.
     """
 
     present: set[str]

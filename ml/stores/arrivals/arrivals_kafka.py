@@ -1,4 +1,4 @@
-"""What arrived in a Kafka topic: it cannot be asked for a key, so what was written since the window began is read."""
+"""Arrivals in a Kafka topic: it has no look-up by key, so all messages since the window began are read."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ class KafkaArrivals:
         return Found(reading.present, reading.complete_since_ms)
 
     def _ranges(self, consumer: Consumer, since_ms: int) -> dict[int, "_Range"]:
-        """Returns what to read of each partition."""
+        """Returns the offsets to read of each partition."""
         known = consumer.list_topics(timeout=self._timeout_seconds).topics.get(self._topic)
         if known is None:
             return {}
@@ -73,8 +73,7 @@ class KafkaArrivals:
             low, high = consumer.get_watermark_offsets(
                 TopicPartition(self._topic, number), timeout=self._timeout_seconds
             )
-            # Without an offset for this time either nothing is as new, or the server looks nothing up by time: then
-            # all is read.
+            # No offset for this time: either no message is as new, or the server has no look-up by time. Read all.
             start = max(low, starts[number]) if starts[number] >= 0 else low
             ranges[number] = _Range(start, high, may_be_cut=0 < low == start)
         return ranges
@@ -82,7 +81,7 @@ class KafkaArrivals:
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """What to read of a partition: offsets from `start` to before `end`; `may_be_cut` if older ones were dropped."""
+    """The offsets to read of a partition: from `start` to before `end`; `may_be_cut` if older ones were dropped."""
 
     start: int
     end: int
@@ -90,7 +89,7 @@ class _Range:
 
 
 class _Reading:
-    """What was read so far.
+    """The state of one reading.
 
     Attributes:
         unread: the partitions whose end has not been seen.
@@ -124,6 +123,6 @@ class _Reading:
 
 
 def _transaction_id(message: Message) -> str:
-    """Returns whose decision a message is; nobody's if it is none of ours."""
+    """Returns the id of the transaction whose decision a message is; empty if the message is not one of ours."""
     event_id = dict(message.headers() or ()).get("event_id")
     return event_id.removesuffix(_SUFFIX).decode() if isinstance(event_id, bytes) else ""

@@ -1,4 +1,4 @@
-"""What arrived in MongoDB, asked by id."""
+"""Arrivals in MongoDB, looked up by id."""
 
 from collections.abc import Sequence
 

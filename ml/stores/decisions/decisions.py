@@ -36,7 +36,7 @@ class Reply:
     Attributes:
         address: the waiting process's reply list; None if the committing process waits itself, and the commit
             returns the reply.
-        batch_id: the id that lets it tell a late reply from its own.
+        batch_id: by which that process recognises a late reply to an earlier batch.
         timings: `{queue_ms, features_ms, model_ms}` of the batch.
     """
 
@@ -63,7 +63,7 @@ class CommitOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommitReport:
-    """What one commit did.
+    """The result of one commit.
 
     Attributes:
         outcomes: one per entry, in order.

@@ -15,9 +15,9 @@ from ml.stores.redis.fsync_redis import RedisFsync
 class RedisFsyncedDecisions:
     """Records a batch, waits for the disk, and only then answers.
 
-    On a server that replies to nobody before it has written to its disk, that is one script and the question whether it
-    is such a server; on any other it takes two more round trips and the wait. A batch that is not known to be on disk
-    is not answered: its records may be there, and a retry gets them.
+    With `appendfsync always` the server writes to disk before it replies: one script and one read of that setting are
+    enough. Otherwise it takes two more round trips and the wait. A batch that is not known to be on disk is not
+    answered: its records may be there, and a retry gets them.
 
     Args:
         decisions: the records.

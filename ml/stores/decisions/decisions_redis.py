@@ -28,12 +28,12 @@ _OUTCOMES = tuple(CommitOutcome)  # the script's numbers 0 to 4 are positions in
 
 
 def lookup_command(transaction_ids: Sequence[str]) -> tuple[str, ...]:
-    """Returns the command that reads the records of transactions, for a pipeline that asks for more than them."""
+    """Returns the command that reads the records of transactions, for a pipeline with further commands."""
     return ("MGET", *map(decision_key, transaction_ids))
 
 
 def read_records(values: Sequence[bytes | None]) -> list[DecisionRecord | None]:
-    """Returns what the reply to a `lookup_command` holds, in its order."""
+    """Returns the records in the reply to a `lookup_command`, in its order."""
     return [None if value is None else _read(value) for value in values]
 
 

@@ -1,4 +1,4 @@
-"""Decision records of all shards, for whoever knows a transaction by its id alone."""
+"""Decision records of all shards, found by transaction id alone."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ class ShardedDecisions:
     """Reads records where their transactions were placed.
 
     Args:
-        placements: where that is.
+        placements: the shard of each transaction.
         shards: the records of each shard by name.
         unplaced: the records from before there were shards.
     """

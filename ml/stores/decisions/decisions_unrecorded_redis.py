@@ -1,4 +1,4 @@
-"""Decisions that are answered and kept nowhere: what stands in a decision store's place in PERF_MODE.
+"""Decisions that are answered and kept nowhere: PERF_MODE uses it in place of a decision store.
 
 Keys: see `ml.stores.decisions.keys_redis`.
 """

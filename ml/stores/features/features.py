@@ -1,4 +1,4 @@
-"""The online feature store: what is remembered of each customer and terminal, and read at scoring time."""
+"""The online feature store: the history of each customer and terminal, read and updated at scoring time."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class AppliedLabel:
         transaction_id, customer_id, terminal_id: which payment it is.
         is_fraud: the outcome.
         known_at: when it became known, epoch seconds.
-        amount_ratio: `customer_ratio_median` of the payment as of its arrival, which tells whether a fraud was
-            ordinary (`ml.features.entries.label_code`). None if it is not at hand: then what the store still
-            remembers of the customer decides.
+        amount_ratio: `customer_ratio_median` of the payment as of its arrival, which says whether a fraud was
+            ordinary (`ml.features.entries.label_code`). None if it is not at hand: then the store computes it from
+            the customer's history.
     """
 
     transaction_id: str

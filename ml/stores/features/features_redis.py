@@ -101,7 +101,7 @@ class RedisFeatureStore:
         return ("EVALSHA", _LABEL.sha, 1, entity_key(kind, entity_id), key, code, label.known_at, *sizes)
 
     def _amount_ratios(self, labels: Sequence[AppliedLabel]) -> dict[int, float | None]:
-        """Returns, by place, what the customers' histories tell of the frauds that came without their ratio."""
+        """Returns, by place, the ratios that the customers' histories give for the frauds that came without one."""
         places = [place for place, label in enumerate(labels) if label.is_fraud and label.amount_ratio is None]
         if not places:
             return {}

@@ -28,7 +28,7 @@ class RedisLabelInbox:
     Args:
         client: a Redis client.
         signer: holds the message key.
-        fsync: waits for the disk before labels count as accepted; None where nobody waits for it.
+        fsync: waits for the disk before labels count as accepted; None where answers do not wait for the disk.
     """
 
     def __init__(self, client: "redis.Redis", signer: MessageSigner, *, fsync: RedisFsync | None = None) -> None:

@@ -11,7 +11,7 @@ from security.messages.seal import Seal
 
 
 class LabelSeal:
-    """Seals labels: write access to Redis alone cannot teach the features a lie."""
+    """Seals labels: write access to Redis alone cannot put false labels into the features."""
 
     def __init__(self, signer: MessageSigner) -> None:
         self._seal = Seal(signer, "labels.apply")
@@ -25,7 +25,7 @@ class LabelSeal:
         """Returns the label of an event.
 
         Raises:
-            MessageRejectedError: nobody with the message key wrote it.
+            MessageRejectedError: it was not written with the message key.
             KeyError, TypeError, ValueError: it is malformed.
         """
         payload = event["payload"]

@@ -29,7 +29,7 @@ class AwaitingIndex(Protocol):
         ...
 
     def acknowledge(self, transaction_ids: Sequence[str]) -> None:
-        """Takes transactions off the list: the sink has them, or nothing can be done for them."""
+        """Takes transactions off the list: the sink has them, or they cannot be repaired."""
         ...
 
     def repair(self, transaction_id: str, event: bytes) -> None:

@@ -34,8 +34,8 @@ class RedisAwaitingIndex:
     def held(self, awaiting: Sequence[Awaiting]) -> set[str]:
         """See `AwaitingIndex.held`.
 
-        After an outage thousands wait, each beside the next: every stretch of the stream is read once and in pages, or
-        Redis would serve nobody else for seconds.
+        After an outage thousands of neighbouring entries wait: each stretch of the stream is read once and in pages, so
+        that Redis is never blocked for seconds.
         """
         with redis_failures_as_unavailable():
             letters = self._client.xrange(dead_letter_key(self._sink), count=_DEAD_LETTERS_LOOKED_AT)
@@ -75,7 +75,7 @@ class RedisAwaitingIndex:
 
 
 def stretches(moments_ms: Sequence[int]) -> list[tuple[int, int]]:
-    """Returns the parts of the stream in which entries of these moments lie, in order and without overlaps.
+    """Returns the parts of the stream in which entries of these moments are, in order and without overlaps.
 
     The set and the stream are written in one script, so an entry's id starts with its time in the set; a repaired one's
     lies close.

@@ -33,7 +33,7 @@ class OutboxEntry:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """What a consumer has not acknowledged: entries, and the age of the oldest in seconds (0 if none)."""
+    """Unacknowledged entries of a consumer group: their number, and the age of the oldest in seconds (0 if none)."""
 
     entries: int
     oldest_seconds: float
@@ -55,11 +55,11 @@ class Outbox(Protocol):
     """A consumer group's view of a stream; every method may raise StoreUnavailableError."""
 
     def read_pending(self, count: int) -> list[OutboxEntry]:
-        """Hands out again what this consumer left unacknowledged, and claims what a dead consumer left."""
+        """Returns again the entries that this consumer or a dead one left unacknowledged."""
         ...
 
     def read_new(self, count: int) -> list[OutboxEntry]:
-        """Hands out the next entries that no consumer of the group has seen, oldest first."""
+        """Returns the next entries that no consumer of the group has seen, oldest first."""
         ...
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
@@ -79,7 +79,7 @@ class Outbox(Protocol):
         ...
 
     def lag(self) -> Lag:
-        """Returns what is not acknowledged yet."""
+        """Returns how much is not acknowledged yet."""
         ...
 
     def clear_doorbell(self) -> None:
@@ -87,7 +87,7 @@ class Outbox(Protocol):
         ...
 
     def trim(self) -> int:
-        """Removes what every group of the stream has acknowledged; returns how many entries went."""
+        """Removes the entries that every group of the stream has acknowledged; returns how many."""
         ...
 
     def dead_letters(self, count: int) -> list[DeadLetter]:

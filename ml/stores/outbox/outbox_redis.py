@@ -125,7 +125,7 @@ class RedisOutbox:
         info = next(group for group in groups if _text(group["name"]) == self._group)
         behind = self._client.xrange(self._stream, min=f"({_text(info['last-delivered-id'])}", count=1)
         unread = info.get("lag")
-        if unread is None:  # Redis cannot tell after some deletions
+        if unread is None:  # Redis does not know it after some deletions
             unread = self._client.xlen(self._stream) if behind else 0
         oldest = [_milliseconds(summary["min"])] if summary["pending"] else []
         oldest += [_milliseconds(behind[0][0])] if behind else []

@@ -1,4 +1,4 @@
-"""Which shard a transaction is decided on.
+"""The shard that each transaction is decided on.
 
 Remembered for as long as its decision; new ones are chosen by rendezvous hashing.
 """

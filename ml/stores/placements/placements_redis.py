@@ -28,7 +28,7 @@ def placement_key(transaction_id: str) -> str:
 class RedisPlacements:
     """Keeps placements on one server; `client` must return raw (undecoded) replies.
 
-    Fails closed: a transaction whose shard is unknown is not scored, for it may have been decided before.
+    Fails closed: a transaction whose shard is unknown is not scored, because it may have been decided before.
     """
 
     script: LuaScript = lua_script("placements", "place")
@@ -38,13 +38,13 @@ class RedisPlacements:
         self._life_seconds = record_ttl_seconds + _MARGIN_SECONDS
 
     def command(self, proposals: Sequence[tuple[str, str]]) -> Command:
-        """Returns the call that places transactions, for a pipeline that asks for more than that."""
+        """Returns the call that places transactions, for a pipeline with further commands."""
         keys = [placement_key(transaction_id) for transaction_id, _ in proposals]
         shards = [shard for _, shard in proposals]
         return ("EVALSHA", self.script.sha, len(keys), *keys, self._life_seconds, *shards)
 
     def read(self, proposals: Sequence[tuple[str, str]], reply: Sequence[bytes]) -> list[Placement]:
-        """Returns what the reply to a `command` says."""
+        """Returns the placements in the reply to a `command`."""
         return [
             Placement(held.decode() if held else proposed, is_new=not held)
             for (_, proposed), held in zip(proposals, reply, strict=True)

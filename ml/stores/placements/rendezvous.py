@@ -21,7 +21,7 @@ def choose(places: Iterable[str], key: str) -> str:
         ValueError: there is no place.
     """
     name = key.encode()
-    # Of two equal scores, which nobody will ever see, the later name wins.
+    # Equal scores are practically impossible; the later name would win.
     return max(places, key=lambda place: (_score(place, name), place))
 
 

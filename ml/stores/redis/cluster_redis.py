@@ -1,8 +1,8 @@
 """Batches of commands on a Redis Cluster: one pipeline per node, all of them under way at the same time.
 
-redis-py holds the map of the cluster and the connections. Its own cluster pipeline is not used: what a silent node
-left unanswered it sends again one command after the other, each with a timeout of its own, which stretches one timeout
-to dozens; and it knows neither untaught scripts nor a node that imports its first slot.
+redis-py holds the map of the cluster and the connections. Its own cluster pipeline is not used: commands
+that a silent node left unanswered it sends again one by one, each with a timeout of its own, which turns one timeout
+into dozens; and it handles neither unknown scripts nor a node that imports its first slot.
 
 A master's death is not hidden: until its replica takes over (the cluster's node timeout and about a second more), runs
 that touch its slots fail. Replication is asynchronous: what the master answered in its last moments may be missing
@@ -33,7 +33,7 @@ from ml.stores.redis.node_pipeline_redis import CONNECTION_FAILURES, NodePipelin
 from ml.stores.redis.scripts_redis import LuaScript
 
 _PAUSES_SECONDS = (0.0, 0.05, 0.1)
-"""Pause before each resend: an old map is mended at once, slots under way settle in a moment."""
+"""Pause before each resend: an old map is refreshed at once, a slot that moves needs a moment."""
 
 _SIGNS_OF_AN_OLD_MAP = (*CONNECTION_FAILURES, MovedError, ClusterDownError, RedisClusterException)
 _MENDABLE = (*_SIGNS_OF_AN_OLD_MAP, AskError, TryAgainError, NoScriptError)
@@ -134,7 +134,7 @@ class ClusterCommands:
     def _shares(
         self, cluster: Any, commands: Sequence[Command], replies: list[Any], scripts: Sequence[LuaScript]
     ) -> dict[str, NodePipeline]:
-        """Returns what is not answered yet by node name.
+        """Returns the unanswered commands by node name.
 
         A command takes the later ones on its key along, answered or not, so that they keep their order.
         """
@@ -159,7 +159,7 @@ class ClusterCommands:
         return shares
 
     def _way(self, cluster: Any, key: Any, reply: Exception) -> tuple[ClusterNode, bool]:
-        """Returns the node for a key, and whether it must be told that another node has sent us."""
+        """Returns the node for a key, and whether another node redirected the command there (ASKING)."""
         if not isinstance(reply, AskError) or isinstance(reply, MovedError):
             return cluster.get_node_from_key(key), False
         node = cluster.get_node(host=reply.host, port=reply.port)
@@ -170,7 +170,7 @@ class ClusterCommands:
         return node, True
 
     def _learn_from(self, failures: list[Exception], shares: dict[str, NodePipeline]) -> None:
-        """Raises a failure that no repetition mends; remembers what the others say about the map."""
+        """Raises a failure that a repetition cannot mend; notes from the others whether the map is old."""
         with redis_failures_as_unavailable():
             for failure in failures:
                 if not isinstance(failure, _MENDABLE):

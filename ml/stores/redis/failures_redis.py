@@ -1,4 +1,4 @@
-"""Redis client errors, told in the domain's words."""
+"""Redis client errors, as exceptions of the domain."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

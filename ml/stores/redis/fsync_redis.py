@@ -19,10 +19,10 @@ _BARRIER_TTL_SECONDS = 60
 
 
 class RedisFsync:
-    """A barrier: what the server had taken from anybody before it is on its disk afterwards.
+    """A barrier: after it, everything that any client had written before it is on the server's disk.
 
-    With `appendfsync always` the server itself replies to nobody before everything is on disk, so there is nothing to
-    wait for; whether it does so is asked each time, because it may be changed while it runs. With `everysec` the wait
+    With `appendfsync always` the server sends no reply before everything is on disk, so there is nothing to wait for;
+    the setting is read each time, because it may be changed while the server runs. With `everysec` the wait
     takes up to a second. Source: the commands reference of WAITAOF, which Redis has since 7.2.
 
     Args:

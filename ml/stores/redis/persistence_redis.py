@@ -18,7 +18,7 @@ class Persistence:
 
     Attributes:
         has_aof: whether it keeps an append-only file.
-        appendfsync: when it writes that to disk; None if it does not tell, as managed servers do.
+        appendfsync: when it writes that to disk; None if it does not say, as managed servers do not.
         eviction: its maxmemory-policy.
         knows_barrier: whether it has WAITAOF.
     """
@@ -49,7 +49,7 @@ def read_persistence(client: "redis.Redis") -> Persistence:
 
 
 def appendfsync(client: Any) -> str | None:
-    """Returns when a server writes its append-only file to disk; None if it has none, or does not tell.
+    """Returns when a server writes its append-only file to disk; None if it has none, or does not say.
 
     Raises:
         redis.exceptions.RedisError: it cannot be reached.
@@ -58,8 +58,8 @@ def appendfsync(client: Any) -> str | None:
         reply = client.config_get("append*")
     except ResponseError:  # CONFIG is renamed or forbidden
         return None
-    told = {_text(name): _text(value) for name, value in reply.items()}
-    return told["appendfsync"] if told["appendonly"] == "yes" else None
+    settings = {_text(name): _text(value) for name, value in reply.items()}
+    return settings["appendfsync"] if settings["appendonly"] == "yes" else None
 
 
 def _text(value: Any) -> str:

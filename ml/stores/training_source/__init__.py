@@ -1,4 +1,4 @@
-"""What the platform stored of its own past, as retraining and the drift check read it.
+"""The transactions, labels and vectors that the platform stored, for retraining and the drift check.
 
 Reads the collections of explanations and labels.
 """

@@ -1,4 +1,4 @@
-"""What the platform has stored of its own past, as retraining and the drift check read it."""
+"""The stored past: transactions, labels and vectors that the platform stored, for retraining and the drift check."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ml.domain.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class StoredTransaction:
-    """A scored transaction and what became known of it.
+    """A scored transaction and its outcome, where one is known.
 
     Attributes:
         transaction: as received.

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class MongoTrainingSource:
-    """Reads what the explain and labels workers stored."""
+    """Reads the collections that the explain and labels workers write."""
 
     def __init__(self, explanations: Collection[dict[str, Any]], labels: Collection[dict[str, Any]]) -> None:
         self._explanations = explanations
@@ -100,5 +100,5 @@ class MongoTrainingSource:
 
 
 def _epoch_seconds(moment: datetime) -> int:
-    # The driver returns naive UTC unless the client was told otherwise.
+    # The driver returns naive UTC unless the client is configured otherwise.
     return int((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp())

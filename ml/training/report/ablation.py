@@ -1,7 +1,7 @@
 """Ablation: how well the fusion ranks without one of its components.
 
 The components stay as they were trained; the fusion is fitted again, on the rows that it was fitted on, as if a
-component had nothing to say. What a model trained without it would reach needs a training of its own.
+component found nothing in any payment. The quality of a model trained without it would need a training of its own.
 """
 
 from collections.abc import Collection
@@ -18,12 +18,12 @@ UNSUPERVISED_PAIR = tuple(COMPONENTS[column] for column in UNSUPERVISED)
 REMOVALS: tuple[tuple[str, ...], ...] = (*((name,) for name in COMPONENTS), UNSUPERVISED_PAIR)
 """Components that are taken away together, each entry for itself."""
 
-_SILENT = -60.0  # log-odds, constant for the stack and too low to be heard as the voice of novelty
+_FINDS_NOTHING = -60.0  # log-odds, constant for the stack and too low to add a novelty term
 _LEAST_DISTANCE = 2.0**-24  # float32 holds no probability nearer to 1
 
 
 def quality_without(evidence: Evidence, removed: Collection[str]) -> Quality:
-    """Returns the quality on the measured slice of a fusion that hears nothing from the removed components."""
+    """Returns the quality on the measured slice of a fusion in which the removed components find nothing."""
     fusion = fit_fusion(_log_odds(evidence.calibration, removed), evidence.calibration.labels)
     return quality_of(evidence, fusion.scores(_log_odds(evidence.measured, removed)))
 
@@ -45,7 +45,7 @@ def _log_odds(rows: ScoredRows, removed: Collection[str]) -> NDArray[np.float64]
     for name in COMPONENTS:
         probability = rows.outputs[name].astype(np.float64)
         if name in removed:
-            columns.append(np.full(len(probability), _SILENT))
+            columns.append(np.full(len(probability), _FINDS_NOTHING))
         else:
             probability = np.clip(probability, np.finfo(np.float32).tiny, 1.0 - _LEAST_DISTANCE)
             columns.append(np.log(probability) - np.log1p(-probability))

@@ -38,7 +38,7 @@ _TERM_TITLES: Mapping[str, str] = {
     "sequence": "sequence component",
     "anomaly": "anomaly component",
     "autoencoder": "autoencoder component",
-    "novelty": "unsupervised voice",
+    "novelty": "novelty term",
 }
 _FAMILIES = {
     **{feature.name: _FAMILY_TITLES.get(feature.family, feature.family) for feature in FEATURES},

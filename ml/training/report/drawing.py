@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH_INCHES = 9.0
 
-# Told apart with impaired colour vision too. Source: Okabe and Ito, "Color universal design", 2008, darkened for text.
+# Distinguishable with impaired colour vision. Source: Okabe and Ito, "Color universal design", 2008, darkened for text.
 THEME = {
     "ink": "#1b2430",
     "muted": "#5b6673",

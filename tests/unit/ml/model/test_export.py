@@ -84,7 +84,7 @@ def test_bias_contributions_and_terms_add_up_to_the_log_odds_of_the_score(
     session = onnxruntime.InferenceSession(graph)
     bias = float(session.get_modelmeta().custom_metadata_map["bias"])
     vectors = rows.vectors.copy()
-    vectors[:1500, 5:] *= 4  # unlike anything learnt from: here the voice of novelty speaks
+    vectors[:1500, 5:] *= 4  # unlike all training rows: here the novelty term is not 0
     inputs = {"vectors": vectors, "sequences": rows.sequences}
     score, contributions, terms = session.run(["score", "contributions", "terms"], inputs)
     native = components.log_odds(vectors, rows.sequences)

@@ -52,7 +52,7 @@ def test_scores_are_calibrated(fusion: Fusion) -> None:
     assert scores[likely].mean() == pytest.approx(labels[likely].mean(), abs=0.1)
 
 
-def test_the_unsupervised_voice_is_heard_when_the_supervised_components_are_silent(fusion: Fusion) -> None:
+def test_the_novelty_term_raises_the_score_when_the_supervised_components_find_nothing(fusion: Fusion) -> None:
     ordinary, novel = fusion.scores(np.array([[-9.0, -5, -5, -9], [-9.0, 8, 8, -9]]))
     assert novel > 20 * ordinary
     assert novel > fusion.novelty_share / 4
@@ -105,7 +105,7 @@ def test_terms_of_usual_payments_are_small(fusion: Fusion) -> None:
     np.testing.assert_allclose(np.median(fusion.terms(log_odds[labels == 0]), axis=0), 0.0, atol=1e-9)
 
 
-def test_the_voice_of_novelty_never_speaks_for_the_customer() -> None:
+def test_the_novelty_term_never_lowers_a_score() -> None:
     stacked, novelty = map(np.ravel, np.meshgrid(np.linspace(-90, 90, 61), np.linspace(-90, 90, 61)))
     surplus = novelty_surplus(stacked, novelty, share=0.02)
     assert (surplus >= 0).all()

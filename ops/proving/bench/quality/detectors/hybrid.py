@@ -20,7 +20,7 @@ from ml.training.trained_model import TrainedModel
 from ops.proving.bench.quality.protocol.fold import Fold
 
 _CHUNK_ROWS = 4096
-_SILENT = -60.0  # log-odds, constant for the stack and too low to be heard as the voice of novelty
+_FINDS_NOTHING = -60.0  # log-odds, constant for the stack and too low to add a novelty term
 _LEAST_PROBABILITY = 1e-30
 _EPSILON = 2.0**-25  # half the distance of 1 from the largest float32 below it
 _VERSION = "v20260101T000000-000000"
@@ -76,7 +76,7 @@ def _log_odds(outputs: Mapping[str, NDArray[np.floating[Any]]], silent: Collecti
     for name in COMPONENTS:
         probability = np.clip(outputs[name].astype(np.float64), _LEAST_PROBABILITY, 1.0 - _EPSILON)
         columns.append(
-            np.full(len(probability), _SILENT) if name in silent else np.log(probability / (1.0 - probability))
+            np.full(len(probability), _FINDS_NOTHING) if name in silent else np.log(probability / (1.0 - probability))
         )
     return np.column_stack(columns)
 
