@@ -15,6 +15,10 @@ from observability.operations_redis import CountingRedis
 from settings import Settings
 from tasks.wiring.pinned_redis import PinnedConnectionPool
 
+_MOST_CONNECTIONS = 200
+"""Of one client. Several stores share it, so it may open more than redis-py's 100: a web process reads decisions and
+accepts labels over the same one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:
@@ -58,6 +62,7 @@ def connect_redis(
         socket_timeout=wait.timeout_seconds,
         socket_connect_timeout=wait.timeout_seconds,
         socket_keepalive=True,
+        max_connections=_MOST_CONNECTIONS,
         health_check_interval=15,
         retry=wait.retry(),
     )

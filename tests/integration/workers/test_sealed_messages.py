@@ -23,7 +23,7 @@ from tasks.wiring.clients_redis import connect_redis
 from tests.integration.workers.conftest import RunningWorker, Works, wait_until
 
 MakeTransaction = Callable[..., Transaction]
-BELL = "explanations.drain"
+DOORBELL = "explanations.drain"
 
 
 class Intruder:
@@ -69,13 +69,13 @@ def dropped(worker: RunningWorker, reason: str) -> float:
 
 
 def runs(worker: RunningWorker) -> float:
-    return worker.metric(f'celery_task_total{{state="success",task="{BELL}"}}')
+    return worker.metric(f'celery_task_total{{state="success",task="{DOORBELL}"}}')
 
 
-def captured_bell(works: Works, **options: Any) -> bytes:
+def captured_doorbell(works: Works, **options: Any) -> bytes:
     """Returns a doorbell as this platform sends it, taken from a queue that nobody consumes."""
     works.client.delete("retrain")
-    works.app.send_task(BELL, queue="retrain", retry=False, ignore_result=True, **options)
+    works.app.send_task(DOORBELL, queue="retrain", retry=False, ignore_result=True, **options)
     return works.client.rpop("retrain")
 
 
@@ -85,23 +85,23 @@ def test_forged_unsigned_and_altered_doorbells_are_dropped_and_counted_by_reason
     intruder = Intruder(works, "explain")
     other = MessageSigner(b"o" * 32)
     deadline_ms = int(time.time() * 1000) + 60_000
-    altered = orjson.loads(captured_bell(works))
+    altered = orjson.loads(captured_doorbell(works))
     altered["headers"]["deadline_ms"] += 1
-    expired = orjson.loads(captured_bell(works, expires=-5))
+    expired = orjson.loads(captured_doorbell(works, expires=-5))
     expired["headers"]["expires"] = None  # Celery minds this header, but does not protect it
     before = runs(explain_worker)
     counts = {
         reason: dropped(explain_worker, f"message_{reason}")
         for reason in ("unsigned", "signature", "headers", "body", "expired")
     }
-    intruder.push(BELL)
-    intruder.push(BELL, id="m-1", deadline_ms=deadline_ms, signature=other.sign(BELL, "m-1", deadline_ms, ""))
+    intruder.push(DOORBELL)
+    intruder.push(DOORBELL, id="m-1", deadline_ms=deadline_ms, signature=other.sign(DOORBELL, "m-1", deadline_ms, ""))
     intruder.push_raw(orjson.dumps(altered))
     intruder.push_raw(orjson.dumps(expired))
-    intruder.push(BELL, sent_at="now")
-    intruder.push(BELL, [[1, 2], {}, {}])
+    intruder.push(DOORBELL, sent_at="now")
+    intruder.push(DOORBELL, [[1, 2], {}, {}])
     # Celery's own tasks run other tasks on demand.
-    intruder.push("celery.map", [[{"task": BELL, "args": [], "kwargs": {}, "options": {}}, [1]], {}, {}])
+    intruder.push("celery.map", [[{"task": DOORBELL, "args": [], "kwargs": {}, "options": {}}, [1]], {}, {}])
     for reason, more in {"unsigned": 1, "signature": 2, "headers": 1, "body": 2, "expired": 1}.items():
         wait_until(
             lambda reason=reason, more=more: dropped(explain_worker, f"message_{reason}") == counts[reason] + more,
@@ -111,7 +111,7 @@ def test_forged_unsigned_and_altered_doorbells_are_dropped_and_counted_by_reason
 
 
 def test_a_captured_doorbell_runs_its_task_once(works: Works, explain_worker: RunningWorker) -> None:
-    raw, intruder = captured_bell(works), Intruder(works, "explain")
+    raw, intruder = captured_doorbell(works), Intruder(works, "explain")
     before, replayed = runs(explain_worker), dropped(explain_worker, "message_replayed")
     for _ in range(4):
         intruder.push_raw(raw)
@@ -121,7 +121,7 @@ def test_a_captured_doorbell_runs_its_task_once(works: Works, explain_worker: Ru
 
 def test_a_good_doorbell_carries_no_other_task_along(works: Works, explain_worker: RunningWorker) -> None:
     works.client.delete("retrain")
-    message = orjson.loads(captured_bell(works))
+    message = orjson.loads(captured_doorbell(works))
     wanted = {"task": "retraining.run", "args": [], "kwargs": {}, "options": {}, "immutable": True}
     body = [[], {}, {"callbacks": [wanted], "errbacks": [wanted], "chain": [wanted], "chord": None}]
     message["body"] = orjson.dumps(body).decode()
@@ -138,7 +138,7 @@ def test_pickles_are_not_opened_and_rubbish_stops_nobody(
     intruder, mark = Intruder(works, "explain"), tmp_path / "opened"
     content = pickle.dumps((_Opens(str(mark)), {}, {}))
     message = intruder.envelope | {
-        "headers": {"lang": "py", "task": BELL, "id": "p"},
+        "headers": {"lang": "py", "task": DOORBELL, "id": "p"},
         "body": base64.b64encode(content).decode(),
         "content-type": "application/x-python-serialize",
         "content-encoding": "binary",
@@ -146,7 +146,7 @@ def test_pickles_are_not_opened_and_rubbish_stops_nobody(
     message["properties"] = message["properties"] | {"body_encoding": "base64"}
     intruder.push_raw(orjson.dumps(message))
     before = runs(explain_worker)
-    intruder.push_raw(captured_bell(works))
+    intruder.push_raw(captured_doorbell(works))
     wait_until(lambda: runs(explain_worker) == before + 1, what="a good doorbell behind the pickle")
     assert not mark.exists()
 
@@ -168,7 +168,7 @@ def test_workers_take_no_orders_by_remote_control(works: Works, explain_worker: 
     wait_until(lambda: dropped(explain_worker, "remote_control") == refused + 2, what="two refused orders")
     pongs = works.app.control.inspect(timeout=3, limit=1).ping()
     assert pongs is not None
-    Intruder(works, "explain").push_raw(captured_bell(works))
+    Intruder(works, "explain").push_raw(captured_doorbell(works))
     wait_until(lambda: runs(explain_worker) == before + 1, what="a worker that still works")
 
 
