@@ -50,7 +50,7 @@ def instrument(app: Celery, service: str) -> None:
 
 
 class _Hooks:
-    """The receivers of one process and what they remember between the start and the end of a task."""
+    """The receivers of one process, and the tasks that it runs at the moment."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
@@ -90,15 +90,15 @@ class _Hooks:
         metrics.celery_task_total.labels(getattr(request, "task", None) or UNKNOWN_TASK, "revoked").inc()
 
     def count_unknown(self, **_: Any) -> None:
-        """Counts a message whose task nobody registered; its name is the sender's to choose, and no label."""
+        """Counts a message for an unregistered task; the sender chose that name, so it must not become a label."""
         metrics.celery_task_total.labels(UNKNOWN_TASK, "unknown").inc()
 
     def count_rejected(self, **_: Any) -> None:
-        """Counts a message that is no task."""
+        """Counts a message that holds no task."""
         metrics.celery_task_total.labels(UNKNOWN_TASK, "rejected").inc()
 
     def _configured(self) -> set[str]:
-        """Returns the queues' names without those that belong to one worker: there may be any number of these."""
+        """Returns the names of the shared queues; queues of single workers are without number, and no label."""
         return {queue.name for queue in self._app.conf.task_queues or self._app.amqp.queues.values()}
 
     def mark_up(self, **_: Any) -> None:
@@ -113,7 +113,7 @@ class _Hooks:
 
 
 def _seconds_since(sent_at: object) -> float | None:
-    """Returns the age of a message, None if its header makes no sense; clocks that differ give 0."""
+    """Returns the age of a message; None if its header makes no sense, 0 if the sender's clock is ahead."""
     if isinstance(sent_at, bool) or not isinstance(sent_at, int | float) or not math.isfinite(sent_at):
         return None
     waited = time.time() - sent_at

@@ -1,4 +1,4 @@
-"""The correlation id of whatever this thread, greenlet or task is working on."""
+"""The correlation id of the request or message that this thread, greenlet or task works on."""
 
 import re
 import secrets
@@ -11,7 +11,7 @@ _ACCEPTED = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 
 
-# Letters alone: an id with digits could look like a card's or an account's number, and a log would mask it.
+# Letters only: an id with digits could look like a card or account number, and the log would mask it.
 _LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 
 

@@ -37,7 +37,7 @@ def forget_dead_processes(multiproc_dir: Path) -> None:
     for file in multiproc_dir.glob("gauge_live*.db"):
         match = _FILE_OF_PROCESS.search(file.name)
         if match and not _is_alive(int(match[1])):
-            file.unlink(missing_ok=True)  # another process may be rendering too
+            file.unlink(missing_ok=True)  # another process may remove it at the same time
 
 
 def _is_alive(process_id: int) -> bool:
@@ -45,6 +45,6 @@ def _is_alive(process_id: int) -> bool:
         os.kill(process_id, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # it lives, and belongs to somebody else
+    except PermissionError:  # it lives, under another user
         return True
     return True

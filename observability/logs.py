@@ -1,9 +1,9 @@
-"""Structured logs: one JSON object per line, every text masked, whoever wrote it.
+"""Structured logs: one JSON object per line, every text masked.
 
-All loggers, third parties' and Python's warnings included, end in one handler, and so does what Python would print by
-itself: uncaught exceptions, those of threads, and those that nobody can be told of. Masking happens on the finished
-text of each field, so that arguments, exceptions and tracebacks pass through it too. Fields beyond the fixed ones come
-from `logger.info("…", extra={"decision": "approve", "score": 0.1})`.
+All loggers end in one handler, those of libraries and Python's warnings included. So do the exceptions that Python
+would print: uncaught ones, those of threads, and those of finalizers. The mask sees the finished text of each field,
+so that it covers arguments, exceptions and tracebacks too. Fields beyond the fixed ones come from
+`logger.info("…", extra={"decision": "approve", "score": 0.1})`.
 """
 
 import logging
@@ -25,22 +25,22 @@ from observability.context import get_correlation_id
 Mask = Callable[[str], str]
 
 MAX_TEXT_CHARACTERS = 16_384
-"""Longer texts are cut, so that nobody can fill the disk with one request."""
+"""Longer texts are cut, so that one request cannot fill the disk."""
 
 MAX_DEPTH = 6
 _LONGEST_NUMBER_CHARACTERS = 256
-"""What is dropped from the end of a text that was cut before it was masked: half a number may stand there."""
+"""Dropped from the end of a text that was cut before it was masked, where half a number may stand."""
 
 _REMEMBERED_NAMES = 1024
 _PROBE = "abcdefghijkl"
-"""A value that is masked only because of the name before it."""
+"""A text that the mask hides only behind the name of a secret."""
 _MIN_CARD_NUMBER = 10**12  # 13 digits; a shorter number cannot be a card's
 
-# Attributes every record has; whatever else it carries was given as `extra`.
+# Attributes of every record; all others were given as `extra`.
 _RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # Escaped by no JSON library, and yet able to move a terminal's cursor, reverse text or break a line.
 _UNSAFE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-# These set up handlers of their own later, which would bypass the mask; whoever did so before loses them too.
+# Loggers that get handlers of their own later, which would bypass the mask.
 _OWN_HANDLERS = (
     "celery",
     "celery.task",
@@ -140,9 +140,9 @@ def configure(
     Args:
         service: value of the field `service`.
         level: lowest level that is written.
-        mask: replaces what must not be logged; called on every text.
-        stream: where lines go; standard error if absent.
-        make_handler: how they get there; by default each by itself.
+        mask: replaces secrets and personal numbers; called on every text.
+        stream: takes the lines; standard error if absent.
+        make_handler: writes the lines to the stream; by default one by one.
     """
     handler = make_handler(stream if stream is not None else sys.stderr)
     handler.setFormatter(JsonFormatter(service, mask))
@@ -169,7 +169,7 @@ def _sounds_secret(mask: Mask, name: str) -> bool:
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001 - somebody else's __str__ or a wrong format must not lose the line
+    except Exception:  # noqa: BLE001 - a broken __str__ or a wrong format must not lose the line
         return f"{record.msg!s} (arguments do not fit the message)"
 
 

@@ -1,4 +1,4 @@
-"""What is measured and logged about every answered HTTP request, whichever way it came in."""
+"""Metrics and the access log line of every answered HTTP request, on the Flask route and on the raw one."""
 
 import logging
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from prometheus_client import Counter, Histogram
 from observability import metrics
 
 UNMATCHED_ROUTE = "(unmatched)"
-"""Route of requests that no route matches: their paths are the client's to choose, and no label."""
+"""Route of requests that no route matches: the client chose the path, so it must not become a label."""
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _MAX_USER_AGENT_CHARACTERS = 256
@@ -44,7 +44,7 @@ class AnsweredRequest:
 
 @cache
 def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram, Histogram]:
-    """Returns the metrics of one kind of request; there are as many as the metrics themselves remember."""
+    """Returns the metrics of one kind of request; the cache grows no larger than the metrics themselves."""
     return (
         metrics.requests_total.labels(method, route, str(status)),
         metrics.request_latency_seconds.labels(method, route),

@@ -1,4 +1,4 @@
-"""A thread of a process's own: started when it is first needed, and anew in a forked child."""
+"""A background thread that survives a fork: a forked child starts its own when it first needs it."""
 
 import os
 import threading
@@ -13,9 +13,9 @@ class BackgroundThread:
     another. A thread that ended, by itself or by an exception, is replaced by the next `start` likewise.
 
     Args:
-        run: the thread's work, from its start to its end.
+        run: the thread's function; the thread ends when it returns.
         name: of the thread.
-        after_fork: called in a forked child before anything else; a lock that the parent held stays locked for ever.
+        after_fork: called in a forked child before anything else, because a lock of the parent may never open there.
     """
 
     def __init__(

@@ -1,8 +1,7 @@
-"""Client certificates as credentials: whom a verified certificate speaks for, by a map in the settings.
+"""Client certificates as credentials: a map in the settings gives each certificate a subject and roles.
 
-TLS has checked the certificate against `TLS_CLIENT_CA_FILE` before anything here looks at it, so what counts is only
-what it is named: a URI or DNS name among its alternative names, or its subject's common name. Nothing that a client
-writes into a header is a certificate.
+TLS has verified the certificate against `TLS_CLIENT_CA_FILE` before this module sees it, so only its names count: a URI
+or DNS name among its alternative names, or its subject's common name. A certificate in a request header is ignored.
 """
 
 import ssl
@@ -24,10 +23,10 @@ _ROLES = {role.value: role for role in Role}
 
 
 class CertificateMap:
-    """Says whom certificates speak for.
+    """Gives certificates their subject and roles.
 
-    A certificate is read once and remembered by its own bytes; its dates and the revocations of its subject and serial
-    number are checked with every request, because a connection may outlive both.
+    A certificate is read once and remembered by its bytes. Its dates and the revocations of its subject and serial
+    number are checked with every request, because the connection may outlast them.
 
     Args:
         identities: name, as in `URI:spiffe://shop/checkout`, `DNS:checkout.example` or `CN:checkout`, to subject and
@@ -36,7 +35,7 @@ class CertificateMap:
         clock: epoch seconds.
 
     Raises:
-        KeyUnusableError: a name or role is none.
+        KeyUnusableError: a name or role has no valid form.
     """
 
     def __init__(
@@ -62,12 +61,12 @@ class CertificateMap:
         return cls(settings.mtls_identities, revocations=revocations)
 
     def identify(self, connection: object) -> Identity:
-        """Returns whom the certificate of a connection speaks for.
+        """Returns the identity of a connection's certificate.
 
         Raises:
             TokenRejectedError: reason `certificate_missing`, `certificate_unknown`, `certificate_expired` or
                 `certificate_revoked`.
-            RevocationsUnavailableError: whether it is revoked is not known.
+            RevocationsUnavailableError: the revocations are not known.
         """
         if not isinstance(connection, ssl.SSLSocket):
             raise TokenRejectedError("certificate_missing")
@@ -85,10 +84,10 @@ class CertificateMap:
         return identity
 
     def read(self, certificate: Mapping[str, Any]) -> Identity:
-        """Returns whom a certificate speaks for, as `ssl.SSLSocket.getpeercert` describes it.
+        """Returns the identity of a certificate, in the form of `ssl.SSLSocket.getpeercert`.
 
         Raises:
-            TokenRejectedError: it is missing, or its names belong to nobody or to more than one.
+            TokenRejectedError: it is missing, or the map gives its names no subject or several.
         """
         if not certificate:
             raise TokenRejectedError("certificate_missing")
@@ -109,7 +108,7 @@ class CertificateMap:
             raise TokenRejectedError("certificate_expired")
         # Asking for the generation reads the list when it is due.
         _ = self._revocations.generation
-        # A revocation lasts as long as a token can live; who is shut out for good is taken out of the map.
+        # A revocation lasts as long as a token can live; to shut a client out for good, take it out of the map.
         if self._revocations.covers(token_id=identity.token_id, subject=identity.subject, issued_at=identity.issued_at):
             raise TokenRejectedError("certificate_revoked")
 
@@ -118,7 +117,7 @@ def check_map(settings: Settings) -> None:
     """Refuses settings with which MTLS_ONLY cannot work.
 
     Raises:
-        KeyUnusableError: something is missing, or a name or role is none.
+        KeyUnusableError: a setting is missing, or a name or role has no valid form.
     """
     for name in ("tls_certificate_file", "tls_key_file", "tls_client_ca_file"):
         if getattr(settings, name) is None:

@@ -1,4 +1,4 @@
-"""Secrets and key files: making them, loading them, and refusing the ones that protect nothing."""
+"""Secrets and key files: making them, loading them, and refusing weak ones."""
 
 import contextlib
 import secrets
@@ -23,7 +23,7 @@ MIN_RSA_BITS = 2048
 
 _MIN_DISTINCT_BYTES = 8
 
-# Long enough to pass the length check, and printed in tutorials, standards or tools that everybody has read.
+# Long enough to pass the length check, but printed in well-known tutorials, standards or tools.
 _PUBLIC_SECRETS = frozenset(
     {
         "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",  # FastAPI's tutorial
@@ -107,7 +107,7 @@ def _weakness_of_bytes(raw: bytes) -> str | None:
 
 
 def _is_public_material(text: str) -> bool:
-    """Returns whether a text is half of a key pair, however it is written: everybody could sign with a public key."""
+    """Returns whether a text is half of a key pair, in any encoding: everybody can sign with a public key."""
     if text.startswith(("-----BEGIN", "ssh-", "ecdsa-sha2-")) or '"kty"' in text.replace("'", '"'):
         return True
     compact = "".join(text.split())

@@ -1,4 +1,4 @@
-"""A thread that calls a function every so often: what the request path reads is fetched beside it, never on it."""
+"""A thread that calls a function at an interval, so that the request path finds fresh values in memory."""
 
 import logging
 import threading
@@ -15,7 +15,7 @@ class Refresher:
     After a fork the child has no thread until it starts one.
 
     Args:
-        refresh: handles its own failures; one it does not expect is logged, and the next call comes all the same.
+        refresh: handles its own failures; an unexpected one is logged, and the next call follows.
         interval_seconds: from the end of a call to the start of the next.
         name: of the thread.
     """
@@ -41,7 +41,7 @@ class Refresher:
         self._woken.set()
 
     def stop(self, timeout_seconds: float = 1.0) -> None:
-        """Ends the thread; one that is in the middle of a call ends with it, at the latest after the timeout."""
+        """Ends the thread after its present call; waits for that, at most for the timeout."""
         self._stopping = True
         self._woken.set()
         self._thread.join(timeout_seconds)
@@ -51,7 +51,7 @@ class Refresher:
             self._woken.clear()
             try:
                 self._refresh()
-            except Exception:  # noqa: BLE001 - without the thread, everybody would go on with what is known for ever
+            except Exception:  # noqa: BLE001 - without the thread, the process would use old values from then on
                 _log.exception("%s failed", self._name)
             if not self._stopping:
                 self._woken.wait(self._interval_seconds)

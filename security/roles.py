@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a token allows its subject to do."""
+    """One permission that a token gives its subject."""
 
     ADMIN = "admin"
     SERVICE = "service"

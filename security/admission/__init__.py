@@ -1,4 +1,4 @@
-"""A request is let in once, and only as fast as its subject and its device may send.
+"""Replay protection and rate limits, decided in one Lua script; the in-memory adapter follows the same rules.
 
-One Lua script; the in-memory adapter follows the same rules.
+May touch `settings` and the floor of `security`.
 """

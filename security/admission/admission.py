@@ -1,8 +1,8 @@
-"""Admission: a request is let in once, and only as fast as its subject and its device may send.
+"""Admission: refuses replayed requests, and requests above the rate limit of their subject or device.
 
-Order and effects are those of one request after another: replay first, then the subject's bucket, then the device's.
-A replayed request takes no token. A limited request takes none either and its signature stays usable, so the client
-may wait and send the very same request again while its timestamp is fresh.
+Requests are decided in order: replay first, then the subject's bucket, then the device's. A replayed request takes no
+token. A limited request takes none either and its signature stays usable, so the client may wait and send the very
+same request again while its timestamp is fresh.
 """
 
 import math
@@ -15,7 +15,7 @@ from settings import Settings
 
 
 class AdmissionOutcome(StrEnum):
-    """What became of a request."""
+    """Whether a request is admitted, or why not."""
 
     ADMITTED = "admitted"
     REPLAYED = "replayed"
@@ -25,7 +25,7 @@ class AdmissionOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """One request to be let in.
+    """One request that asks to be admitted.
 
     Attributes:
         subject: the caller's JWT subject.
@@ -42,10 +42,10 @@ class AdmissionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The answer, with what the rate limit headers say about the bucket that decided.
+    """The answer to one request, with the bucket's figures for the rate limit headers.
 
     Attributes:
-        outcome: let in, or why not.
+        outcome: admitted, or why not.
         limit: capacity of the bucket; None if no limit applies.
         remaining: whole tokens left; None if no limit applies.
         retry_after_seconds: at least 1 for a limited request, else 0.
@@ -73,7 +73,7 @@ class Bucket:
 
     @property
     def tokens_per_millisecond(self) -> float:
-        """The refill in the unit the stores count in."""
+        """The refill, in the stores' unit."""
         return self.refill_per_minute / 60_000
 
     def seconds_until(self, missing: float) -> int:

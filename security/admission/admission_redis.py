@@ -1,7 +1,7 @@
 """Admission in Redis: one script call, one round trip, for any number of waiting requests.
 
-A call whose connection died may be repeated, as it is, by the client library: the script recognises its own call. What
-it may not be is made again with a new call id: that would take every request of it for a replay.
+The client library may repeat a call whose connection died: the script recognises the call id. Nobody may make the call
+anew with another call id: every request of it would count as a replay.
 
 | key | type | TTL |
 | --- | --- | --- |
@@ -9,7 +9,7 @@ it may not be is made again with a new call id: that would take every request of
 | `admission:subject:<sub>` | string `<tokens> <epoch ms>` | until the bucket is full |
 | `admission:device:<device_id>` | string `<tokens> <epoch ms>` | until the bucket is full |
 
-Fails closed: without Redis a replay cannot be told from a first request, so nothing is admitted.
+Fails closed: without Redis a replay looks like a first request, so nothing is admitted.
 """
 
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ _OUTCOMES = tuple(AdmissionOutcome)  # the script's numbers 0 to 3 are positions
 
 
 def replay_key(digest: str | None) -> str:
-    """Returns the key that remembers an admitted signature; a placeholder if there is none to remember."""
+    """Returns the key that remembers an admitted signature; a placeholder for a request without a signature."""
     return _NO_KEY if digest is None else f"admission:replay:{digest}"
 
 
 def replay_mark(call_id: str, position: int) -> str:
-    """Returns what the replay key of a request holds if this call admitted it, at this position from 0."""
+    """Returns the value of a request's replay key if this call admitted the request, at this position from 0."""
     return f"{call_id}:{position}"
 
 
@@ -65,10 +65,10 @@ class RedisAdmissionControl:
             raise AdmissionUnavailableError("replay and rate limits cannot be checked") from error
 
     def command(self, requests: Sequence[AdmissionRequest], *, call_id: str | None = None) -> tuple[str | int, ...]:
-        """Returns the call that decides the requests, for a pipeline that asks Redis for more than this.
+        """Returns the Redis command that decides the requests, for a pipeline that holds other commands too.
 
-        The server must know the `script`. A pipeline that is repeated must repeat this very command. `call_id` is
-        unique, and made here unless the caller wants to know the marks that the call leaves.
+        The server must have loaded `script`. A repeated pipeline must repeat this very command. `call_id` must be
+        unique; a caller passes its own to know the marks that the call leaves.
         """
         keys, arguments = self._call(requests, call_id)
         return ("EVALSHA", self._script.sha, len(keys), *keys, *arguments)
@@ -79,7 +79,7 @@ class RedisAdmissionControl:
         return str(self._script.script)
 
     def read(self, requests: Sequence[AdmissionRequest], reply: Sequence[int]) -> list[Admission]:
-        """Returns what the reply to the requests' `command` says."""
+        """Returns the answers in the reply to the requests' `command`."""
         return [
             self._policy.describe(
                 request,

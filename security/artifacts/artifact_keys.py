@@ -32,7 +32,7 @@ class ArtifactSignatureError(SecurityError):
 
 @dataclass(frozen=True)
 class ArtifactSigner:
-    """What it takes to make an artifact: the private key, its id, and the key that wraps data keys."""
+    """The keys that make an artifact: the private key, its id, and the key that wraps data keys."""
 
     key_id: str
     private_key: Ed25519PrivateKey
@@ -61,17 +61,17 @@ class ArtifactSigner:
         return self.private_key.sign(_DOMAIN + manifest)
 
     def verifier(self) -> "ArtifactVerifier":
-        """Returns the verifier that accepts what this signer makes."""
+        """Returns the verifier that accepts this signer's artifacts."""
         trust = ArtifactTrust({self.key_id: TrustedKey(self.private_key.public_key())})
         return ArtifactVerifier(trust, self.encryption_key)
 
 
 @dataclass(frozen=True)
 class ArtifactVerifier:
-    """What it takes to load an artifact: accepted public keys by id, and the key that unwraps data keys.
+    """The keys that load an artifact: accepted public keys by id, and the key that unwraps data keys.
 
     Attributes:
-        trust: whose artifacts are accepted.
+        trust: the accepted keys and the revoked versions.
         encryption_key: unwraps data keys.
         now: the clock.
     """
@@ -104,7 +104,7 @@ class ArtifactVerifier:
             raise ArtifactSignatureError(f"the signature does not match key {key_id!r}") from None
 
     def check_content(self, *, key_id: str, version: str, created_at: datetime) -> None:
-        """Returns if what a verified manifest says of itself is acceptable.
+        """Returns if the version and date of a verified manifest are acceptable.
 
         Raises:
             ArtifactUntrustedError: the version was revoked, or was made outside its key's validity.

@@ -1,7 +1,7 @@
-"""Whose artifacts are accepted, and until when: keys by id with their validity, and what was revoked.
+"""The accepted keys of model artifacts with their validity, and the revoked keys and versions.
 
-The list is configuration, a file beside the public keys: whoever can write it could as well replace a key, so a
-signature of its own would protect nothing. It is read again whenever it has changed, so that a revocation counts
+The list is configuration, a file beside the public keys. It has no signature of its own: an intruder who can write the
+file can also replace the key files. The file is read again when it has changed, so that a revocation takes effect
 within a second and without a restart.
 
 ```json
@@ -43,7 +43,7 @@ class VersionRevokedError(ArtifactUntrustedError):
 
 @dataclass(frozen=True, slots=True)
 class TrustedKey:
-    """A public key and when it counts: neither is anything accepted outside that time, nor what was made outside it."""
+    """A public key and its validity: no artifact is accepted outside of it, nor one that was made outside of it."""
 
     public_key: Ed25519PublicKey
     not_before: datetime = _ALWAYS[0]
@@ -52,12 +52,12 @@ class TrustedKey:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactTrust:
-    """What is accepted now.
+    """The accepted keys and the revocations at one moment.
 
     Attributes:
-        keys: by key id.
-        revoked_keys: ids of keys that nothing is accepted from, whenever it was signed.
-        revoked_versions: ids of versions that are not loaded, however well they are signed.
+        keys: the accepted keys by id.
+        revoked_keys: ids of keys whose artifacts are refused, whenever they were signed.
+        revoked_versions: ids of versions that are refused, whatever their signature.
     """
 
     keys: Mapping[str, TrustedKey]
@@ -86,7 +86,7 @@ class ArtifactTrust:
         return key
 
     def check_content(self, *, key_id: str, version: str, created_at: datetime) -> None:
-        """Returns if what a manifest says of itself is acceptable; to be asked once its signature holds.
+        """Returns if the version and date of a manifest are acceptable; call it after the signature was verified.
 
         Raises:
             VersionRevokedError: the version was revoked.
@@ -100,10 +100,10 @@ class ArtifactTrust:
 
 
 class TrustSource(Protocol):
-    """Where the trust of the moment comes from."""
+    """Where the current trust comes from."""
 
     def current(self) -> ArtifactTrust:
-        """Returns what is accepted now.
+        """Returns the accepted keys and the revocations of this moment.
 
         Raises:
             KeyUnusableError: it cannot be read; nothing is accepted.

@@ -23,7 +23,7 @@ class AuditEvent:
         by: who: an administrator's subject, a process's name, or an operator's account.
         at: when, RFC 3339 in UTC.
         reason: why, as given or as found.
-        details: whatever else tells the story, such as the versions.
+        details: further facts, such as the versions.
     """
 
     action: str
@@ -40,10 +40,10 @@ class AuditEvent:
 
 
 class AuditLog(Protocol):
-    """Where events are kept; every method may raise AuditUnavailableError."""
+    """Keeps events; every method may raise AuditUnavailableError."""
 
     def record(self, events: Sequence[AuditEvent]) -> None:
-        """Keeps events durably; one that is kept already stays as it is."""
+        """Keeps events durably; an event that is kept already does not change."""
         ...
 
     def latest(self, limit: int) -> list[AuditEvent]:

@@ -1,4 +1,7 @@
-"""Masking of what a log must not hold: card and account numbers, addresses, tokens, signatures, secrets."""
+"""Masks what no log may hold: card and account numbers, addresses, tokens, signatures, secrets.
+
+May touch `settings`.
+"""
 
 from security.masking.configured import masker
 from security.masking.stars import MASKED

@@ -1,7 +1,7 @@
-"""The mask of one process: what is recognised by its form, and this process's own secrets wherever they stand.
+"""The mask of one process: hides everything with a known form, and the secrets in this process's settings.
 
-A configured secret has no form: it is looked for as it is, percent-encoded, as base64, and without the mark of
-development keys. One of fewer than 6 characters is not looked for, because it would be found inside of words.
+A configured secret has no known form: the mask searches for its text, percent-encoded text, base64, and all of these
+without the development mark. It ignores secrets of fewer than 6 characters, because they occur inside of words.
 """
 
 import re

@@ -41,5 +41,5 @@ def mask(text: str) -> str:
     text = mask_credentials(text)
     if "@" in text:
         text = mask_emails(text)
-    # IBANs before addresses before cards: each is made of what the next would take for its own.
+    # IBANs before addresses before cards: the later rule would take parts of the earlier one's numbers.
     return mask_cards(mask_ips(mask_ibans(text)))

@@ -1,4 +1,4 @@
-"""Signatures of queue messages, and the memory of those already taken.
+"""Signatures with the message key: of queue messages, and of values that Redis holds sealed.
 
-Knows nothing of Celery.
+May touch the floor of `security`; knows nothing of Celery.
 """

@@ -1,7 +1,7 @@
-"""Remembers the messages that a process has taken, so that a captured one gains nothing when it is sent again.
+"""Remembers the messages that a process has taken, so that a captured message has no effect when it is sent again.
 
-Only verified messages are remembered, so nobody without the key can fill the memory. Each is forgotten after its
-deadline, from which on it is refused for its age.
+Only verified messages are remembered, so only holders of the message key can fill the memory. A message is forgotten
+after its deadline: from then on it is refused for its age.
 """
 
 import time
@@ -14,10 +14,10 @@ REMEMBERED = 20_000
 
 
 class SeenMessages:
-    """The ids of one process; not shared, since what another worker may do twice is harmless (ops/adr/0012).
+    """The message ids of one process; not shared, since the same message in two workers is harmless (ops/adr/0012).
 
     Args:
-        limit: most ids kept; the one that was taken first goes first.
+        limit: most ids kept; the oldest goes first.
         now_ms: the clock, epoch milliseconds.
     """
 
@@ -40,7 +40,7 @@ class SeenMessages:
         self._forget()
 
     def _forget(self) -> None:
-        """Drops what is over, from the oldest on: two looks per message taken keep ahead of one arrival."""
+        """Drops expired ids, oldest first: at most two per message, so the memory shrinks faster than it grows."""
         now_ms = self._now_ms()
         for _ in range(2):
             oldest = next(iter(self._deadlines))

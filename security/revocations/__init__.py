@@ -1,4 +1,4 @@
-"""Tokens and subjects that are refused before their time.
+"""Tokens and subjects that are refused before their tokens expire: a list in Redis, refreshed in the background.
 
-A list in Redis, read beside the request path.
+May touch the floor of `security`.
 """

@@ -1,4 +1,4 @@
-"""Revocations: a token, or every token a subject holds by now, is refused before it expires.
+"""Revocations: a token, or every token that a subject holds now, is refused before it expires.
 
 A revocation lasts as long as a token it covers can live, so the list empties by itself. One of a subject covers the
 tokens issued up to now and, because clocks differ, up to the leeway later; tokens issued after that are good.
@@ -17,7 +17,7 @@ class RevocationsUnavailableError(SecurityError):
 
 
 class RevokedKind(StrEnum):
-    """What a revocation names."""
+    """Whether a revocation names a token or a subject."""
 
     TOKEN = "token"  # noqa: S105 - a word  # nosec B105
     SUBJECT = "subject"
@@ -28,12 +28,12 @@ class Revocation:
     """One entry of the list.
 
     Attributes:
-        kind: what `name` is: a token's `jti` or a subject.
+        kind: whether `name` is a token's `jti` or a subject.
         name: 1 to 128 printable ASCII characters.
         revoked_at: epoch seconds.
-        expires_at: epoch seconds after which no token it covers is valid any more.
+        expires_at: epoch seconds; every covered token has expired by then.
         reason: why, for people.
-        by: who.
+        by: who revoked.
     """
 
     kind: RevokedKind
@@ -46,7 +46,7 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class RevocationSnapshot:
-    """The whole list at one moment; `version` is another after every change, and empty before the first."""
+    """The whole list at one moment; `version` changes with every change, and is empty before the first."""
 
     version: str
     entries: Sequence[Revocation]
@@ -73,7 +73,7 @@ class RevocationStore(Protocol):
 
 
 class Revocations(Protocol):
-    """The list as the request path asks it."""
+    """The list as the request path reads it."""
 
     @property
     def generation(self) -> int:
@@ -89,11 +89,11 @@ class Revocations(Protocol):
         ...
 
     def start(self) -> None:
-        """Starts what keeps the list current beside the request path, if anything does."""
+        """Starts the background thread that keeps the list current, if there is one."""
         ...
 
     def stop(self) -> None:
-        """Ends it."""
+        """Ends the background thread."""
         ...
 
 

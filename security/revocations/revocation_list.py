@@ -1,4 +1,4 @@
-"""The revocations as one process knows them: in memory, read again beside the request path twice a second."""
+"""The revocations in the memory of one process, read again in the background twice a second."""
 
 import logging
 import threading
@@ -17,7 +17,7 @@ _LATE = 2.0  # intervals without a reading after which a request reads by itself
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The list in the form it is asked in."""
+    """The list, indexed for lookups."""
 
     version: str
     generation: int
@@ -28,11 +28,11 @@ class _Known:
 class RevocationList:
     """The shared list, in memory.
 
-    Where `start` was called, a thread reads the version every interval and the list when it is another one. Where
-    it was not, or the thread is late, one request per interval reads and the others never wait.
+    After `start`, a thread reads the version every interval, and the list when the version has changed. Without
+    `start`, or when the thread is late, one request per interval reads and the others never wait.
 
-    Failure: the last known list holds. Before the first successful reading nothing is let in: the first request
-    waits for it, and fails with it.
+    Failure: the last known list holds. Before the first successful reading no request is admitted: the first one waits
+    for that reading, and fails with it.
 
     Args:
         store: the shared list.
@@ -83,7 +83,7 @@ class RevocationList:
         """Reads the list now if it changed.
 
         Raises:
-            RevocationsUnavailableError: it cannot be read; what was known holds.
+            RevocationsUnavailableError: it cannot be read; the last known list holds.
         """
         with self._reading:
             self._read()
@@ -104,7 +104,7 @@ class RevocationList:
                 self._reading.release()
 
     def _first_reading(self) -> _Known:
-        # Fails closed: who was revoked is not known yet.
+        # Fails closed: the revocations are not known yet.
         if self._known is None:
             self.refresh()
         if self._known is None:

@@ -6,8 +6,8 @@
 | `shrike:revocations:expiry` | sorted set | the same | the same names, by the epoch seconds at which each expires |
 | `shrike:revocations:version` | string | the same | a random word, another after every change |
 
-A process that asks for the version alone learns for the price of a GET whether it has to read on. The version goes
-with the list, so an emptied list is a change, too.
+One GET of the version shows whether the list has to be read again. The version expires with the list, so an emptied
+list counts as a change.
 """
 
 import logging
@@ -90,7 +90,7 @@ def _parse(entries: Mapping[bytes, bytes]) -> list[Revocation]:
         try:
             parsed.append(_entry(field.decode(), orjson.loads(value)))
         except (ValueError, TypeError, KeyError):
-            # Nothing of ours; it must not keep the others from being obeyed.
+            # A foreign entry must not hide the other ones.
             _log.error("%s holds an entry of another form", ENTRIES_KEY)
     return parsed
 

@@ -1,8 +1,8 @@
 """SAFE MODE: one switch that every process obeys; while it is on, no model scores.
 
 It is turned on by an administrator, or by a process that finds a model, key or environment it must not trust.
-The first cause stands until somebody turns it off; later causes are audited but do not replace it, so the
-answer to "why did it start" is never overwritten by what followed.
+The first cause stays until SAFE MODE is turned off; later causes are audited but do not replace it, so that the reason
+always says why SAFE MODE started.
 """
 
 import contextlib
@@ -28,13 +28,13 @@ class SafeModeUnavailableError(SecurityError):
 
 @dataclass(frozen=True, slots=True)
 class SafeModeState:
-    """How the switch stands.
+    """The state of the switch.
 
     Attributes:
         enabled: whether scoring is refused.
         reason: the first cause; empty while off.
-        by: who set it to this state; empty if nobody ever has.
-        since: when, RFC 3339 in UTC; empty if never.
+        by: the administrator or process that set this state; empty if the switch was never set.
+        since: time of that change, RFC 3339 in UTC; empty if the switch was never set.
     """
 
     enabled: bool
@@ -45,7 +45,7 @@ class SafeModeState:
 
 @dataclass(frozen=True, slots=True)
 class SafeModeEvent:
-    """One audited change or cause; `kept` is a refusal to turn it off, because the self-test failed."""
+    """One audited change or cause; `kept` records that SAFE MODE was not turned off, because the self-test failed."""
 
     action: Literal["enabled", "disabled", "kept"]
     reason: str
@@ -57,13 +57,13 @@ class SafeModeStore(Protocol):
     """The shared switch; every method may raise SafeModeUnavailableError."""
 
     def read(self) -> SafeModeState:
-        """Returns how the switch stands."""
+        """Returns the state of the switch."""
         ...
 
     def enable(self, reason: str, by: str) -> SafeModeState:
-        """Turns SAFE MODE on and returns the state, which keeps the first cause if it was on already.
+        """Turns SAFE MODE on and returns the state, with the first cause if it was on already.
 
-        Each new cause is audited; one repeated unchanged is not.
+        Each new cause is audited; an unchanged repetition is not.
         """
         ...
 
@@ -75,7 +75,7 @@ class SafeModeStore(Protocol):
         ...
 
     def note_refusal(self, reason: str, by: str) -> None:
-        """Audits that somebody wanted to turn SAFE MODE off and was refused, and why."""
+        """Audits that an attempt to turn SAFE MODE off was refused, and why."""
         ...
 
     def events(self, limit: int) -> list[SafeModeEvent]:
@@ -84,28 +84,26 @@ class SafeModeStore(Protocol):
 
 
 UNKNOWN = SafeModeState(enabled=True, reason="the SAFE MODE switch has not been readable yet", by="this process")
-"""What a process assumes before its first successful read."""
+"""The state that a process assumes before its first successful read."""
 
 NEVER_SET = SafeModeState(enabled=False)
-"""The switch of a platform where nobody has ever turned it on or off."""
+"""The state of a switch that was never set."""
 
 ALTERED = SafeModeState(enabled=True, reason="the SAFE MODE switch was altered by a stranger", by="this process")
-"""What a switch counts as whose content does not fit its seal."""
+"""The state of a switch whose content does not fit its seal."""
 
 
 class CachedSafeMode:
     """The switch as the request path reads it: from memory, refreshed by one shared read per interval.
 
-    A read that fails keeps the last known state: a process that knew SAFE MODE was on stays shut, one that knew
-    it was off goes on, because without Redis nothing is scored anyway. Before the first successful read the
-    state is `UNKNOWN`, which is on.
+    After a failed read the last known state holds: on stays on, and off stays off, because without Redis nothing is
+    scored anyway. Before the first successful read the state is `UNKNOWN`, which is on.
 
-    Off is believed only if it is newer than the last state seen: a switch that vanished, or an old "off" put back in
-    its place, opens nothing in a process that knows better. On is believed in any case.
+    A process accepts "off" only if it is newer than the last state it read: a switch that vanished, or an old "off" put
+    back by an intruder, does not turn SAFE MODE off. It always accepts "on".
 
-    Safe for threads and greenlets. Exactly one caller per interval pays for the read, the others never wait.
-    That caller can wait as long as the store's client does, so give the client a short socket timeout, or call
-    `refresh` from a thread or greenlet of its own and `state` stays in memory.
+    Safe for threads and greenlets. One caller per interval reads, the others never wait. That caller waits as long as
+    the store's client does, so give the client a short socket timeout, or call `refresh` from a background thread.
 
     Args:
         store: the shared switch.
@@ -129,7 +127,7 @@ class CachedSafeMode:
         self._newest_since = ""
 
     def state(self) -> SafeModeState:
-        """Returns the known state, read again if it is older than the interval and nobody else is reading."""
+        """Returns the known state; reads it again if it is older than the interval and no other caller is reading."""
         if self._clock() >= self._due and self._reading.acquire(blocking=False):
             try:
                 self._read()
@@ -144,7 +142,7 @@ class CachedSafeMode:
         return self._known
 
     def _read(self) -> None:
-        # Fails as it stood: the last known state is kept, and before the first read that is UNKNOWN, shut.
+        # On failure the last known state holds; before the first read that is UNKNOWN, which is on.
         with contextlib.suppress(SafeModeUnavailableError):
             state = self._store.read()
             # RFC 3339 in UTC with microseconds sorts by time.
@@ -155,12 +153,12 @@ class CachedSafeMode:
 
 
 def clipped(reason: str) -> str:
-    """Returns the reason, cut to what is kept."""
+    """Returns the reason, cut to REASON_LIMIT."""
     return reason[:REASON_LIMIT]
 
 
 def timestamp(now: datetime | None = None) -> str:
-    """Returns a moment as the state shows it: RFC 3339 in UTC with microseconds."""
+    """Returns a moment in the form of `SafeModeState.since`: RFC 3339 in UTC with microseconds."""
     moment = (now or datetime.now(UTC)).astimezone(UTC)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 

@@ -1,4 +1,4 @@
--- Changes SAFE MODE or only audits, if nobody was faster.
+-- Changes SAFE MODE, or only audits, unless another process changed the state meanwhile.
 --
 -- KEYS
 --   1  hash   the state: enabled, reason, by, since, seal    HGET, HSET

@@ -38,17 +38,17 @@ AUDIT_KEY: Final = "shrike:safe_mode:audit"
 
 _FIELDS = ("enabled", "reason", "by", "since", "seal")
 _TRIES = 20
-"""Each lost try means that another process changed the state; they do that once, not in a loop."""
+"""A try fails only when another process changed the state meanwhile, and no process does so in a loop."""
 
 _log = logging.getLogger(__name__)
 
 
 class RedisSafeMode:
-    """The shared switch; a change is one Lua script, so state and audit never disagree.
+    """The shared switch; one Lua script changes state and audit together.
 
     Args:
         client: a client that returns bytes.
-        signer: seals what is written.
+        signer: holds the message key.
     """
 
     def __init__(self, client: "redis.Redis", signer: MessageSigner) -> None:
@@ -106,7 +106,7 @@ class RedisSafeMode:
         raise SafeModeUnavailableError("the SAFE MODE switch changes too often to be set")
 
     def _read(self) -> tuple[SafeModeState, str]:
-        """Returns the state and the seal that stands beside it, sound or not."""
+        """Returns the state and the stored seal, valid or not."""
         with _failures_as_unavailable():
             values: Sequence[bytes | None] = self._client.hmget(STATE_KEY, _FIELDS)
         if not any(value is not None for value in values):
@@ -120,7 +120,7 @@ class RedisSafeMode:
         return state, seal
 
     def _opened_event(self, entry: bytes) -> SafeModeEvent | None:
-        """Returns an event of ours, None for anything else."""
+        """Returns an event with a valid seal, None for anything else."""
         try:
             event = orjson.loads(entry)
             seal = event.pop("seal")

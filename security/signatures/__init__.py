@@ -1,4 +1,4 @@
-"""Request signatures: HMAC over the request line and body, and HTTP message signatures (RFC 9421).
+"""Request signatures in two forms, a header with an HMAC and HTTP message signatures (RFC 9421), and the clients' keys.
 
-Holds the clients' own keys too.
+May touch the floor of `security`.
 """

@@ -24,9 +24,9 @@ _log = logging.getLogger(__name__)
 
 
 class ClientKeyFile:
-    """The shared keys and those of a file, which a thread of its own reads again.
+    """The shared keys and those of a file, which a background thread reads again.
 
-    Failure: a file that cannot be read or understood is logged once, and the keys that are known hold.
+    Failure: a file that cannot be read or understood is logged once, and the known keys hold.
 
     Raises:
         KeyUnusableError: the file is unusable at the start, which must stop.
@@ -53,7 +53,7 @@ class ClientKeyFile:
         """Reads the file now.
 
         Raises:
-            KeyUnusableError: it is unusable; what was known holds.
+            KeyUnusableError: it is unusable; the known keys hold.
         """
         try:
             document = self._path.read_bytes()

@@ -1,8 +1,8 @@
-"""The keys that clients sign their requests with: one that all share, and keys of a client's own.
+"""The keys that clients sign their requests with: a shared key, and keys of single clients.
 
-A key of its own belongs to one JWT subject: it signs that subject's requests and no others, and a subject that has
-keys of its own is bound to them, so that nobody who knows the shared key can sign in its name. A subject has at most
-two keys per algorithm, an old and a new one, and is moved from one to the other without a restart.
+A client's own key belongs to one JWT subject and signs only that subject's requests. A subject with keys of its own
+must use them, so that other holders of the shared key cannot sign in its name. A subject has at most two keys per
+algorithm, an old and a new one, and changes from one to the other without a restart.
 
 The file is JSON:
 
@@ -36,7 +36,7 @@ _MATERIAL: Mapping[SignatureAlgorithm, str] = {"hmac-sha256": "secret", "ed25519
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """One key, the only algorithm it verifies, and the only subject it signs for (none: every one without keys)."""
+    """One key, its only algorithm, and its only subject (None: every subject without keys of its own)."""
 
     key_id: str
     algorithm: SignatureAlgorithm
@@ -45,7 +45,7 @@ class ClientKey:
 
 
 class KeyRing:
-    """The live keys at one moment; it never changes, a rotation makes another."""
+    """The live keys at one moment; a rotation makes a new ring."""
 
     def __init__(self, keys: Iterable[ClientKey]) -> None:
         self._by_id = {key.key_id: key for key in keys}
@@ -55,7 +55,7 @@ class KeyRing:
     def candidates(self, key_id: str | None, subject: str | None) -> Sequence[ClientKey]:
         """Returns the keys that may have signed a request: the named one, or without a name the shared ones.
 
-        Empty if there is none of that name, if it is another subject's, or if the subject must use its own.
+        Empty if no key has that name, if the key is another subject's, or if the subject must use its own.
         """
         if key_id is None:
             return () if subject in self._owners else self._shared
@@ -73,11 +73,11 @@ class ClientKeys(Protocol):
         ...
 
     def start(self) -> None:
-        """Starts what keeps them current beside the request path, if anything does."""
+        """Starts the background thread that keeps them current, if there is one."""
         ...
 
     def stop(self) -> None:
-        """Ends it."""
+        """Ends the background thread."""
         ...
 
 
@@ -107,7 +107,7 @@ def parse_client_keys(document: bytes, *, origin: str) -> list[ClientKey]:
         origin: its name, for messages.
 
     Raises:
-        KeyUnusableError: it is malformed anywhere, holds a weak key, or gives a subject too many.
+        KeyUnusableError: the file is malformed, holds a weak key, or gives a subject too many keys.
     """
     try:
         entries = parse_object(document).get("keys")

@@ -1,4 +1,4 @@
-"""`Content-Digest` (RFC 9530): whether a body is the one that its sender digested."""
+"""`Content-Digest` (RFC 9530): the digest of a body, made and checked."""
 
 import hmac
 import re
@@ -20,9 +20,9 @@ def content_digest(body: bytes) -> str:
 
 
 def fits_body(header: str, body: bytes) -> bool:
-    """Returns whether the header holds a SHA-256 or SHA-512 of the body, and no wrong one.
+    """Returns whether the header holds a right SHA-256 or SHA-512 of the body, and no wrong one.
 
-    Algorithms we do not know, or that RFC 9530 calls insecure, count for nothing.
+    Unknown algorithms, and those that RFC 9530 calls insecure, are ignored.
     """
     checked = False
     for member in _SEPARATOR.split(header):

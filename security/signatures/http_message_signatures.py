@@ -1,7 +1,7 @@
-"""HTTP Message Signatures (RFC 9421): what is signed, and how the two headers are written.
+"""HTTP Message Signatures (RFC 9421): the two headers, and the bytes that are signed.
 
-Of the headers only what a signer of requests writes is read: one signature, plain component names without
-parameters, and the canonical form, so that the text of `Signature-Input` is itself the last line that is signed.
+Only a narrow form of the headers is accepted: one signature, plain component names without parameters, in canonical
+form, so that the text of `Signature-Input` is itself the last line that is signed.
 """
 
 import re
@@ -48,11 +48,11 @@ class SignatureInput:
     """One signature's components and parameters.
 
     Attributes:
-        label: what ties `Signature-Input` and `Signature` together.
+        label: the name that ties `Signature-Input` and `Signature` together.
         components: the covered components, in order.
         numbers: `created` and `expires`, epoch seconds.
         texts: `keyid`, `alg`, `nonce` and `tag`.
-        text: all of it but the label, as it is signed.
+        text: the header without the label, as it is signed.
     """
 
     label: str
@@ -63,7 +63,7 @@ class SignatureInput:
 
 
 def parse_input(header: str) -> SignatureInput:
-    """Returns what a `Signature-Input` header says.
+    """Returns the signature input of a `Signature-Input` header.
 
     Raises:
         SignatureRejectedError: `signature_malformed`: it is not exactly one signature in canonical form.
@@ -92,7 +92,7 @@ def parse_signature(header: str, label: str) -> bytes:
     """Returns the signature under a label.
 
     Raises:
-        SignatureRejectedError: `signature_malformed`: there is not exactly this one, or its base64 has another form.
+        SignatureRejectedError: `signature_malformed`: not exactly one signature of this label in canonical base64.
     """
     match = _SIGNATURE.fullmatch(header)
     if match is None or match[1] != label:

@@ -1,4 +1,4 @@
-"""Which HTTP message signatures are accepted: those that leave nothing about a request unsigned."""
+"""Accepts only HTTP message signatures that cover everything about a request."""
 
 import hmac
 import time
@@ -31,8 +31,8 @@ class MessageSignatureVerifier:
     """Verifies `Signature-Input` and `Signature`.
 
     A signature must cover `@method`, all of the target, and the body by `content-digest` if there is one; it names
-    `created`, which is held to the same window as `X-Request-Timestamp`, and `keyid`. A key verifies by its own
-    algorithm, whatever `alg` says; one that says another is refused.
+    `created`, with the same allowed skew as `X-Request-Timestamp`, and `keyid`. The key decides the algorithm; an `alg`
+    that names another one is refused.
     """
 
     def __init__(self, keys: ClientKeys, *, max_skew_seconds: int, clock: Callable[[], float] = time.time) -> None:
@@ -68,7 +68,7 @@ class MessageSignatureVerifier:
             message.field("content-digest") or "", body
         ):
             raise SignatureRejectedError("signature_digest")
-        # The base and not the signature: nothing that anybody could alter about a signature makes it another one.
+        # Of the base, not of the signature: an altered copy of a signature must not count as a new request.
         digest = sha256(key.key_id.encode() + b"\n" + base).hexdigest()
         return VerifiedSignature(digest, SignatureForm.MESSAGE, key.key_id)
 

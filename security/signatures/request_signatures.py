@@ -1,7 +1,7 @@
 """Request signatures: base64 HMAC-SHA256 over `METHOD|path-with-query|timestamp|body`.
 
-No method, path or timestamp that is accepted holds a `|`, and the body comes last, so two different requests never
-share one canonical string. `X-Key-Id` names the key; without it, the keys that all clients share are tried.
+An accepted method, path or timestamp holds no `|`, and the body comes last, so two different requests never share one
+canonical string. `X-Key-Id` names the key; without it, the shared keys are tried.
 """
 
 import hmac
@@ -25,7 +25,7 @@ _LEGACY_SIGNATURE = re.compile(r"[0-9a-f]{64}")
 
 
 class SignatureForm(StrEnum):
-    """How a request was signed; the words are those that accepted signatures are counted under."""
+    """How a request was signed; the values are results of `hmac_verifications_total`."""
 
     HEADER = "accepted"
     LEGACY_HEX = "accepted_legacy"
@@ -37,8 +37,8 @@ class VerifiedSignature:
     """Proof that the request was signed with a client's key.
 
     Attributes:
-        digest: 64 hex digits that only this key and this request have, in whatever form it is signed: the replay key.
-        form: how it was signed, which is to be counted.
+        digest: 64 hex digits, the same for the same key and request, and for no other: the replay key.
+        form: how the request was signed.
         key_id: of the key.
     """
 
@@ -119,7 +119,7 @@ class SignatureVerifier:
             signature_header: `X-Request-Signature`.
             body: the raw body.
             key_id_header: `X-Key-Id`; without it, a shared key must have signed.
-            subject: whom the token speaks for.
+            subject: the token's subject.
             now: epoch seconds; the clock's if absent.
 
         Raises:

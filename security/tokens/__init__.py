@@ -1,4 +1,4 @@
-"""Bearer tokens: verification, claims, keys and key sets.
+"""Bearer tokens: verification, claims, keys and key sets, issuing.
 
-May touch the keys, revocations and errors of `security`.
+May touch `revocations` and the floor of `security`.
 """

@@ -1,7 +1,7 @@
 """JSON Web Key Sets (RFC 7517): which of their keys may verify our tokens.
 
-Only keys of the configured algorithm with a key id are taken; others belong to somebody else's tokens. Certificates
-(`x5c`, `x5u`) in an entry are not looked at: the set itself is what is trusted.
+Only keys of the configured algorithm with a key id are taken; other keys belong to other applications. Certificates
+(`x5c`, `x5u`) in an entry are ignored: the set itself is trusted.
 """
 
 from base64 import urlsafe_b64decode
@@ -31,7 +31,7 @@ def parse_jwks(document: bytes, algorithm: Algorithm, *, origin: str, holds_secr
 
     Args:
         document: the JSON text.
-        algorithm: the configured one; a key of another kind, curve, use or `alg` is passed over.
+        algorithm: the configured one; a key of another kind, curve, use or `alg` is ignored.
         origin: where the document comes from, for messages.
         holds_secrets: whether the set comes from a place that may hold HS256 secrets, as a private file may.
 
@@ -78,7 +78,7 @@ def _is_ours(entry: dict[str, Any], algorithm: Algorithm) -> bool:
 def _key(entry: dict[str, Any], algorithm: Algorithm, origin: str) -> VerificationKey:
     name = f"{origin}: the key {entry['kid']}"
     if _PRIVATE_MEMBER in entry:
-        raise KeyUnusableError(f"{name} is private; whoever can read the set can sign tokens with it.")
+        raise KeyUnusableError(f"{name} is private; every reader of the set can sign tokens with it.")
     material = _secret(entry, name) if algorithm == "HS256" else _public_key(entry, algorithm, name)
     return VerificationKey(material, algorithm, entry["kid"])
 

@@ -1,4 +1,4 @@
-"""The keys of a key set, kept current while the process runs: what makes a rotation need no restart."""
+"""The keys of a key set, kept current while the process runs, so that a rotation needs no restart."""
 
 import logging
 import threading
@@ -20,9 +20,9 @@ RETRY_SECONDS = 5.0
 """After a failure, until the set is read again; and the shortest time between two readings for unknown key ids."""
 
 PATIENCE_SECONDS = 0.25
-"""Longest wait of a request for a reading it asked for."""
+"""Longest wait of a request for a reading that it caused."""
 
-_LATE = 2.0  # intervals without a reading after which the thread is missing
+_LATE = 2.0  # intervals without a reading after which the thread counts as dead
 
 _log = logging.getLogger(__name__)
 
@@ -36,14 +36,14 @@ class _KeySet:
 
 
 class JwksKeys:
-    """The live keys of a key set, read by a thread of its own and never on the request path.
+    """The live keys of a key set, read by a background thread and never on the request path.
 
-    A token that names an unknown key has the set read again, at most every `RETRY_SECONDS`, and waits for that for
-    at most `PATIENCE_SECONDS`: so a new key works at once, and strangers cannot make the set's server busy.
+    A token that names an unknown key causes another reading, at most every `RETRY_SECONDS`, and waits for it, at most
+    for `PATIENCE_SECONDS`: a new key works at once, and forged key ids cannot flood the set's server.
 
-    Failure: the keys that are known hold for `max_age_seconds` after they were last read; after that, and before the
-    first reading, no token is accepted. A set that cannot be understood is a failure; one without a key of ours is
-    not: it says that no key is good.
+    Failure: the known keys hold for `max_age_seconds` after they were last read; after that, and before the first
+    reading, no token is accepted. A set that cannot be understood is a failure. A set without a key of ours is not: it
+    means that no key is valid.
 
     Args:
         fetch: returns the document.
@@ -109,7 +109,7 @@ class JwksKeys:
         """Reads the set now.
 
         Raises:
-            KeyUnusableError: it cannot be read or understood; what was known holds while it is young enough.
+            KeyUnusableError: it cannot be read or understood; the known keys hold while they are young enough.
         """
         with self._done:
             self._is_reading = True
@@ -142,7 +142,7 @@ class JwksKeys:
         known, now = self._known, self._clock()
         if known is None and self._has_read_again():
             known = self._known
-        # Fails closed: which keys are live is not known.
+        # Fails closed: the live keys are not known.
         if known is None:
             raise KeysUnavailableError("the key set has not been readable yet")
         if now - known.read_at > _LATE * max(self._refresh_seconds, RETRY_SECONDS):
@@ -152,11 +152,11 @@ class JwksKeys:
         return known
 
     def _has_read_again(self) -> bool:
-        """Asks for a reading if that is allowed now, and returns whether the latest that was asked for has ended."""
+        """Asks for a reading if that is allowed now; returns whether the last one asked for has ended."""
         with self._done:
             if self._clock() >= self._next_question:
                 self._next_question = self._clock() + RETRY_SECONDS
-                # One that runs already may have asked before the key was there.
+                # A reading that runs already may have begun before the key was published.
                 self._awaited = self._readings + 1 + (self._is_reading and self._known is not None)
                 self._refresher.start()
                 self._refresher.wake()

@@ -1,4 +1,4 @@
-"""Where a key set comes from: a file, or a URL that is asked over a short-lived connection of its own."""
+"""Where a key set comes from: a file, or a URL that is read over a short-lived connection."""
 
 import ssl
 import time
@@ -36,7 +36,7 @@ class JwksFile:
 class JwksUrl:
     """A key set behind an URL.
 
-    Redirects are not followed and proxies not used: the key set is trusted because it comes from exactly there.
+    Redirects are not followed and proxies not used: the key set is trusted because it comes from exactly this URL.
 
     Raises:
         KeyUnusableError: the URL is no http(s) URL, or the CA file cannot be used.
@@ -76,7 +76,7 @@ class JwksUrl:
 
 
 def _read(response: HTTPResponse) -> bytes:
-    """Reads a body that may come drop by drop, or never end."""
+    """Reads a body within a time and a size, even one that comes slowly or never ends."""
     until, document = time.monotonic() + _WHOLE_TIMEOUT_SECONDS, b""
     while chunk := response.read1(_READ_BYTES):
         document += chunk

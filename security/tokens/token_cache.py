@@ -1,7 +1,6 @@
-"""Memory of verified tokens: a client sends the same token with every request, and verifying it again changes nothing.
+"""Memory of verified tokens: a client sends the same token with every request, and needs it verified once.
 
-Unless a key or a revocation changed meanwhile: both are counted in a generation, and what was verified under another
-generation is forgotten.
+A change of the keys or revocations starts a new generation, which forgets all tokens of the one before.
 """
 
 from hashlib import sha256
@@ -20,12 +19,12 @@ Verified = TypeVar("Verified")
 
 
 def digest_of(token: str) -> bytes:
-    """Returns what a token is remembered by: SHA-256 of all of it, so that no token lies in memory."""
+    """Returns the cache's key for a token: its SHA-256, so that no token is kept in memory."""
     return sha256(token.encode()).digest()
 
 
 class VerifiedTokens(Generic[Verified]):
-    """What tokens were found to say, for at most 30 seconds, never beyond their `exp` and only in one generation."""
+    """The identities of verified tokens, for at most 30 seconds, never beyond `exp`, and for one generation only."""
 
     def __init__(self) -> None:
         self._generation: Generation = (0, 0)
@@ -35,22 +34,22 @@ class VerifiedTokens(Generic[Verified]):
         return len(self._entries)
 
     def get(self, digest: bytes, generation: Generation, now: float) -> Verified | None:
-        """Returns what the token said, if it was verified in this very generation and not too long ago."""
+        """Returns the token's identity if the token was verified in this very generation and not too long ago."""
         if generation != self._generation:
             self._entries.clear()
             self._generation = generation
         entry = self._entries.get(digest)
-        # Each entry names its generation: a thread may have begun to verify before the change and put after it.
+        # Each entry holds its generation: a thread may have verified before the change and put after it.
         if entry is None or now >= entry[0] or entry[1] != generation:
             return None
         return entry[2]
 
     def put(self, digest: bytes, verified: Verified, *, generation: Generation, now: float, expires_at: float) -> None:
-        """Remembers what a token says.
+        """Remembers the identity of a verified token.
 
         Args:
             digest: see `digest_of`.
-            verified: what it says.
+            verified: its identity.
             generation: as it was before the token was verified.
             now: epoch seconds.
             expires_at: `exp`, epoch seconds.

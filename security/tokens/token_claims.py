@@ -1,4 +1,4 @@
-"""What a verified token says: every claim that is required, read strictly."""
+"""The claims of a verified token: every required one, read strictly."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -17,11 +17,11 @@ _LATEST_EPOCH_SECONDS = 253_402_300_799  # year 9999
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a verified token speaks for.
+    """The subject of a verified token, with its roles.
 
     Attributes:
         subject: `sub`, 1 to 128 printable ASCII characters.
-        roles: the roles we know among the token's `roles`; may be empty.
+        roles: those of the token's `roles` that this platform knows; may be empty.
         token_id: `jti`.
         expires_at: `exp`, epoch seconds.
         issued_at: `iat`, epoch seconds.
@@ -36,13 +36,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRules:
-    """What the claims of an acceptable token say.
+    """What the claims of an accepted token must say.
 
     Attributes:
         issuer: the only accepted `iss`.
         audience: what `aud` must name.
         leeway_seconds: for `exp`, `iat` and `nbf`.
-        max_lifetime_seconds: longest `exp` minus `iat`, so that a revocation need not be kept for ever.
+        max_lifetime_seconds: longest `exp` minus `iat`, so that a revocation can expire.
     """
 
     issuer: str

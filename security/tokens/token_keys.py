@@ -13,7 +13,7 @@ Algorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
-    """One key, the only algorithm it may verify, and the `kid` it answers to (none: tokens carry no `kid`)."""
+    """One key, its only algorithm, and its `kid` (None: tokens carry no `kid`)."""
 
     key: bytes | PublicKey
     algorithm: Algorithm
@@ -37,7 +37,7 @@ class KeySource(Protocol):
         ...
 
     def keys_with_id(self, key_id: str) -> Sequence[VerificationKey]:
-        """Returns the live keys that answer to this `kid`, which may be looked up elsewhere; empty if there is none.
+        """Returns the live keys with this `kid`; may cause the key set to be read again. Empty if there is none.
 
         Raises:
             KeysUnavailableError: they are not known now; no token can be accepted.
@@ -45,16 +45,16 @@ class KeySource(Protocol):
         ...
 
     def start(self) -> None:
-        """Starts what keeps the keys current beside the request path, if anything does."""
+        """Starts the background thread that keeps the keys current, if there is one."""
         ...
 
     def stop(self) -> None:
-        """Ends it."""
+        """Ends the background thread."""
         ...
 
 
 class FixedKeys:
-    """The keys of the settings: at most two, so that one can be replaced without refusing anybody."""
+    """The keys of the settings: at most two, the present and the previous one of a rotation."""
 
     generation: int = 0
 

@@ -1,7 +1,7 @@
 """Bearer tokens: strict verification of JWTs.
 
-PyJWT checks the signature with one key object that is bound to one algorithm; everything else about a token is
-checked here, because a permissive reading of headers and claims is where JWT libraries have been broken before.
+PyJWT verifies the signature with one key object that is bound to one algorithm. Headers and claims are checked here,
+because JWT libraries have been broken by reading them too permissively.
 """
 
 import re
@@ -24,12 +24,12 @@ from security.tokens.token_keys import Algorithm, KeySource, VerificationKey
 from settings import Settings
 
 MAX_TOKEN_CHARACTERS = 4096
-"""A token of ours has about 400; beyond this, nothing is even decoded."""
+"""A token of ours has about 400; a longer one than this is not even decoded."""
 
 _COMPACT_JWS = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _COMPACT_JWE_DOTS = 4
 _TYPES = frozenset({"jwt", "at+jwt"})
-# Keys or algorithms the token brings along, extensions we would have to understand, and encrypted or nested tokens.
+# Keys or algorithms inside the token, extensions that we would have to understand, and encrypted or nested tokens.
 _REFUSED_HEADERS = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "enc", "epk", "cty"})
 _JWS = {
     algorithm: PyJWS([algorithm], {"verify_signature": True, "enforce_minimum_key_length": True})
@@ -93,24 +93,24 @@ class TokenVerifier:
         )
 
     def start(self) -> None:
-        """Starts to keep keys and revocations current beside the request path; after the fork."""
+        """Starts the background threads of keys and revocations; call it after the fork."""
         self._keys.start()
         self._revocations.start()
 
     def stop(self) -> None:
-        """Ends it."""
+        """Ends the background threads."""
         self._keys.stop()
         self._revocations.stop()
 
     def verify(self, token: str) -> Identity:
-        """Returns whom the token speaks for.
+        """Returns the identity of a token.
 
         Raises:
             TokenRejectedError: reason `token_missing`, `token_oversized`, `token_encrypted`, `token_malformed`,
                 `token_header`, `token_algorithm`, `token_key_id`, `token_signature`, `token_claims`,
                 `token_lifetime`, `token_not_yet_valid`, `token_expired` or `token_revoked`.
-            KeysUnavailableError: which keys are live is not known.
-            RevocationsUnavailableError: which tokens are revoked is not known.
+            KeysUnavailableError: the live keys are not known.
+            RevocationsUnavailableError: the revocations are not known.
         """
         if not token:
             raise TokenRejectedError("token_missing")
