@@ -1,4 +1,4 @@
-"""What the views of one web process work with: built once, by `web.wiring` or by a test."""
+"""The services that the views of one web process use: built once, by `web.wiring` or by a test."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class LabelGate(Protocol):
         """Takes a label over durably.
 
         Raises:
-            RetryableError: nothing is promised; the client must send it again.
+            RetryableError: the label may be lost; the client must send it again.
         """
         ...
 
@@ -53,7 +53,7 @@ class QueueMonitor(Protocol):
         ...
 
     def lags(self) -> Mapping[str, Lag]:
-        """Returns what each consumer of a stream has not acknowledged."""
+        """Returns how many entries each consumer of a stream has not acknowledged, and their age."""
         ...
 
     def shards(self, workers: Sequence[WorkerState]) -> Sequence[ShardState]:
@@ -62,10 +62,10 @@ class QueueMonitor(Protocol):
 
 
 class SelfTest(Protocol):
-    """Looks whether scoring would work if SAFE MODE were off."""
+    """Checks whether scoring would work if SAFE MODE were off."""
 
     def failures(self) -> Sequence[str]:
-        """Returns what is wrong, one sentence each; nothing if SAFE MODE may end."""
+        """Returns one sentence per failed check; none if SAFE MODE may end."""
         ...
 
 
@@ -81,9 +81,9 @@ class Services:
         registry: the model versions, read only.
         shedder: keeps room for administrators and probes.
         models: changes the champion for an administrator; made when it is first needed.
-        certificates: whom client certificates speak for, if they count instead of tokens and signatures.
+        certificates: subject and roles of each client certificate, if they count instead of tokens and signatures.
         local_scoring: this process's own model, if it scores by itself.
-        recall: what shards recorded of repeated transactions, if scoring is sharded.
+        recall: reads the shards' records of repeated transactions, if scoring is sharded.
     """
 
     settings: Settings

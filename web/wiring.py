@@ -94,7 +94,7 @@ def build_services(settings: Settings) -> Services:
 
 @dataclass(frozen=True, slots=True)
 class _Scoring:
-    """Where this process has transactions scored: by the one queue, by itself, or on shards.
+    """How this process dispatches transactions: to the one queue, to itself, or to shards.
 
     `prepare_early_send` makes the message of a lone request, to be sent with its admission.
     """

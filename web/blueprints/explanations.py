@@ -36,7 +36,7 @@ def get_explanation(call: Call) -> HttpAnswer:
     transaction_id = call.path.transaction_id
     record = call.services.explanations.find(transaction_id)
     if record is not None:
-        return json_answer(_told(record))
+        return json_answer(_in_sentences(record))
     if call.services.decisions.find(transaction_id) is not None:
         raise ExplanationPendingError
     raise NotFoundError
@@ -65,10 +65,10 @@ def search_explanations(call: Call) -> HttpAnswer:
         page = call.services.explanations.search(criteria, cursor=asked.cursor, limit=asked.limit)
     except InvalidCursorError as error:
         raise InvalidParameterError([Violation("/query/cursor", "is not a cursor of this search")]) from error
-    return json_answer({"items": [_told(record) for record in page.items], "next_cursor": page.next_cursor})
+    return json_answer({"items": [_in_sentences(record) for record in page.items], "next_cursor": page.next_cursor})
 
 
-def _told(record: dict[str, Any]) -> dict[str, Any]:
+def _in_sentences(record: dict[str, Any]) -> dict[str, Any]:
     """Returns a stored record with its explanation in sentences; a repaired record has none."""
     if record["explanation"] is None:
         return record

@@ -29,7 +29,7 @@ blueprint = Blueprint("health", __name__)
     ),
 )
 def live(_call: Call) -> HttpAnswer:
-    """Answers."""
+    """Answers that the process is alive."""
     return json_answer({"status": "alive"})
 
 
@@ -63,7 +63,7 @@ def ready(call: Call) -> HttpAnswer:
 
 
 def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
-    """Yields each check's name, whether it is met, and what was seen."""
+    """Yields each check's name, whether it is met, and a detail for the reader."""
     is_on = safe_mode_state(services).enabled
     rules_decide = is_on and services.settings.safe_mode_policy == "rules"
     try:
@@ -77,12 +77,12 @@ def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
     else:
         loaded = {own.version} if own else {worker.model_version for worker in workers}
         versions = sorted(version for version in loaded if version)
-        # One shard is enough: without this process the customers of the others would be served by nobody either.
+        # Ready while one shard is reachable: taking this process away would not help the others' customers.
         yield "broker", not shards or any(shard.reachable for shard in shards), _reached(shards)
         yield "scoring_worker", bool(own or workers), "this process" if own else f"{len(workers)} alive"
         seen = ", ".join(versions) or "no scoring worker has a model loaded"
         yield "model", bool(versions) or rules_decide, seen
-    # The reason may name what an attacker tries; administrators read it at /admin/safe-mode.
+    # The reason may describe an attack; administrators read it at /admin/safe-mode.
     yield "safe_mode", not is_on or rules_decide, "on, rules decide" if rules_decide else "on" if is_on else "off"
 
 

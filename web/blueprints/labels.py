@@ -1,4 +1,4 @@
-"""`/labels`: what transactions turned out to be."""
+"""`/labels`: confirmed outcomes of transactions."""
 
 from flask import Blueprint
 

@@ -38,10 +38,10 @@ def metrics(call: Call) -> HttpAnswer:
 
 
 def _measure_queues(monitor: QueueMonitor) -> None:
-    """Measures the queues as they are now; without Redis their last lengths stand."""
+    """Sets the gauges to the present lengths of the queues; without Redis the last lengths stay."""
     try:
-        states = monitor.queues(())
+        queues = monitor.queues(())
     except RetryableError:
         return
-    for state in states:
-        gauges.celery_queue_length.labels(queue=state.queue).set(state.depth)
+    for queue in queues:
+        gauges.celery_queue_length.labels(queue=queue.queue).set(queue.depth)

@@ -12,7 +12,7 @@ from ml.policy.safe_mode_rules import RULES_VERSION
 from observability import metrics
 from observability.context import get_correlation_id
 from security.roles import Role
-from web.dispatch.batch_scoring import score_items
+from web.dispatch.batch_dispatch import dispatch_items
 from web.http import examples, problems
 from web.http.answers import HttpAnswer, json_answer
 from web.http.errors import InvalidBodyError, NotFoundError, Violation, WebError
@@ -32,7 +32,7 @@ _SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UN
 
 
 def _ready_to_score(services: Services, transaction: Transaction) -> ScoringRequest | None:
-    """Returns the request of a transaction against which `_decide` would find nothing but a record."""
+    """Returns the scoring request of a transaction, None if `_recorded_or_scored` would refuse it without a record."""
     if safe_mode_state(services).enabled or _is_too_early(services, transaction):
         return None
     return ScoringRequest(transaction, transaction.fingerprint(), get_correlation_id() or "")
@@ -76,17 +76,17 @@ def _is_too_early(services: Services, transaction: Transaction) -> bool:
 def score_transaction(call: Call) -> HttpAnswer:
     """Scores one transaction."""
     scoring_call = call.admitted.scoring_call
-    result = _decide(call) if scoring_call is None else call.services.dispatcher.collect(scoring_call)[0]
+    result = _recorded_or_scored(call) if scoring_call is None else call.services.dispatcher.collect(scoring_call)[0]
     if not isinstance(result, Scored):
         raise result
     known = {name: result.decision.get(name) for name in _LOGGED}
-    # This request's signature was verified, and what decided is a verified model or, in SAFE MODE, the rules.
+    # This request's signature was verified, and so was the model's; in SAFE MODE the rules decide instead of a model.
     call.exchange.annotate(**known, sig_verified=True, hash_verified=known["model_version"] != RULES_VERSION)
     return json_answer(decision_body(result, call.exchange.elapsed_ms()))
 
 
-def _decide(call: Call) -> ScoringResult:
-    """Returns what was recorded of the transaction, or has it scored."""
+def _recorded_or_scored(call: Call) -> ScoringResult:
+    """Returns the recorded decision of the transaction, or a new one."""
     services = call.services
     request = _scoring_request(call, call.body)
     refuse_in_safe_mode(services)
@@ -138,7 +138,7 @@ def score_batch(call: Call) -> HttpAnswer:
         recorded = _recorded(call, request)
         return request if recorded is None else recorded
 
-    chunks = score_items(
+    chunks = dispatch_items(
         transactions,
         read_item,
         services.dispatcher,
@@ -192,7 +192,7 @@ def _scoring_request(call: Call, transaction: Transaction, pointer: str = "") ->
 
 
 def _recorded(call: Call, request: ScoringRequest) -> ScoringResult | None:
-    """Returns the answer to a transaction that was decided before, or may have been; None if it was not."""
+    """Returns the result of a transaction that was decided before, or why its record is unread; None if it is new."""
     record = call.admitted.records.get(request.transaction.transaction_id)
     if record is None or isinstance(record, WebError):
         return record

@@ -27,8 +27,8 @@ class RedisShardView:
     client: redis.Redis
     outboxes: Mapping[str, RedisOutbox]
 
-    def state(self, workers: Sequence[WorkerState]) -> ShardState:
-        """Returns what the shard shows; one that does not answer is shown as such."""
+    def status(self, workers: Sequence[WorkerState]) -> ShardState:
+        """Returns the shard's queues and lags; without them, and marked as unreachable, if it does not answer."""
         own = [worker for worker in workers if worker.shard == self.name]
         try:
             queues = queue_states(self.client, own, queues=SHARD_QUEUES)
@@ -67,4 +67,4 @@ class RedisQueueMonitor:
 
     def shards(self, workers: Sequence[WorkerState]) -> Sequence[ShardState]:
         """See `QueueMonitor.shards`."""
-        return [shard.state(workers) for shard in self._shards]
+        return [shard.status(workers) for shard in self._shards]

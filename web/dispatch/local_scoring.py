@@ -14,8 +14,8 @@ class LocalScoring:
     """Keeps the model of this process.
 
     Args:
-        refresh: loads the champion if it is not the one that serves; refuses by itself what must not be trusted.
-        version: tells the loaded version, None while there is none.
+        refresh: loads the champion if another model serves; refuses an artifact that must not be trusted.
+        version: returns the loaded version, None while there is none.
         poll_seconds: how often a new champion is looked for.
     """
 
@@ -30,12 +30,12 @@ class LocalScoring:
         return self._version()
 
     def start(self) -> None:
-        """Loads the model and goes on to look for new ones; to be called after the fork, before any request."""
+        """Loads the model, then looks for new ones regularly; to be called after the fork, before any request."""
         self._refresh()
         self._housekeeping.start()
 
     def stop(self) -> None:
-        """Ends the looking."""
+        """Ends the search for new models."""
         self._housekeeping.stop()
 
 

@@ -1,7 +1,7 @@
-"""Scoring on shards: a dispatcher, a transport and a circuit breaker for each, so that a dead one stops nobody else.
+"""Scoring on shards: a dispatcher, a transport and a circuit breaker for each, so that a dead one stops no other.
 
-A request goes to the shard that its transaction was placed on; without a placement, which only PERF_MODE does without,
-to its customer's. Source: ops/adr/0009.
+A request goes to the shard that its transaction was placed on; without a placement, as in
+PERF_MODE, to its customer's. Source: ops/adr/0009.
 """
 
 import time

@@ -1,6 +1,6 @@
 """The local transport: this process scores by itself, in a thread (a greenlet under gevent) of its own.
 
-The dispatcher sees what it sees of a queue: a batch leaves at once, its reply comes later or not in time. So batching,
+The dispatcher uses it like a queue: a batch leaves at once, its reply comes later or not in time. So batching,
 deadlines and breaker are the same, and answered callers are woken while the next batch is being scored.
 """
 
@@ -59,7 +59,7 @@ class LocalTransport:
         """See `Transport.seal`: there is no queue."""
 
     def wait(self, timeout_seconds: float) -> bytes | None:
-        """See `Transport.wait`; raises what scoring raised."""
+        """See `Transport.wait`; raises the exception of a failed scoring."""
         try:
             reply = self._replies.get(timeout=timeout_seconds)
         except queue.Empty:

@@ -97,20 +97,18 @@ class _Wait:
 class AdmissionBatcher:
     """Decides the calls of one process, one round trip at a time, in a thread (a greenlet under gevent) of its own.
 
-    A caller therefore only waits for an event and never longer than the timeout, whatever Redis does, and a caller
+    A caller therefore only waits for an event and never longer than the timeout, even if Redis hangs, and a caller
     that is killed leaves the others' round trip untouched. The thread starts with the first call, and anew after a
     fork.
 
     Args:
         check: makes the round trip; called in the batcher's thread alone. Its own waits must be bounded.
         timeout_seconds: each caller's longest wait.
-        most_rows: bound of one round trip, see `ROUND_TRIP_ROWS`.
     """
 
-    def __init__(self, check: AdmissionCheck, *, timeout_seconds: float, most_rows: int = ROUND_TRIP_ROWS) -> None:
+    def __init__(self, check: AdmissionCheck, *, timeout_seconds: float) -> None:
         self._check = check
         self._timeout_seconds = timeout_seconds
-        self._most_rows = most_rows
         self._reset()
         self._thread = BackgroundThread(self._run, name="admission", after_fork=self._reset)
 
@@ -160,7 +158,7 @@ class AdmissionBatcher:
 
     def _take_waiting(self) -> list[_Wait]:
         now, rows, waits = time.monotonic(), 0, list[_Wait]()
-        while self._waiting and (not waits or rows + self._waiting[0].call.rows <= self._most_rows):
+        while self._waiting and (not waits or rows + self._waiting[0].call.rows <= ROUND_TRIP_ROWS):
             wait = self._waiting.popleft()
             if wait.deadline > now:
                 rows += wait.call.rows

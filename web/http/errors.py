@@ -1,4 +1,4 @@
-"""What can go wrong with a request, and the single table that says how each is answered.
+"""The errors of a request, and the single table that says how each is answered.
 
 The exceptions carry data and no HTTP status. `problem_of` turns any exception, these or those of the packages
 below, into the problem that the client gets.
@@ -116,7 +116,7 @@ class SelfTestFailedError(WebError):
     """The self-test did not pass, so SAFE MODE stays on.
 
     Attributes:
-        failures: what is wrong, one sentence each.
+        failures: one sentence per failed check.
     """
 
     def __init__(self, failures: Sequence[str]) -> None:
@@ -215,7 +215,7 @@ _TABLE: dict[type[Exception], Kind] = {
 
 
 def problem_of(error: BaseException) -> Problem:
-    """Returns the problem that tells a client about an exception; an unknown one is `internal`, without detail."""
+    """Returns the problem that answers an exception; an unknown exception is `internal`, without detail."""
     if isinstance(error, HTTPException):
         return _problem_of_http(error)
     kind = next((_TABLE[base] for base in type(error).__mro__ if base in _TABLE), problems.INTERNAL)
@@ -223,7 +223,7 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def _problem_of_http(error: HTTPException) -> Problem:
-    """Answers what Flask and Werkzeug raise themselves: unknown routes, wrong methods, broken requests."""
+    """Returns the problem of an exception of Flask and Werkzeug: unknown route, wrong method, broken request."""
     if isinstance(error, RequestEntityTooLarge):
         return Problem(problems.BODY_TOO_LARGE, str(BodyTooLargeError.__doc__))
     kind = {404: problems.ROUTE_NOT_FOUND, 405: problems.METHOD_NOT_ALLOWED}.get(error.code or 500)

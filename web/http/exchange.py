@@ -60,7 +60,7 @@ class Exchange:
 
     @property
     def raw_uri(self) -> str:
-        """Path and query as they stood on the request line: what is signed."""
+        """Path and query as they stood on the request line; the signature covers them."""
         return str(self.environ["RAW_URI"])
 
     @property
@@ -87,7 +87,7 @@ class Exchange:
         """Returns the request as its signer saw it.
 
         Args:
-            over_tls_proxy: whether a proxy took the TLS off.
+            over_tls_proxy: whether a proxy terminated TLS.
         """
         scheme = "https" if over_tls_proxy else str(self.environ["wsgi.url_scheme"])
         return HttpMessage(self.method, scheme, self.header("Host") or "", self.raw_uri, self.field)
@@ -128,7 +128,7 @@ class Exchange:
         if not length and not self.environ.get("wsgi.input_terminated"):
             return b""
         declared = int(length) if length else 0
-        # Sent in chunks, one byte more tells a body that is cut from one that fits.
+        # Of a body in chunks one byte more is read, to notice that it is longer than the limit.
         body = b"" if declared > limit_bytes else self._read(declared if length else limit_bytes + 1)
         if max(declared, len(body)) > limit_bytes:
             self._discard_body()
@@ -154,6 +154,6 @@ class Exchange:
 
 
 def exchange_of(environ: dict[str, Any]) -> Exchange:
-    """Returns the exchange that a WSGI environment keeps, for what Flask calls with the environment alone."""
+    """Returns the exchange that a WSGI environment keeps, for code that Flask calls with the environment alone."""
     exchange: Exchange = environ[_ENVIRON_KEY]
     return exchange

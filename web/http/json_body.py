@@ -1,4 +1,4 @@
-"""Strict reading of JSON bodies: what is refused is answered with a pointer to it."""
+"""Strict reading of JSON bodies: a refusal points to each violation."""
 
 import re
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def validate(model: type[ModelT], value: Any, *, pointer: str = "") -> ModelT:
     """Returns the value as a model.
 
     Args:
-        model: what the body must be.
+        model: of the body.
         value: parsed JSON.
         pointer: JSON pointer of the value within the body, put before the pointers of its violations.
 
@@ -62,7 +62,7 @@ def validate(model: type[ModelT], value: Any, *, pointer: str = "") -> ModelT:
 
 
 def violations(error: ValidationError, pointer: str = "") -> list[Violation]:
-    """Returns what pydantic found, at most MAX_VIOLATIONS of it, without repeating the refused values."""
+    """Returns pydantic's findings, at most MAX_VIOLATIONS of them, without repeating the refused values."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [
         Violation(_pointer(pointer, item["loc"]), item["msg"].removeprefix("Value error, "))

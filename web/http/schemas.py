@@ -1,6 +1,6 @@
 """Bodies, parameters and answers of the API that are not already models of the domain.
 
-The answer models describe what is sent; nothing is validated on the way out, and a test holds real answers to them.
+The answer models are documentation: nothing is validated on the way out, but a test compares real answers with them.
 """
 
 from datetime import datetime

@@ -1,6 +1,6 @@
 """How a process's connections are shared out: four fifths for scoring, the rest for administrators and probes.
 
-Apart from everything else, because gunicorn's master imports it, and the master must not import the metrics.
+A module of its own, because gunicorn's master imports it, and the master must not import the metrics.
 """
 
 

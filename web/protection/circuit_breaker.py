@@ -1,4 +1,4 @@
-"""The circuit breaker: it stops waiting for a service that does not answer. Each dependency has one of its own."""
+"""The circuit breaker: after repeated failures of a service, its callers are refused at once. One per dependency."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from web.http.errors import BreakerOpenError
 
 
 class BreakerState(IntEnum):
-    """The breaker's state; the number is what the gauge shows."""
+    """The breaker's state; the gauge shows its number."""
 
     CLOSED = 0
     HALF_OPEN = 1
@@ -52,7 +52,7 @@ class CircuitBreaker:
         return self._state
 
     def is_closed(self) -> bool:
-        """Whether `admit` lets everybody pass."""
+        """Whether `admit` lets every caller pass."""
         return self._state is BreakerState.CLOSED
 
     def admit(self) -> None:
@@ -103,7 +103,7 @@ class CircuitBreaker:
                 self._change(BreakerState.CLOSED)
 
     def record_failure(self) -> None:
-        """Notes a failure; the breaker opens if it was one too many, or the probe's."""
+        """Notes a failure; the breaker opens at the limit, or if the probe failed."""
         with self._lock:
             now = self._clock()
             if self._state is BreakerState.OPEN:

@@ -1,7 +1,7 @@
 """Load shedding: scoring gets four fifths of a process, so that administrators and probes always get in.
 
-What is beyond is refused at once, before anything is read or verified: a refusal that costs nothing keeps an overloaded
-process able to say so. One process serves at most `WEB_CONNECTIONS` connections with one request each.
+Further requests are refused at once, before anything is read or verified: such a refusal costs next to nothing, so an
+overloaded process can still give it. One process serves at most `WEB_CONNECTIONS` connections with one request each.
 """
 
 from observability import metrics
@@ -9,14 +9,14 @@ from security.roles import Role
 from web.http.errors import OverloadedError
 
 SHEDDABLE_ROLES = frozenset({Role.SERVICE, Role.READ})
-"""Whose routes may be refused; those of administrators and the public ones, health first, may not."""
+"""Roles whose routes may be refused; routes of administrators and public ones, health among them, may not."""
 
 
 class LoadShedder:
-    """Counts what is under way in this process; gevent runs one greenlet at a time, so a plain number counts right.
+    """Counts the requests under way in this process; gevent runs one greenlet at a time, so a plain number is exact.
 
     Args:
-        most: requests that may be under way at once.
+        most: bound of the requests under way at once.
     """
 
     __slots__ = ("_most", "_under_way")

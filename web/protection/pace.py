@@ -4,7 +4,7 @@ _WEIGHT = 0.2
 """Of the newest message: a single stall is forgotten after a few."""
 
 _SHARE_OF_DEADLINE = 0.75
-"""Expected waits beyond this share of a deadline are not begun: the rest is what an estimate may be wrong by."""
+"""Expected waits beyond this share of a deadline are not begun: the rest allows for errors of the estimate."""
 
 
 class Pace:
@@ -22,7 +22,7 @@ class Pace:
     def is_hopeless(self, messages_ahead: int, timeout_seconds: float) -> bool:
         """Whether a request behind so many full messages would hardly be answered within its timeout.
 
-        One with none ahead never is: it has to be tried, or a slow moment would be remembered for ever. Of the message
-        in flight, half is still to come on average.
+        A request with no message ahead is always tried, because only an answered message can correct a high mean. Half
+        of the time of the message in flight is still to come on average.
         """
         return messages_ahead > 0 and (messages_ahead + 1.5) * self._seconds > _SHARE_OF_DEADLINE * timeout_seconds

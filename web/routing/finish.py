@@ -17,7 +17,7 @@ ErrorInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType] 
 
 
 class Finish:
-    """Adds to each answer what all answers share; one object per process.
+    """Adds the shared headers to each answer, and records it; one object per process.
 
     Args:
         settings: of this process.

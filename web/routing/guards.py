@@ -4,14 +4,14 @@ Order: size, token, role, timestamp, signature, replay, rate limit; `web.routing
 at the content. Replay and both rate limits are checked in the admission batcher, where waiting requests share one
 round trip to Redis, and fail closed: when Redis cannot answer, a replayed request looks like a new one, so nothing is
 admitted (503). A batch costs one token, like a single request: the bucket limits requests, and the batch limit bounds
-what one request may hold.
+the items of one request.
 
 `/metrics` needs an administrator's token but no signature, because a scraper cannot sign; unsigned requests skip
 replay check and rate limit too, which need the signature's digest, so metrics stay readable while Redis is down.
 
 With `MTLS_ONLY` the client's certificate takes the place of token and signature. The rate limits hold for its subject;
-a replay check has nothing to check, because TLS itself lets no recorded request in again, and what a client sends twice
-on purpose is idempotent by its `transaction_id`.
+a replay check has nothing to check, because TLS itself lets no recorded request in again, and a transaction that a
+client sends twice on purpose is idempotent by its `transaction_id`.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ def authenticate(services: Services, exchange: Exchange, role: Role) -> Identity
     """Returns the caller, who holds the role.
 
     Raises:
-        TokenRejectedError: there is no acceptable token or, where that is what counts, certificate.
+        TokenRejectedError: there is no acceptable token or, with `MTLS_ONLY`, certificate.
         RoleMissingError: the token lacks the role.
     """
     try:
@@ -86,7 +86,7 @@ def check_signature(services: Services, exchange: Exchange, identity: Identity, 
 def _check_message_signature(
     services: Services, exchange: Exchange, identity: Identity, *, body: bytes
 ) -> VerifiedSignature:
-    if exchange.header("X-Request-Signature") is not None:  # which of the two would count?
+    if exchange.header("X-Request-Signature") is not None:  # it would be unclear which of the two counts
         raise SignatureRejectedError("signature_ambiguous")
     message = exchange.http_message(over_tls_proxy=services.settings.tls_terminated_by_proxy)
     return services.message_signatures.verify(message, body=body, subject=identity.subject)
@@ -102,10 +102,10 @@ def admit(
     transactions: Mapping[str, str],
     scoring: ScoringRequest | None = None,
 ) -> AdmissionResult:
-    """Lets a signed request in once, and within its subject's and its device's rate.
+    """Admits a signed request once, and within its subject's and its device's rate.
 
-    Returns what is known of the transactions, by id, from the same round trip; where scoring is sharded, a repeated
-    one's shard is asked too.
+    Returns the admission result, with the records of its transactions; where scoring is sharded, the shards of repeated
+    transactions are asked too.
 
     Args:
         services: of this process.
@@ -114,7 +114,7 @@ def admit(
         signature: of the request.
         device_id: of its transaction, if it names one.
         transactions: the customer of each transaction that it is about, by id.
-        scoring: what may be scored as soon as it is let in.
+        scoring: the scoring request to send as soon as it is admitted.
 
     Raises:
         ReplayedError: the signature was used before.

@@ -149,7 +149,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
 
 
 def _problem_kinds(operation: Operation) -> Iterable[Kind]:
-    """Yields what the guards can answer for an operation, then what itself can."""
+    """Yields the problems that the guards of an operation can answer, then its own."""
     yield problems.BODY_TOO_LARGE
     yield problems.REQUEST_TIMEOUT
     yield problems.MALFORMED_JSON

@@ -69,8 +69,8 @@ class Operation:
         problems: the kinds this operation adds to those its guards can answer.
         transactions: names the transactions of a body whose recorded decisions the view asks for, and the customer of
             each.
-        scoring: returns what the body has scored, if only the guards stand in its way; its message
-            may then be sent with the admission.
+        scoring: returns the body's scoring request if only the guards stand in its way; its message may then be sent
+            with the admission.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""SAFE MODE as the web process obeys and shows it."""
+"""SAFE MODE in the web process: its state, its gauge, its refusals."""
 
 from observability import metrics
 from security.safe_mode.safe_mode import UNKNOWN, SafeModeState

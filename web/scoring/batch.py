@@ -41,7 +41,7 @@ class BatchInFlight:
         return cls(queued, time.monotonic(), max(item.call.deadline for item in queued))
 
     def message(self) -> Batch:
-        """Returns what a worker is sent, under a new batch id."""
+        """Returns the content of the scoring message, under a new batch id."""
         deadline_ms = int((time.time() + self.deadline - self.sent_at) * 1000)
         return Batch(secrets.token_hex(8), tuple(item.request for item in self.queued), deadline_ms)
 

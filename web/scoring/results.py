@@ -1,4 +1,4 @@
-"""What a scoring worker's reply means for one waiting request: a decision, or an error from the web's table."""
+"""Results: a scoring worker's reply as each waiting request gets it, a decision or an error from the web's table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from web.http.errors import ConflictError, DeadlineError, OverloadedError, SafeM
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A decision in wire form, and what the worker measured: `queue_ms`, `features_ms`, `model_ms`, some or none."""
+    """A decision in wire form, and the worker's timings: `queue_ms`, `features_ms`, `model_ms`, some or none."""
 
     decision: Mapping[str, Any]
     timings: Mapping[str, float]
@@ -31,7 +31,7 @@ class ScoringReply:
 
 
 def recorded_result(record: DecisionRecord, request: ScoringRequest) -> ScoringResult:
-    """Returns what a transaction that was decided before is answered: that decision, or a conflict."""
+    """Returns the result of a transaction that was decided before: that decision, or a conflict."""
     if record.fingerprint != request.fingerprint:
         return ConflictError()
     return Scored(record.decision, {})
@@ -52,7 +52,7 @@ def read_reply(raw: bytes) -> ScoringReply:
 
 
 def read_result(item: Mapping[str, Any], request: ScoringRequest) -> ScoringResult:
-    """Returns what one member of a reply says about its request; anything unintelligible is a failed scoring."""
+    """Returns the result in one member of a reply; an unintelligible member is a failed scoring."""
     match item:
         case {"status": ResultStatus.SCORED, "decision": {"transaction_id": str(transaction_id)} as decision}:
             # A decision is never handed to a request it was not made for.

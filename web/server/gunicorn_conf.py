@@ -79,14 +79,14 @@ def on_starting(_server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Loads what the request path needs and opens its connections, so that no request pays for them."""
+    """Loads the modules, keys and connections of the request path, so that no request pays for them."""
     import gc
 
     from web.server.warm_up import warm_up
     from web.services import services_of
 
     warm_up(services_of(worker.wsgi))
-    # What is here now stays: without this, every full collection would walk all of it again.
+    # Freeze start-up objects out of later GC passes, which would walk all of them again.
     gc.collect()
     gc.freeze()
 

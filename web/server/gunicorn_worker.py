@@ -93,7 +93,7 @@ class ProblemGeventWorker(GeventWorker):  # type: ignore[misc] # gunicorn publis
         try:
             client.settimeout(self.cfg.keepalive)
             if self._shake_hands(client):
-                # Not the base's own, which would let every wait for the client last for ever.
+                # Not the method of GeventWorker, in which waits for the client have no bound.
                 AsyncWorker.handle(self, listener, client, addr)
         finally:
             self._open_connections -= 1
@@ -111,7 +111,7 @@ class ProblemGeventWorker(GeventWorker):  # type: ignore[misc] # gunicorn publis
         return True
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """Answers a request whose body and whose taking of the answer each have their time."""
+        """Answers a request; reading its body and sending its answer have a deadline each."""
         _check_host(req)
         reader = req.unreader.chunk
         if not isinstance(reader, PatientReader):
@@ -124,16 +124,16 @@ class ProblemGeventWorker(GeventWorker):  # type: ignore[misc] # gunicorn publis
             super().handle_request(listener_name, req, sock, addr)
         except TimeoutError as error:
             self.log.info("a client did not take its answer in time")
-            raise StopIteration from error  # what gunicorn's loop over a connection's requests ends at
+            raise StopIteration from error  # ends gunicorn's loop over the requests of a connection
         finally:
             reader.deadline = None
 
     def _log_exception(self, context: Any, kind: Any, error: Any, traceback: Any) -> None:
-        """Logs what a greenlet raised, masked; gevent would print it as it is."""
+        """Logs a greenlet's exception, masked; gevent would print it as it is."""
         self.log.error("a greenlet failed: %s", type(context).__name__, exc_info=(kind, error, traceback))
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answers a request that never became one; anything but a parse error is gunicorn's to handle."""
+        """Answers a request that could not be parsed; gunicorn handles every other error."""
         ours = isinstance(exc, InvalidResponseHeader | InvalidResponseHeaderName)
         if ours or not isinstance(exc, ParseException):
             super().handle_error(req, client, addr, exc)
@@ -149,7 +149,7 @@ class ProblemGeventWorker(GeventWorker):  # type: ignore[misc] # gunicorn publis
 
 
 def _check_host(req: Any) -> None:
-    """Refuses what RFC 9112 section 3.2 says must be: HTTP/1.1 without a host, or one that is none."""
+    """Refuses a missing host in HTTP/1.1, and a malformed one. Source: RFC 9112, section 3.2."""
     host = next((value for name, value in req.headers if name == "HOST"), None)
     if host is None and req.version < (1, 1):
         return

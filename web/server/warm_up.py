@@ -1,4 +1,4 @@
-"""What a web process does before its first request, so that the first is as fast as the rest."""
+"""The work of a web process before its first request, so that the first is as fast as the rest."""
 
 import logging
 import secrets
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 def warm_up(services: Services) -> None:
     """Loads the process's own model, if it has one, connects the request path and loads its script.
 
-    A server that does not answer is left to the first request.
+    If a server does not answer, the first request connects to it.
     """
     if services.local_scoring is not None:
         services.local_scoring.start()

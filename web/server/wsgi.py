@@ -1,4 +1,4 @@
-"""What gunicorn runs: `web.server.wsgi:make_application()`, called in each worker after the fork."""
+"""The application as gunicorn runs it: `web.server.wsgi:make_application()`, called in each worker after the fork."""
 
 from flask import Flask
 

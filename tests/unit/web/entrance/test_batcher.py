@@ -14,7 +14,7 @@ from security.errors import AdmissionUnavailableError
 from tests.contracts.admission import asked, policy
 from tests.contracts.admission_check import AdmissionCheckContract
 from tests.contracts.admission_check import Make as MakeCheck
-from web.entrance.batcher import AdmissionBatcher, AdmissionCall, AdmissionResult
+from web.entrance.batcher import ROUND_TRIP_ROWS, AdmissionBatcher, AdmissionCall, AdmissionResult
 from web.entrance.check_memory import MemoryAdmissionCheck
 from web.http.errors import ShuttingDownError
 
@@ -98,8 +98,8 @@ def check() -> ScriptedCheck:
 def make(check: ScriptedCheck) -> Iterator[Make]:
     made: list[AdmissionBatcher] = []
 
-    def build(*, timeout_seconds: float = TIMEOUT, most_rows: int = 256) -> AdmissionBatcher:
-        made.append(AdmissionBatcher(check, timeout_seconds=timeout_seconds, most_rows=most_rows))
+    def build(*, timeout_seconds: float = TIMEOUT) -> AdmissionBatcher:
+        made.append(AdmissionBatcher(check, timeout_seconds=timeout_seconds))
         return made[-1]
 
     yield build
@@ -136,13 +136,11 @@ def test_what_arrives_during_a_round_trip_shares_the_next_in_order(make: Make, c
 
 
 def test_a_round_trip_is_bounded_by_its_requests_and_lookups(make: Make, check: ScriptedCheck) -> None:
-    batcher = make(most_rows=6)
+    batcher = make()
     Caller(batcher, call(0))
     check.next_round()
-    queue_up(
-        batcher,
-        [call(1, 2), call(2, 1), call(3, 1), call(4, 1000), call(5)],
-    )
+    half = ROUND_TRIP_ROWS // 2
+    queue_up(batcher, [call(1, half - 1), call(2, half - 2), call(3, 1), call(4, 1000), call(5)])
     rounds = []
     for _ in range(3):
         check.go.release()

@@ -1,4 +1,4 @@
-"""Scores many transactions of one request in chunks, so that one large request does not stand in everybody's way."""
+"""Dispatches the transactions of a batch request in chunks, so that one large request does not hold up the others."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,16 +16,16 @@ CHUNKS_AHEAD = 2
 ReadItem = Callable[[int, Any], ScoringRequest | ScoringResult]
 
 
-def score_items(
+def dispatch_items(
     items: Sequence[Any], read_item: ReadItem, dispatcher: ScoringQueue, *, chunk_rows: int, timeout_seconds: float
 ) -> Iterator[list[ScoringResult]]:
     """Yields the results of one chunk after the other, in order.
 
     Args:
         items: the members of the request.
-        read_item: makes a scoring request of the member at a position, or the result that takes its place. It is
-            called chunk by chunk, so that checking a thousand members never holds up other requests for long.
-        dispatcher: where they are scored.
+        read_item: returns the scoring request of the member at a position, or the result that takes its place. Called
+            chunk by chunk, so that checking a thousand members never holds up other requests for long.
+        dispatcher: takes their scoring requests.
         chunk_rows: members per chunk.
         timeout_seconds: the longest wait for each chunk.
     """
