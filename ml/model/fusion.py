@@ -97,7 +97,7 @@ class Fusion:
 
     def scores(self, log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Returns the calibrated probabilities [B]."""
-        return _sigmoid(self.calibration.log_odds(_joined(self.stack, self.novelty_share, log_odds)[:, None]))
+        return sigmoid(self.calibration.log_odds(_joined(self.stack, self.novelty_share, log_odds)[:, None]))
 
     def terms(self, log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Returns the terms [B, 4] of the scores' log-odds, in the order of `TERMS`."""
@@ -188,7 +188,7 @@ def _loss(
     def mean_log_loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights = parameters[:-1]
         log_odds = columns @ weights + parameters[-1]
-        residual = (_sigmoid(log_odds) - targets) / len(targets)
+        residual = (sigmoid(log_odds) - targets) / len(targets)
         loss = float(np.mean(np.logaddexp(0.0, log_odds) - targets * log_odds)) + _L2 / len(targets) * float(
             weights @ weights
         )
@@ -211,5 +211,6 @@ def _add_novelty_surplus(graph: GraphBuilder, stacked: str, novelty: str, *, sha
     return graph.add("Sub", raised, not_novel)
 
 
-def _sigmoid(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+def sigmoid(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Returns the probabilities of log-odds, without overflow."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * log_odds.astype(np.float64))))

@@ -117,14 +117,6 @@ class ModelRegistry:
         """Returns the version that answers, None before the first promotion."""
         return self.state().champion
 
-    def challenger(self) -> str | None:
-        """Returns the version that is compared with the champion, if any."""
-        return self.state().challenger
-
-    def high_water_mark(self) -> str | None:
-        """Returns the version below which a champion is refused."""
-        return self.state().high_water_mark
-
     def directory(self, version: str) -> Path:
         """Returns the directory of a version, existing or not.
 

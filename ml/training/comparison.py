@@ -1,6 +1,5 @@
 """Champion against challenger: the same transactions, the same features, the same labels."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,20 +52,11 @@ class Contest:
 
 
 def figures(quality: Quality) -> dict[str, float]:
-    """Returns the defined figures of a quality by name, as listings and MLflow show them."""
-    values = {
-        "average_precision": quality.average_precision,
-        "auc": quality.auc,
-        "card_precision_100": quality.card_precision.value,
-        "card_precision_100_ceiling": quality.card_precision.ceiling,
-        "brier": quality.brier,
-        "base_rate": quality.base_rate,
-        "evaluation_rows": float(quality.rows),
-        "evaluation_frauds": float(quality.frauds),
-    }
-    return {name: value for name, value in values.items() if math.isfinite(value)}
+    """Returns the figures of a comparison by name, with the size of its slice."""
+    size = {"evaluation_rows": float(quality.rows), "evaluation_frauds": float(quality.frauds)}
+    return quality.figures() | size
 
 
 def is_better(challenger: Quality, champion: Quality) -> bool:
-    """Says whether the challenger takes over: its average precision is higher on the same rows; a tie is no win."""
+    """Returns whether the challenger takes over: its average precision is higher on the same rows; a tie is no win."""
     return challenger.average_precision > champion.average_precision

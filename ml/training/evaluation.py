@@ -1,5 +1,6 @@
 """How well scores rank frauds: ROC AUC, average precision, Brier score (scikit-learn's), and card precision@k."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,18 @@ class Quality:
     def base_rate(self) -> float:
         """The average precision of random scores."""
         return self.frauds / self.rows if self.rows else float("nan")
+
+    def figures(self) -> dict[str, float]:
+        """Returns the figures by name, as listings and MLflow show them; an undefined one is left out."""
+        values = {
+            "average_precision": self.average_precision,
+            "auc": self.auc,
+            "card_precision_100": self.card_precision.value,
+            "card_precision_100_ceiling": self.card_precision.ceiling,
+            "brier": self.brier,
+            "base_rate": self.base_rate,
+        }
+        return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def roc_auc(labels: Labels, scores: Scores) -> float:

@@ -27,7 +27,7 @@ from ml.features.habit import HABIT_COLUMNS
 from ml.features.schema import FEATURE_NAMES, SEQUENCE_CHANNELS, SEQUENCE_LENGTH, schema_hash
 from ml.model.autoencoder import fit_autoencoder
 from ml.model.export import Components, export_components, export_model
-from ml.model.fusion import COMPONENTS, Fusion, fit_fusion
+from ml.model.fusion import COMPONENTS, Fusion, fit_fusion, sigmoid
 from ml.model.gradient_boosting import BoostingSettings, fit_gradient_boosting
 from ml.model.isolation_forest import fit_isolation_forest
 from ml.model.sequence import SequenceModel, fit_sequence_model
@@ -229,17 +229,13 @@ def _export(components: Components, fusion: Fusion, sample: LabelledRows) -> byt
     compared = sample.first(_COMPARED_ROWS)
     native, served = components.log_odds(compared.vectors, compared.sequences), _run(graph, compared)
     # As probabilities: where those are near 0 or 1, log-odds are free to differ.
-    expected = dict(zip(COMPONENTS, _probabilities(native).T, strict=True)) | {"score": fusion.scores(native)}
+    expected = dict(zip(COMPONENTS, sigmoid(native).T, strict=True)) | {"score": fusion.scores(native)}
     for name, probabilities in expected.items():
         difference = np.abs(probabilities - served[name]).max()
         if not difference <= EXPORT_TOLERANCE:
             message = f"the exported {name} component differs from the trained one by {difference:.2g}"
             raise ArtifactError("format", message)
     return graph
-
-
-def _probabilities(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * log_odds.astype(np.float64))))
 
 
 def _run(graph: bytes, rows: LabelledRows) -> Outputs:

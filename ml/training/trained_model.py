@@ -113,13 +113,7 @@ class TrainedModel:
     def summary(self) -> dict[str, float]:
         """Returns the fused score's figures by name; one that is undefined on its slice is left out."""
         quality, review, decline = self.measurement.quality["score"], self.measurement.review, self.measurement.decline
-        figures = {
-            "auc": quality.auc,
-            "average_precision": quality.average_precision,
-            "card_precision_100": quality.card_precision.value,
-            "card_precision_100_ceiling": quality.card_precision.ceiling,
-            "brier": quality.brier,
-            "base_rate": quality.base_rate,
+        points = {
             "review_threshold": review.threshold,
             "review_precision": review.precision,
             "review_recall": review.recall,
@@ -127,7 +121,7 @@ class TrainedModel:
             "decline_precision": decline.precision,
             "decline_recall": decline.recall,
         }
-        return {name: value for name, value in figures.items() if math.isfinite(value)}
+        return quality.figures() | {name: value for name, value in points.items() if math.isfinite(value)}
 
     def files(self) -> dict[str, bytes]:
         """Returns the content of the version directory by file name."""

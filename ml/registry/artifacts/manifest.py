@@ -128,7 +128,7 @@ class Manifest(BaseModel):
 
 
 def is_version(text: str) -> bool:
-    """Says whether a text has the form of a version id.
+    """Returns whether a text has the form of a version id.
 
     >>> is_version("v20261123T154500-0a1b2c"), is_version("../v20261123T154500-0a1b2c")
     (True, False)

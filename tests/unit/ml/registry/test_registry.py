@@ -6,7 +6,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ml.registry.artifacts import package
 from ml.registry.artifacts.manifest import MANIFEST_NAME, REQUIRED_FILES
-from ml.registry.registry import HISTORY_LIMIT, LOCK_NAME, STATE_NAME, Alias, ModelRegistry, RegistryError
+from ml.registry.registry import (
+    HISTORY_LIMIT,
+    LOCK_NAME,
+    STATE_NAME,
+    Alias,
+    ModelRegistry,
+    RegistryError,
+    RegistryState,
+)
 from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSigner
 
@@ -38,8 +46,9 @@ def registry(tmp_path: Path) -> ModelRegistry:
 def test_a_registry_that_does_not_exist_yet_is_empty(registry: ModelRegistry) -> None:
     assert registry.versions() == []
     assert registry.champion() is None
-    assert registry.challenger() is None
-    assert registry.high_water_mark() is None
+    assert registry.state() == RegistryState()
+    assert registry.state().challenger is None
+    assert registry.state().high_water_mark is None
     assert not registry.path.exists()
 
 
