@@ -48,7 +48,7 @@ class ExplanationStoreContract:
             self.store.save([record("t-1"), record("t-2")])
         assert self.ids(ExplanationQuery()) == ["t-2", "t-1"]
 
-    def test_tells_which_ids_exist(self) -> None:
+    def test_returns_which_ids_exist(self) -> None:
         self.store.save([record("t-1")])
         assert self.store.existing(["t-1", "t-2"]) == {"t-1"}
 

@@ -231,7 +231,7 @@ class FeatureStoreContract:
         assert value(matrix, "terminal_fraud_age_days") == 60.0
 
     @pytest.mark.parametrize(("ratio", "ordinary"), [(1.0, 1), (2.0, 1), (2.1, 0)])
-    def test_a_fraud_is_ordinary_if_its_customers_norm_does_not_tell_it(
+    def test_a_fraud_is_ordinary_if_its_customers_norm_does_not_explain_it(
         self, store: FeatureStore, ratio: float, ordinary: int
     ) -> None:
         fraud = payment(1)
@@ -243,7 +243,7 @@ class FeatureStoreContract:
         assert value(matrix, "terminal_ordinary_fraud_share_last_1") == ordinary
 
     @pytest.mark.parametrize(("amount", "ordinary"), [("20", 1), ("21", 0)])
-    def test_without_a_ratio_the_customers_remembered_payments_tell_what_is_ordinary(
+    def test_without_a_ratio_the_customers_history_decides_what_is_ordinary(
         self, store: FeatureStore, amount: str, ordinary: int
     ) -> None:
         fraud = payment(5, at=5, amount=amount)

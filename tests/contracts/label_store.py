@@ -19,7 +19,7 @@ class LabelStoreContract:
         assert self.store.find("t-2") == label("t-2", "legitimate")
         assert self.store.find("t-3") is None
 
-    def test_whose_transaction_it_was_is_stored_and_replaced_with_the_label(self) -> None:
+    def test_customer_and_terminal_are_stored_and_replaced_with_the_label(self) -> None:
         placed = label("t-1", at=10.0).model_copy(update={"customer_id": "c-1", "terminal_id": "pos-77"})
         self.store.save([placed])
         assert self.store.find("t-1") == placed
@@ -36,7 +36,7 @@ class LabelStoreContract:
         self.store.save([label("t-1", "legitimate", at=20.0), label("t-1", "fraud", at=10.0)])
         assert self.store.find("t-1") == label("t-1", "legitimate", at=20.0)
 
-    def test_tells_which_labels_are_of_record_now(self) -> None:
+    def test_returns_which_labels_are_of_record_now(self) -> None:
         first, second = label("t-1", "fraud", at=10.0), label("t-2", "fraud", at=10.0)
         corrected = label("t-1", "legitimate", at=20.0)
         assert self.store.save([first, second]) == [first, second]

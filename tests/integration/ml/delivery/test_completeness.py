@@ -82,7 +82,7 @@ class TestCompleteness:
         self.client.delete(decision_key("a"))
         assert self.run() == CompletenessReport("explain", 1, 0, present=0, unjudged=0, repaired=0, lost=1)
 
-    def test_a_window_without_answers_asks_nobody(self) -> None:
+    def test_a_window_without_answers_asks_no_sink(self) -> None:
         assert self.run() == CompletenessReport("explain", 0, 0, present=0, unjudged=0, repaired=0, lost=0)
 
     def test_minutes_outside_the_window_are_not_looked_at(self) -> None:

@@ -46,7 +46,7 @@ class TestRedisSelfTestExchange(SelfTestExchangeContract):
         assert 0 < redis_client.ttl(f"{KEY}:{test_id}") <= 60
 
 
-def test_an_unreachable_redis_is_told_in_the_domains_words() -> None:
+def test_an_unreachable_redis_raises_the_domains_exception() -> None:
     exchange = RedisSelfTestExchange(redis.Redis(port=1, socket_timeout=0.2, retry=None), SIGNER)
     for call in (exchange.ask, exchange.asked, lambda: exchange.answer("x", WELL), lambda: exchange.answers("x")):
         with pytest.raises(StoreUnavailableError):

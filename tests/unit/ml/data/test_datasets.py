@@ -183,7 +183,7 @@ def test_the_benchmarks_columns_are_understood(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_unusable_data_is_told_in_one_sentence(write: Write, columns: dict[str, Any], message: str) -> None:
+def test_unusable_data_is_refused_in_one_sentence(write: Write, columns: dict[str, Any], message: str) -> None:
     assert refusal(write(**columns)) == message
 
 
@@ -246,7 +246,7 @@ def test_texts_may_be_stored_as_categories(tmp_path: Path) -> None:
     assert sorted(table.customer_id.names) == ["c1", "c2"]
 
 
-def test_a_file_of_another_kind_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_refused_in_one_sentence(tmp_path: Path) -> None:
     assert refusal(tmp_path / "no.parquet") == " does not exist or is not a file."
     assert refusal(tmp_path) == " does not exist or is not a file."
     for name in ("text.parquet", "text.json", "empty.csv", "ragged.csv"):
@@ -257,11 +257,11 @@ def test_a_file_of_another_kind_is_told_in_one_sentence(tmp_path: Path) -> None:
     assert refusal(tmp_path / "ragged.csv") == ", row 2 below the header: it has 1 fields, the header has 2."
 
 
-def test_no_rows_is_told(write: Write) -> None:
+def test_a_file_without_rows_is_refused(write: Write) -> None:
     assert refusal(write(**{name: pa.array([], pa.string()) for name in OWN})) == " holds no transactions."
 
 
-def test_an_unwritable_file_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_an_unwritable_file_is_reported_in_one_sentence(tmp_path: Path) -> None:
     table = simulate(customers=2, terminals=2, days=5, seed=1)
     with pytest.raises(DataError, match="cannot be written"):
         write_transactions(table, tmp_path / "missing" / "t.parquet")

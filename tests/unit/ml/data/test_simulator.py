@@ -55,7 +55,7 @@ def test_a_robbed_customer_pays_several_times_the_usual(table: TransactionTable)
     assert 3.5 < table.amount_units[table.scenario == 3].mean() / usual < 6.5
 
 
-def test_thieves_show_devices_and_countries_nobody_has_seen(table: TransactionTable) -> None:
+def test_thieves_show_unseen_devices_and_countries(table: TransactionTable) -> None:
     seen: set[tuple[int, int]] = set()
     is_new = np.zeros(len(table), bool)
     for row, pair in enumerate(zip(table.customer_id.codes.tolist(), table.device_id.codes.tolist(), strict=True)):

@@ -188,7 +188,7 @@ class TestLabelSink:
         assert self.sink.unmatched == 0
 
     @pytest.mark.parametrize(("explanation", "ordinary"), [(1.2, 1.0), (2.7, 0.0), (None, 1.0)])
-    def test_the_vector_a_fraud_was_scored_with_tells_whether_it_was_ordinary(
+    def test_the_vector_of_a_fraud_decides_whether_it_was_ordinary(
         self, explanation: float | None, ordinary: float
     ) -> None:
         """Without a stored vector the customer's remembered payments tell, of which there are none here."""
@@ -236,7 +236,7 @@ class TestLabelSink:
         assert self.terminal_frauds() == 1.0
         assert self.sink.unmatched == 0
 
-    def test_the_record_knows_better_than_the_label_whose_transaction_it_was(self) -> None:
+    def test_the_record_outranks_the_label_on_customer_and_terminal(self) -> None:
         self.answer(transaction("a"))
         mistaken = self.fraud("a").model_copy(update={"customer_id": "c-2", "terminal_id": "terminal-2"})
         self.sink.write([self.message(mistaken)])

@@ -158,7 +158,7 @@ def test_every_value_has_a_text_and_everything_is_json(vector: np.ndarray, parts
     orjson.dumps(full)
 
 
-def test_the_explanation_tells_of_the_steps_and_of_what_was_least_expected() -> None:
+def test_the_explanation_holds_the_steps_and_the_least_expected_features() -> None:
     full = told(found())
     sequence, autoencoder = full["sequence"], full["unusual"]["autoencoder"]
     assert (sequence["lowest"], sequence["log_odds"], sequence["decisive"]) == (-6.0, -1.0, 1)
@@ -174,13 +174,13 @@ def test_the_explanation_tells_of_the_steps_and_of_what_was_least_expected() -> 
     }
 
 
-def test_a_feature_of_an_older_schema_is_told_by_name_and_value() -> None:
+def test_a_feature_of_an_older_schema_gets_name_and_value_as_text() -> None:
     stored = {"bias": -1.0, "vector": {"gone": 2.5}, "contributions": {"gone": 0.5}}
     (item,) = full_explanation(stored, asdict(BREAKDOWN))["contributions"]
     assert (item["text"], item["code"], item["contribution"]) == ("gone is 2.5", None, 0.5)
 
 
-def test_a_feature_whose_comparison_is_missing_is_told_by_name_and_value() -> None:
+def test_a_feature_whose_comparison_is_missing_gets_name_and_value_as_text() -> None:
     stored = {"bias": -1.0, "vector": {"customer_ratio_max": 2.5}, "contributions": {"customer_ratio_max": 0.5}}
     (item,) = full_explanation(stored, asdict(BREAKDOWN))["contributions"]
     assert item["text"] == "customer_ratio_max is 2.5"

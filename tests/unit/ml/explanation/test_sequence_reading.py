@@ -58,7 +58,7 @@ def test_times_survive_float32_exactly_and_amounts_to_four_digits(gaps: list[int
     assert read.amount[0] == pytest.approx(amount, rel=5.1e-4, abs=0.006)
 
 
-def test_beyond_a_gap_too_long_to_be_told_times_are_unknown() -> None:
+def test_beyond_a_gap_too_long_to_decode_times_are_unknown() -> None:
     read = SequenceReading.decode(
         [0.0] * 4,
         log_amounts=[3.0] * 3,
@@ -81,7 +81,7 @@ def test_a_rise_that_the_next_payment_undoes_does_not_count() -> None:
     assert read.decisive() == 3
 
 
-def test_what_the_first_payment_of_a_full_sequence_changed_is_not_told() -> None:
+def test_the_rise_of_the_first_payment_of_a_full_sequence_is_unknown() -> None:
     read = reading(60, 60, rises=[9.0, 0.5, 1.0], start=None)
     assert read.rises() == [None, 0.5, 1.0]
     assert read.decisive() == 2

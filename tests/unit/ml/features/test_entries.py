@@ -45,7 +45,7 @@ def test_entries_hold_the_transaction() -> None:
         (True, 2.000_001, LABEL_FRAUD),
     ],
 )
-def test_a_label_tells_whether_the_amount_explains_a_fraud(*, is_fraud: bool, ratio: float | None, label: int) -> None:
+def test_a_label_says_whether_the_amount_explains_a_fraud(*, is_fraud: bool, ratio: float | None, label: int) -> None:
     assert label_code(is_fraud=is_fraud, amount_ratio=ratio) == label
 
 

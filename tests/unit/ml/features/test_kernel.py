@@ -166,7 +166,7 @@ def terminal_reference(now: Row, everything: list[Row]) -> dict[str, float]:
     return result
 
 
-def test_every_feature_means_what_its_plain_telling_says(table: TransactionTable) -> None:
+def test_every_feature_means_what_its_plain_reading_says(table: TransactionTable) -> None:
     matrix = compute_features(table)
     customers: dict[str, list[Row]] = {}
     terminals: dict[str, list[Row]] = {}

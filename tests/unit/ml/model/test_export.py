@@ -112,7 +112,7 @@ def test_the_last_sequence_step_is_the_component_and_the_worst_features_are_thos
     )
 
 
-def test_the_metadata_tell_how_rare_an_outlier_score_is(graph: bytes, rows: Any) -> None:
+def test_the_metadata_say_how_rare_an_outlier_score_is(graph: bytes, rows: Any) -> None:
     session = onnxruntime.InferenceSession(graph)
     rarity = Rarity.from_json(session.get_modelmeta().custom_metadata_map["rarity"])
     anomaly, autoencoder = session.run(

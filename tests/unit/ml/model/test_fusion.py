@@ -59,7 +59,9 @@ def test_the_novelty_term_raises_the_score_when_the_supervised_components_find_n
 
 
 @pytest.mark.parametrize(("anomaly", "autoencoder"), [(8.0, -8.0), (-8.0, 8.0)])
-def test_one_unsupervised_component_is_enough_to_be_heard(fusion: Fusion, anomaly: float, autoencoder: float) -> None:
+def test_one_unsupervised_component_is_enough_to_raise_the_score(
+    fusion: Fusion, anomaly: float, autoencoder: float
+) -> None:
     ordinary, novel = fusion.scores(np.array([[-9.0, -5, -5, -9], [-9.0, anomaly, autoencoder, -9]]))
     assert novel > 10 * ordinary
 

@@ -40,7 +40,7 @@ def test_a_step_is_judged_as_if_the_sequence_ended_there(sequence_model: Sequenc
     )
 
 
-def test_it_learns_what_only_the_past_steps_tell(rows: Any) -> None:
+def test_it_learns_from_past_steps_alone(rows: Any) -> None:
     labels = (rows.sequences[:, :-1, 0].sum(axis=1) > 2).astype(np.int8)
     fitted = fit_sequence_model(rows.sequences[:3000], labels[:3000], epochs=8, seed=1)
     assert roc_auc(labels[3000:], fitted.logits(rows.sequences[3000:])) > 0.9

@@ -47,7 +47,7 @@ def test_free_mistakes_are_refused(policy: dict[str, float]) -> None:
         ThresholdPolicy(**policy)
 
 
-def test_a_threshold_nobody_reaches_has_no_precision() -> None:
+def test_a_threshold_above_every_score_has_no_precision() -> None:
     point = operating_point(0.9, labels=np.array([1, 0]), scores=np.array([0.1, 0.2]), days=1)
     assert np.isnan(point.precision)
     assert point.recall == 0

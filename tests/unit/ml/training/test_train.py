@@ -124,7 +124,7 @@ def test_the_fusion_is_on_record(trained: TrainedModel) -> None:
     assert 0.0 < fusion["novelty_share"] <= 0.5
 
 
-def test_files_tell_how_the_model_came_about(trained: TrainedModel, window: TrainingWindow) -> None:
+def test_files_record_how_the_model_was_trained(trained: TrainedModel, window: TrainingWindow) -> None:
     files = trained.files()
     training, metrics = orjson.loads(files["training.json"]), orjson.loads(files["metrics.json"])
     assert training["window"] == window.wire()

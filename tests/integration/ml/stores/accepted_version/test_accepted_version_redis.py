@@ -32,7 +32,7 @@ class TestRedisAcceptedVersion(AcceptedVersionContract):
             assert mark.read() == NEW
 
 
-def test_an_unreachable_redis_is_told_in_the_domains_words() -> None:
+def test_an_unreachable_redis_raises_the_domains_exception() -> None:
     mark = RedisAcceptedVersion(redis.Redis(port=1, socket_timeout=0.2, retry=None), SIGNER)
     for call in (mark.read, lambda: mark.raise_to(NEW), lambda: mark.lower_to(NEW)):
         with pytest.raises(StoreUnavailableError):

@@ -38,7 +38,7 @@ class TestRedisFsyncedDecisionsOnAServerThatWritesAtOnce(DecisionStoreContract):
         self.commit(new_decision("t-1"))
         assert 0 < self.client.pttl("shrike:reply:test") <= 60_000
 
-    def test_nobody_is_answered_before_it_is_on_disk_and_a_retry_gets_the_decision(self) -> None:
+    def test_a_batch_is_answered_only_once_it_is_on_disk_and_a_retry_gets_the_decision(self) -> None:
         self.client.config_set("appendfsync", "no")
         with pytest.raises(StoreUnavailableError, match="disk"):
             self.commit(new_decision("t-1", score=0.25))

@@ -34,7 +34,7 @@ class TestRedisDecisionStore(DecisionStoreContract):
         assert entries == [b"t-1", b"t-2"]
         assert self.client.zrange(awaiting_key("explain"), 0, -1) == [b"t-1", b"t-2"]
 
-    def test_rings_only_while_no_doorbell_is_ringing(self) -> None:
+    def test_asks_for_a_doorbell_only_while_none_is_queued(self) -> None:
         assert self.commit(new_decision("t-1")).doorbells == ("explain", "publish")
         assert self.commit(new_decision("t-2")).doorbells == ()
 

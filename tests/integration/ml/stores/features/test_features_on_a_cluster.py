@@ -63,7 +63,7 @@ def test_every_wait_of_the_client_is_bounded(cluster: ValkeyCluster) -> None:
         client.disconnect_connection_pools()
 
 
-def test_an_unreachable_cluster_is_told_at_the_first_use() -> None:
+def test_an_unreachable_cluster_is_reported_at_the_first_use() -> None:
     store = feature_store(
         Connections(Settings(_env_file=None, feature_redis_url="redis+cluster://127.0.0.1:1,127.0.0.1:2"))
     )

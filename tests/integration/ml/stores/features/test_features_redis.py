@@ -108,7 +108,7 @@ def test_two_stores_share_the_state(store: RedisFeatureStore, valkey_url: str) -
 
 
 @pytest.mark.parametrize("operation", ["observe", "apply_labels", "load"])
-def test_an_unreachable_server_is_told_as_unavailable(operation: str) -> None:
+def test_an_unreachable_server_is_reported_as_unavailable(operation: str) -> None:
     with redis.Redis(port=1, socket_connect_timeout=0.2, retry=None) as client:
         store = RedisFeatureStore(ServerCommands(client))
         calls = {

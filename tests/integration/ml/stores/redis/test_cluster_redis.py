@@ -204,7 +204,7 @@ def test_a_refused_command_is_an_error_at_once(cluster: ValkeyCluster, watched: 
     assert watched.pipelines == 1
 
 
-def test_an_unreachable_cluster_is_told_as_unavailable_after_four_tries(watch: Callable[..., Watched]) -> None:
+def test_an_unreachable_cluster_is_unavailable_after_four_tries(watch: Callable[..., Watched]) -> None:
     watched = watch([1])
     with pytest.raises(StoreUnavailableError, match="1 of 1 commands unanswered"):
         watched.runner.run([("GET", "x")])

@@ -51,7 +51,7 @@ def test_a_malformed_document_is_left_out_and_logged(
     assert "malformed" in caplog.text
 
 
-def test_an_unreachable_server_is_told_in_the_domains_words() -> None:
+def test_an_unreachable_server_raises_the_domains_exception() -> None:
     with MongoClient[dict[str, Any]]("mongodb://127.0.0.1:1/", serverSelectionTimeoutMS=200) as client:
         source = MongoTrainingSource(client["x"]["explanations"], client["x"]["labels"])
         with pytest.raises(StoreUnavailableError):

@@ -42,6 +42,6 @@ def test_a_record_from_before_there_were_shards_counts_even_if_placed_since(
     assert record.decision["transaction_id"] == "old"
 
 
-def test_a_shard_that_nobody_knows_is_no_absent_record(decisions: ShardedDecisions) -> None:
+def test_an_unknown_shard_is_no_absent_record(decisions: ShardedDecisions) -> None:
     with pytest.raises(StoreUnavailableError, match="s9 is not in SCORE_SHARD_URLS"):
         decisions.find("elsewhere")

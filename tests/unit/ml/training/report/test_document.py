@@ -89,7 +89,7 @@ def test_every_element_is_closed_and_every_reference_leads_to_one_id(report: str
     assert set(re.findall(r"""(?:url\(|href=")#([^)"]+)""", report)) <= set(ids)
 
 
-def test_every_figure_is_told_in_words_too(page: Page) -> None:
+def test_every_figure_has_a_text_alternative(page: Page) -> None:
     assert page.tags.count("figure") == page.tags.count("figcaption") == page.tags.count("svg") == 7
     assert len([value for name, value in page.attributes if name == "aria-label" and value]) == 7
 
