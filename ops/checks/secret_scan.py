@@ -1,8 +1,8 @@
 """`python -m ops.checks.secret_scan`: does a file under version control hold a secret?
 
-detect-secrets looks. What it finds and a person has looked at stands in `.secrets.baseline`, by hash; anything else
-fails the check. Tests are full of secrets made up to be found, so in them only the forms of issuers' own count, such as
-cloud keys and access tokens. `--accept` writes the baseline anew, for a person to look at.
+detect-secrets finds suspects. Those that a person has reviewed stand in `.secrets.baseline`, by hash; any other fails
+the check. Tests are full of secrets made up to be found, so in them only the forms of issuers' own count, such as
+cloud keys and access tokens. `--accept` writes the baseline anew, for a person to review.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BASELINE = Path(".secrets.baseline")
-# Compiled pins are full of names and numbers; the standard's own example keys and the baseline are looked at by hand.
+# Compiled pins are full of names and numbers; the standard's own example keys and the baseline are reviewed by hand.
 NOT_SCANNED = (".lock", ".png", ".parquet", ".baseline")
 _MADE_UP_IN_TESTS = frozenset(
     {
@@ -30,7 +30,7 @@ _MADE_UP_IN_TESTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """What looks like a secret; the secret itself is known by its hash alone."""
+    """A suspected secret; the secret itself is known by its hash alone."""
 
     path: str
     line: int
@@ -39,7 +39,7 @@ class Suspect:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What stays the same when lines move."""
+        """Identifies the suspect, also when lines move."""
         return (self.path, self.kind, self.digest)
 
 
@@ -58,7 +58,7 @@ def suspects(paths: Iterable[str]) -> Iterator[Suspect]:
 
 
 def known(baseline: Path) -> set[tuple[str, str, str]]:
-    """Returns what a person has looked at; nothing where there is no baseline."""
+    """Returns the suspects that a person has reviewed; none where there is no baseline."""
     if not baseline.exists():
         return set()
     return {(entry["path"], entry["kind"], entry["digest"]) for entry in json.loads(baseline.read_text())}

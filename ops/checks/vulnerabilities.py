@@ -1,10 +1,10 @@
 """`python -m ops.checks.vulnerabilities`: are there known vulnerabilities in what is pinned?
 
 pip-audit asks, strictly: a package that cannot be looked up fails the check, because pip-audit alone would call it
-clean. What is accepted for a while stands in `vulnerabilities.toml`, with a reason and a date.
+clean. Vulnerabilities accepted for a while stand in `vulnerabilities.toml`, with a reason and a date.
 
-It needs the advisory service of PyPI. Where there is none, which a look at a package that certainly exists tells, the
-check says in capitals that nothing was checked, and passes unless `--required` is given.
+It needs the advisory service of PyPI. Where that cannot be reached, which a look-up of a package that certainly exists
+shows, the check says in capitals that nothing was checked, and passes unless `--required` is given.
 """
 
 import argparse

@@ -67,7 +67,7 @@ def make_development_certificates(folder: Path, *, server_names: Sequence[str], 
     Args:
         folder: made if missing, for this user alone.
         server_names: further host names and addresses of the server's certificate.
-        replace: overwrite what is there; whoever trusts the old authority trusts the new ones no more.
+        replace: overwrite existing files; clients that trust the old authority do not trust the new certificates.
 
     Raises:
         ops.errors.OpsError: something exists and was not to be replaced, or the folder cannot be written.

@@ -1,7 +1,7 @@
-"""librdkafka's mock cluster through ctypes: one broker that tells clients a port of our choice.
+"""librdkafka's mock cluster through ctypes: one broker that advertises a port of our choice.
 
-The mock listens on a random port. It is told to advertise another one, where `ops.embedded.forwarder`
-listens and passes every connection on.
+The mock listens on a random port. It advertises another one, where `ops.embedded.forwarder` listens and passes every
+connection on.
 
 Source: rdkafka_mock.h of the librdkafka that the confluent-kafka wheel carries.
 """
@@ -57,7 +57,7 @@ def _library() -> ctypes.CDLL:
 def start_cluster(*, host: str, port: int, topics: Sequence[str]) -> int:
     """Starts the mock broker in threads of this process and returns the port it really listens on.
 
-    Clients are told to connect to `host` and `port`. It runs until the process ends.
+    The broker advertises `host` and `port` to clients. It runs until the process ends.
 
     Raises:
         ops.errors.ServerStartError: librdkafka is missing or refuses.

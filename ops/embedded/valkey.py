@@ -11,7 +11,8 @@ from ops.processes.ports import LOOPBACK, free_port
 DEFAULT_PORT = 6379
 
 _REWRITE_MEGABYTES = 512
-"""The server's own 64 are full after five thousand transactions: each time it forks, and is slow to write for a moment.
+"""The server's default of 64 is full after five thousand transactions: each time the server forks, and its writes are
+slow for a moment.
 Reading 524 after a restart took 1.5 s."""
 
 

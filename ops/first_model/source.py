@@ -1,4 +1,4 @@
-"""What the demo works with: a transaction file, the days it scores, and the folder that is its own."""
+"""The demo's data: a transaction file, the days that are scored, and the folder of its own."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -45,7 +45,7 @@ class Source:
         return self.file.parent == self.folder
 
     def fingerprint(self) -> dict[str, str]:
-        """Returns what must be equal for a model trained earlier to be the model of this data."""
+        """Returns the data and features; a model trained earlier is the model of this data if they are equal."""
         what = " ".join(SIMULATION)
         if not self.is_simulated:
             stat = self.file.stat()
@@ -103,7 +103,7 @@ def load(source: Source, settings: Settings) -> TransactionTable:
 
 @dataclass(frozen=True)
 class TrainedFor:
-    """Remembers which model was trained for which data: `trained.json` in the demo's folder."""
+    """The record of which model was trained for which data: `trained.json` in the demo's folder."""
 
     models: Path
     version: str
@@ -112,7 +112,7 @@ class TrainedFor:
 
     @classmethod
     def read(cls, source: Source) -> "TrainedFor | None":
-        """Returns what was remembered; None if nothing, or nothing readable, was."""
+        """Returns the record; None if there is none, or none that can be read."""
         try:
             content = json.loads((source.folder / "trained.json").read_text())
             return cls(**content | {"models": Path(content["models"])})
@@ -120,7 +120,7 @@ class TrainedFor:
             return None
 
     def write(self, source: Source) -> None:
-        """Remembers."""
+        """Writes the record."""
         (source.folder / "trained.json").write_text(json.dumps(asdict(self) | {"models": str(self.models)}, indent=2))
 
     def still_serves(self, source: Source, settings: Settings) -> bool:

@@ -1,4 +1,4 @@
-"""The demo's data and model: simulated and trained once, used again by every later run."""
+"""The first data and model: simulated and trained once, used again by every later run."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def ensure_data(source: Source) -> None:
     """Simulates the source's transactions unless an earlier run did, or the user brought them.
 
     Raises:
-        ops.errors.OpsError: the simulator failed; it has said why.
+        ops.errors.OpsError: the simulator failed, and has printed why.
     """
     source.folder.mkdir(parents=True, exist_ok=True)
     if source.is_simulated and not source.file.exists():
@@ -27,7 +27,7 @@ def ensure_model(source: Source, days: Days, settings: Settings) -> TrainedFor:
     """Returns the model of this data, trained now unless an earlier run did.
 
     Raises:
-        ops.errors.OpsError: training failed; it has said why.
+        ops.errors.OpsError: training failed, and has printed why.
     """
     trained = TrainedFor.read(source)
     if trained is not None and trained.still_serves(source, settings):
@@ -37,7 +37,7 @@ def ensure_model(source: Source, days: Days, settings: Settings) -> TrainedFor:
 
 
 def prepare(settings: Settings) -> None:
-    """Makes keys and a first model on simulated history; whatever is there stays.
+    """Makes keys and a first model on simulated history; existing ones stay.
 
     Raises:
         ml.domain.errors.MlError, ops.errors.OpsError: a step failed; the message is one sentence.

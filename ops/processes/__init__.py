@@ -1,1 +1,1 @@
-"""Starting processes that cannot outlive whoever started them."""
+"""Starting processes that die with the process that started them; ports and health of processes."""

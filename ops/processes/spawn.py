@@ -31,7 +31,7 @@ def spawn(
         argv: the command.
         env: its whole environment; this process's own by default.
         directory: its working directory; this process's own by default.
-        is_background: whether it leaves the CPU to all others when that is busy.
+        is_background: whether it runs under SCHED_IDLE.
         output: where standard output and error go together; inherited by default.
     """
     return subprocess.Popen(

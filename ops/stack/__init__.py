@@ -1,1 +1,4 @@
-"""The whole platform on one machine: what runs, in which order, and the supervisor that keeps it running."""
+"""The whole platform on one machine: its plan, its supervision, its state, and its start in fore- or background.
+
+May touch `ops.embedded`, `ops.processes`, `ops.credentials`, `ml.registry` and `settings`.
+"""

@@ -33,7 +33,7 @@ def child_stack(
     Args:
         var_dir: the stack's `VAR_DIR`.
         env: the whole environment of its processes but for `VAR_DIR`.
-        on_ready: told the names of the processes that are ready, and of how many, while it starts.
+        on_ready: called, while the stack starts, with the names of the ready processes and the number of all.
         options: further options of `ops up`.
         directory: the processes' working directory; this process's own by default.
 
@@ -68,4 +68,4 @@ def _wait_until_running(
             if stack.phase == "running":
                 return stack
         time.sleep(_POLL_SECONDS)
-    raise ServerStartError(f"The stack did not start within {_START_SECONDS:.0f} s; {log} tells more.")
+    raise ServerStartError(f"The stack did not start within {_START_SECONDS:.0f} s; {log} says more.")

@@ -50,7 +50,7 @@ def start_detached(
             return stack
         time.sleep(_POLL_SECONDS)
     supervisor.terminate()
-    raise ServerStartError(f"The stack did not start within {_START_SECONDS:.0f} s; {log} tells more.")
+    raise ServerStartError(f"The stack did not start within {_START_SECONDS:.0f} s; {log} says more.")
 
 
 def stop_running(settings: Settings) -> bool:

@@ -1,4 +1,4 @@
-"""Runs the stack in this process: preconditions, supervisor, and what the user is told."""
+"""Runs the stack in this process: preconditions, supervisor, and the messages to the user."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,7 +38,7 @@ def run_stack(
 
 
 def already_running(stack: state.StackState) -> str:
-    """Returns the sentence a second `up` says."""
+    """Returns the message of a second `up`."""
     names = ", ".join(process.name for process in stack.processes)
     return (
         f"The stack is {stack.phase} already (supervisor {stack.supervisor_pid}, since {stack.started_at}): "

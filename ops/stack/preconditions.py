@@ -1,4 +1,4 @@
-"""What must be there before a stack can start: keys and a model."""
+"""The preconditions of a stack: keys and a model."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What runs, written down for other commands: `VAR_DIR/run/stack.json`, and a lock that tells whether it is true.
+"""The state of the stack for other commands: `VAR_DIR/run/stack.json`, and a lock that shows whether it is current.
 
 The supervisor holds the lock for as long as it lives; the kernel releases it at any death. So a state file without
 the lock is stale, whatever process ids it names.
@@ -15,7 +15,7 @@ from typing import IO
 
 from ops.errors import StackError
 
-# A command that looks holds the lock for a moment; a supervisor waits that moment out.
+# A command that reads the state holds the lock for a moment; a supervisor waits for it.
 _LOCK_SECONDS = 0.5
 _POLL_SECONDS = 0.05
 
@@ -83,7 +83,7 @@ def is_running(var_dir: Path) -> bool:
     if not path.exists():
         return False
     with path.open() as lock:
-        # Shared, so that two commands that look at the same time do not take each other for a supervisor.
+        # Shared, so that two commands that read at the same time do not take each other for a supervisor.
         return not _locks(lock, fcntl.LOCK_SH)
 
 

@@ -1,4 +1,4 @@
-"""What is looked at before a command becomes another program.
+"""Checks of settings, keys and Redis before a command becomes another program.
 
 May touch `security`, `ml.stores` and `settings`.
 """

@@ -1,4 +1,4 @@
-"""Looks at settings and keys before a command becomes another program, where a refusal would be a traceback."""
+"""Checks settings and keys before a command becomes another program, where a refusal would be a traceback."""
 
 from importlib.util import find_spec
 

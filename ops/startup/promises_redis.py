@@ -1,4 +1,4 @@
-"""Asks Redis, before a process starts, whether it keeps what the platform promises."""
+"""Checks, before a process starts, that Redis is configured to keep what the platform promises."""
 
 import redis
 
@@ -13,8 +13,8 @@ _LOOK_SECONDS = 2.0
 def check_promises(settings: Settings) -> None:
     """Refuses a Redis that would lose answers: in production, and wherever it cannot wait for its disk.
 
-    A shard's process looks at its shard, every other at REDIS_URL. In development the workers say so in their logs. A
-    server that does not answer yet is looked at by them later.
+    A shard's process asks its shard, every other process REDIS_URL. In development the workers log the problems. A
+    server that does not answer yet is checked later, by the workers.
 
     Raises:
         OpsError: the process must not start.
@@ -33,7 +33,7 @@ def check_promises(settings: Settings) -> None:
 
 
 def _ask(settings: Settings) -> Persistence:
-    # Not through the wiring: its clients count round trips, and this process is none that is measured.
+    # Not through the wiring, whose clients count round trips: this process's are not to be measured.
     url = settings.delivery_url
     options = settings.redis_tls_options(url)
     with redis.Redis.from_url(

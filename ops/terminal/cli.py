@@ -32,7 +32,7 @@ class LazyCommands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """Lists each command with its module's first sentence, importing nothing a command needs."""
+        """Lists each command with its module's first sentence, importing no command."""
         rows = [(name, _summary(module)) for name, module in sorted(_modules().items())]
         with formatter.section("Commands"):
             formatter.write_dl(rows)

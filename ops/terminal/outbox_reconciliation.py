@@ -1,4 +1,4 @@
-"""One reconciliation from the command line: what the scheduled one does, over a window of choice, and as a table."""
+"""One reconciliation from the command line: as the scheduled one, over a chosen window, shown as a table."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ class SinkReport:
         answered: transactions answered in the window.
         present: of these, those that the sink holds.
         waiting: of these, those that it has not acknowledged yet.
-        overdue: whatever has waited longer than a minute, of any age; dead letters included.
+        overdue: entries of any age that have waited longer than a minute; dead letters included.
         unjudged: acknowledged, and possibly dropped by a Kafka topic's retention since.
         repaired: put back into the outbox.
         lost: neither in the sink nor recorded any more.
@@ -83,7 +83,7 @@ def table(reports: Sequence[SinkReport]) -> Iterator[str]:
 
 
 def exit_code(reports: Sequence[SinkReport]) -> int:
-    """Returns what a script should know."""
+    """Returns the exit code: LOST, REPAIRED or NOTHING_MISSING."""
     if any(report.lost for report in reports):
         return LOST
     return REPAIRED if any(report.repaired for report in reports) else NOTHING_MISSING

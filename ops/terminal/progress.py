@@ -1,4 +1,4 @@
-"""A line that shows how far something is: rewritten in place on a terminal, a plain line now and then elsewhere."""
+"""A progress line: rewritten in place on a terminal, a plain line now and then elsewhere."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ class ProgressLine:
 
     Args:
         stream: where to; default: standard output.
-        clock: tells the seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, stream: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:

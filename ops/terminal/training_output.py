@@ -1,4 +1,4 @@
-"""What `python -m ops train` prints: the stages while they run, then the figures and what the thresholds will do."""
+"""The output of `python -m ops train`: stages while they run, then figures and the expected effect of thresholds."""
 
 import time
 
@@ -55,7 +55,7 @@ def _print_thresholds(trained: TrainedModel) -> None:
     click.echo(f"  review or decline from {_expected(measurement.review)}")
     click.echo(f"  decline           from {_expected(measurement.decline)}")
     if thresholds.review == thresholds.decline:
-        click.echo("  Nothing is sent to review: at these thresholds what is not approved is declined.")
+        click.echo("  Nothing is sent to review: at these thresholds every payment is approved or declined.")
     click.echo()
 
 
@@ -66,7 +66,7 @@ def _origin(policy: ThresholdPolicy) -> str:
     )
     if policy.reviews_per_day is None:
         return f"Thresholds of least expected cost ({costs}):"
-    return f"Thresholds for {policy.reviews_per_day:g} payments a day to look at, declining by cost ({costs}):"
+    return f"Thresholds for {policy.reviews_per_day:g} payments a day to review, declining by cost ({costs}):"
 
 
 def _expected(point: OperatingPoint) -> str:

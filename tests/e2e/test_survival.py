@@ -53,6 +53,6 @@ def test_a_frozen_worker_is_replaced_and_the_other_one_is_left_alone(stack: Stac
     wait_for(lambda: pid_of(stack.state, "score-1") not in {None, frozen}, 60)
     wait_for(lambda: all(process.state == "running" for process in stack.state.processes), 60)
     assert pid_of(stack.state, "score-2") == other
-    assert f"score-1 (pid {frozen}) answers nobody and is killed" in (stack.home.folder / "terminal.log").read_text()
+    assert f"score-1 (pid {frozen}) does not answer and is killed" in (stack.home.folder / "terminal.log").read_text()
     with stack.client() as client:
         assert client.post("/predictions/score", transaction()).is_ok

@@ -25,7 +25,7 @@ def command() -> None:
 @command.command()
 @click.argument("kind", type=_KIND)
 @click.argument("name")
-@click.option("--reason", default="", help="Why, for whoever reads the list.")
+@click.option("--reason", default="", help="Why; the list shows it.")
 def add(kind: str, name: str, reason: str) -> None:
     """Revoke the token whose `jti` is NAME, or every token that the subject NAME holds by now.
 

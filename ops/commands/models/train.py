@@ -32,9 +32,7 @@ _HIGHEST_COST = 1e9  # the highest amount of a transaction
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="History: a .parquet or .csv file.")
 @click.option("--days", type=click.FloatRange(2, 3650), help="Days to learn from; default: TRAINING_WINDOW_DAYS.")
-@click.option(
-    "--end", help="Nothing from this moment (UTC) on is looked at, as 2026-03-01; default: the end of the data."
-)
+@click.option("--end", help="Nothing from this moment (UTC) on is used, as 2026-03-01; default: the end of the data.")
 @click.option(
     "--evaluation-days",
     type=click.FloatRange(0, 365),
@@ -47,7 +45,7 @@ _HIGHEST_COST = 1e9  # the highest amount of a transaction
 @click.option(
     "--reviews-per-day",
     type=float,
-    help="Payments a day that can be looked at; sets the review threshold in place of the costs, which still set "
+    help="Payments a day that can be reviewed; sets the review threshold in place of the costs, which still set "
     "where to decline.",
 )
 @click.option("--cost-review", type=float, default=_DEFAULTS.cost_review, show_default=True, help="Cost of one review.")
@@ -143,12 +141,12 @@ def _load(data: Path, settings: Settings) -> Dataset:
     if not frauds:
         raise DataError(f"{data}: no row is labelled as fraud, so there is nothing to learn.")
     if not legitimate:
-        raise DataError(f"{data}: every labelled row is fraud, so there is nothing to tell it from.")
+        raise DataError(f"{data}: every labelled row is fraud, so there are no legitimate payments to compare with.")
     return dataset
 
 
 def _end(data: Path, table: TransactionTable, text: str | None) -> int:
-    """Returns where the data that may be looked at end, epoch seconds."""
+    """Returns the end of the data that may be used, epoch seconds."""
     last = int(table.epoch_seconds[-1])
     if text is None:
         return last + 1
@@ -216,7 +214,7 @@ def _track(
 
 
 def _write_report(path: Path, report: bytes) -> None:
-    """Writes a copy to look at: in the version's directory the report is encrypted as every file there."""
+    """Writes a readable copy: in the version's directory the report is encrypted as every file there."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(report)

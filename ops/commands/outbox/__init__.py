@@ -1,1 +1,1 @@
-"""Commands about what is owed to MongoDB and Kafka."""
+"""Commands about the outbox: entries on their way to MongoDB and Kafka."""

@@ -1,4 +1,4 @@
-"""`python -m ops outbox`: shows what is owed to MongoDB and Kafka, puts given-up entries back, repairs what lacks."""
+"""`python -m ops outbox`: shows undelivered entries, puts dead letters back, repairs gaps in the sinks."""
 
 import json
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def command() -> None:
 @command.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Show what each consumer group has not delivered."""
+    """Show how many entries each consumer group has not delivered."""
     lags = outbox_lags(_outboxes())
     if as_json:
         click.echo(json.dumps({group: asdict(lag) for group, lag in lags.items()}, indent=2))
@@ -97,7 +97,7 @@ def redrive(group: str, letters: Sequence[str], everything: bool, as_json: bool)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def reconcile(context: click.Context, minutes: int | None, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Look in MongoDB and Kafka for what was answered, and put back into the outbox what they lack.
+    """Look in MongoDB and Kafka for every answered transaction, and put back into the outbox those they lack.
 
     The exit code is 0 if nothing was missing, 3 if something was and is repaired, 4 if something is lost.
     """

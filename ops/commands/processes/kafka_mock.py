@@ -17,7 +17,7 @@ from ops.processes.ports import LOOPBACK
 @click.option(
     "--advertised-port",
     type=click.IntRange(1, 65535),
-    help="Port that clients are told: a proxy's, if not --port.",
+    help="Port that is advertised to clients: a proxy's, if not --port.",
 )
 @click.option("--topic", "topics", multiple=True, help="Topic that exists from the start; repeatable.")
 def command(port: int, advertised_port: int | None, topics: tuple[str, ...]) -> None:

@@ -12,7 +12,9 @@ from settings.queues import QUEUES
 
 @click.command()
 @click.argument("queue", type=click.Choice(QUEUES))
-@click.option("--number", type=click.IntRange(1), default=1, show_default=True, help="Tells workers of one host apart.")
+@click.option(
+    "--number", type=click.IntRange(1), default=1, show_default=True, help="Distinguishes workers of one host."
+)
 def command(queue: str, number: int) -> None:
     """Run a worker that consumes QUEUE and nothing else."""
     settings = check_worker(queue)

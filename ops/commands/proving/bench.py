@@ -13,7 +13,7 @@ from ops.proving.bench.start.command import command as start
 
 @click.group()
 def command() -> None:
-    """Measure what the platform is judged by."""
+    """Measure detection quality, latency, scale and starts."""
 
 
 command.add_command(quality, "quality")

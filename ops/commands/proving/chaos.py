@@ -1,4 +1,4 @@
-"""`python -m ops chaos`: breaks a running platform on purpose and counts what its clients lose."""
+"""`python -m ops chaos`: breaks a running platform on purpose and counts the losses of its clients."""
 
 import json
 import re

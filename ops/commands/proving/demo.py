@@ -1,4 +1,4 @@
-"""`python -m ops demo`: catches fraud on this machine, from nothing, and tells what became of every transaction."""
+"""`python -m ops demo`: catches fraud on this machine, from nothing, and shows the outcome of every transaction."""
 
 import sys
 import time

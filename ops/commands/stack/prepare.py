@@ -1,4 +1,4 @@
-"""`python -m ops prepare`: makes what a first start needs: development keys and a first model."""
+"""`python -m ops prepare`: makes development keys and a first model, so that the stack can start."""
 
 import click
 
@@ -9,7 +9,7 @@ from settings import DEVELOPMENT_ENV_FILE, load_settings
 
 @click.command()
 def command() -> None:
-    """Make keys, Redis users and a first model; whatever is there already stays."""
+    """Make keys, Redis users and a first model; existing ones stay."""
     prepare(load_settings())
     users = DEVELOPMENT_ENV_FILE.parent / FOLDER_NAME
     if not (users / ACCESS_LIST_NAME).exists():

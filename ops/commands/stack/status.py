@@ -1,4 +1,4 @@
-"""`python -m ops status`: shows what runs, on which ports, and how often it was restarted."""
+"""`python -m ops status`: shows the running processes, their ports and restarts."""
 
 import json
 import sys

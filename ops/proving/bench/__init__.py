@@ -1,1 +1,1 @@
-"""Benchmarks: what the platform is measured by, on data that a caller names."""
+"""Benchmarks: detection quality, latency, scale and starts, measured on a stack of their own."""

@@ -1,4 +1,4 @@
-"""What a fault is, what it gets to work with, and what a trial of it found."""
+"""A fault, the scene in which it strikes, and the counts of its trials."""
 
 import random
 from collections.abc import Callable
@@ -41,8 +41,8 @@ class Struck:
         healed_at: when its cause was gone, on the ledger's clock.
         note: what it saw, for the report.
         problems: what was not as expected, beside what holds for every fault.
-        recovered_seconds: how long after that something behind the answers took to be itself again, if it was not the
-            answers that suffered.
+        recovered_seconds: how long after that a part behind the answers took to recover, where the answers themselves
+            did not suffer.
     """
 
     healed_at: float
@@ -57,15 +57,15 @@ class Fault:
 
     Attributes:
         name: as the command line knows it.
-        expected: what must come of it, one sentence.
+        expected: the outcome that must follow, one sentence.
         strike: breaks, heals, and returns what it saw; traffic flows all the while.
         recovery_seconds: how long after the cause is gone new transactions may still meet failures; None if a fault
             must not make any request fail.
         may_break_connections: whether requests may end without an answer, as when the API's process is killed.
         hung_seconds: how long a request may wait; None for what its deadlines allow.
         patience_seconds: how long the client asks again.
-        may_lose: whether answered transactions may be lost, as when somebody empties Redis; the loss is counted, and
-            `strike` checks that it was declared.
+        may_lose: whether answered transactions may be lost, as when Redis is emptied; the loss is counted, and
+            `strike` checks that it was reported.
     """
 
     name: str
@@ -84,14 +84,14 @@ class Trial:
 
     Attributes:
         acknowledged: transactions whose decision the client got.
-        lost: of these, how many are missing in MongoDB or in Kafka once everything has settled.
+        lost: of these, how many are missing in MongoDB or in Kafka once everything is delivered.
         duplicated: events in Kafka beyond one per decision.
         mongo_duplicates: documents in MongoDB beyond one per transaction.
         unknown: transactions that never got a decision within the client's patience.
         failed_first: transactions that met a failure when they were sent for the first time.
-        recovery_seconds: how long after the cause was gone that still happened, or how long the part that was hit took
-            to be itself again; the longest of several trials.
-        problems: everything that was not as it must be.
+        recovery_seconds: how long after the cause was gone first attempts still failed, or how long the part that was
+            hit took to recover; the longest of several trials.
+        problems: everything that breaks a promise.
     """
 
     runs: int = 0

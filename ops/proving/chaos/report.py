@@ -1,4 +1,4 @@
-"""What the suite found, as a table for people and as JSON."""
+"""The results of the suite, as a table for people and as JSON."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ def row(name: str, trial: Trial) -> str:
 
 
 def details(fault: Fault, trial: Trial) -> list[str]:
-    """Returns the lines below a fault's line: what was expected, what was seen, what was wrong."""
+    """Returns the lines below a fault's line: expectation, observations, problems."""
     return [
         f"    expected: {fault.expected}",
         *(f"    seen: {note}" for note in trial.notes),

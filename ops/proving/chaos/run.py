@@ -10,10 +10,10 @@ from ops.proving.chaos.clients.steady import Traffic
 from ops.proving.chaos.evidence.sinks import Evidence
 from ops.proving.chaos.fault import Fault, Scene, Struck, Trial
 from ops.proving.chaos.platform.stack import ChaosStack, wait_for
-from ops.proving.chaos.verdict import judge, settle
+from ops.proving.chaos.verdict import count, wait_until_delivered
 
 RATE = 40.0
-"""Transactions per second: far from the platform's limits, so that what fails fails for the fault's sake."""
+"""Transactions per second: far from the platform's limits, so that every failure is the fault's."""
 
 _ANSWERS_BEFORE = 40
 _SECONDS_AFTER = 1.0
@@ -23,7 +23,7 @@ _WAIT_SECONDS = 60.0
 def run_trial(
     stack: ChaosStack, evidence: Evidence, fault: Fault, *, seed: int, is_short: bool, rate: float = RATE
 ) -> Trial:
-    """Lets traffic flow, strikes, waits until the platform is itself again, and judges.
+    """Lets traffic flow, strikes, waits until the platform has recovered, and counts the cost.
 
     Raises:
         ops.errors.OpsError: the platform was not ready to begin with.
@@ -44,14 +44,14 @@ def run_trial(
         struck = Struck(now(), problems=(str(error),))
     finally:
         traffic.stop()
-    unsettled = settle(stack, evidence, ledger)
-    trial = judge(fault, struck, stack=stack, evidence=evidence, ledger=ledger)
-    trial.problems[:0] = unsettled
+    undelivered = wait_until_delivered(stack, evidence, ledger)
+    trial = count(fault, struck, stack=stack, evidence=evidence, ledger=ledger)
+    trial.problems[:0] = undelivered
     return trial
 
 
 def strike(fault: Fault, scene: Scene) -> Struck:
-    """Returns what a fault saw; what it waited for in vain is a problem."""
+    """Strikes and returns what the fault saw; an expectation that did not come true in time is a problem."""
     try:
         return fault.strike(scene)
     except StackError as error:

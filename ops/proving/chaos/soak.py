@@ -1,7 +1,7 @@
 """A long run: mixed traffic, a random fault every now and then, and at the end the whole account.
 
-In the last third no process of the platform is killed any more, only its servers and its network are hurt: what a
-process holds can only be seen to be flat in a life that lasts.
+In the last third no process of the platform is killed any more, only its servers and its network are hurt: whether a
+process grows can be seen only in a life that lasts.
 """
 
 import random
@@ -22,7 +22,7 @@ from ops.proving.chaos.evidence.sinks import Evidence
 from ops.proving.chaos.fault import Fault, Scene, Struck, Trial
 from ops.proving.chaos.platform.stack import ChaosStack, wait_for
 from ops.proving.chaos.run import strike
-from ops.proving.chaos.verdict import judge, settle
+from ops.proving.chaos.verdict import count, wait_until_delivered
 
 GENTLE = (
     "push-reply-lost",
@@ -50,11 +50,11 @@ _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 10.0, 30.0
 _GENTLE_SHARE = 1 / 3
 
 ENVIRONMENT = {"DECISION_TTL_SECONDS": "300", "RETRAIN_CRON": "0 3 * * *"}
-"""Records live for five minutes instead of a day, so that Redis reaches the size at which it stays; and nobody retrains
-every minute: a training holds what it reads, which grows with what is stored."""
+"""Records live for five minutes instead of a day, so that Redis reaches the size at which it stays; and retraining
+does not run every minute: a training holds all stored transactions, which grow in number."""
 
 _GROWS_WITH_ITS_DATA = frozenset({"mongo"})
-"""The embedded stand-in for MongoDB keeps much of what it stores in memory; shown, and not judged."""
+"""The embedded stand-in for MongoDB keeps much of its data in memory; its growth is shown, and is no problem."""
 
 _CLIENT_SECONDS = 40.0
 
@@ -115,8 +115,8 @@ def run_soak(
         footprint.stop()
     report.growths = footprint.growths(gentle_from)
     report.redis_connections = _ends_of([count for at, count in footprint.connections if at >= gentle_from])
-    problems = [*report.trial.problems, *settle(stack, evidence, ledger)]
-    report.trial = judge(SOAK, Struck(now()), stack=stack, evidence=evidence, ledger=ledger)
+    problems = [*report.trial.problems, *wait_until_delivered(stack, evidence, ledger)]
+    report.trial = count(SOAK, Struck(now()), stack=stack, evidence=evidence, ledger=ledger)
     report.beside = mixed.sent
     report.labels_lost = len(mixed.labelled - evidence.labelled(mixed.labelled))
     report.trial.problems += [*problems, *_more_problems(report, mixed)]
@@ -127,7 +127,7 @@ SOAK = Fault("soak", "nothing answered is lost, nothing is stored twice, nothing
 
 
 def _hurt(scene: Scene, report: SoakReport, until: float, gentle_from: float, on_event: Callable[[str], None]) -> None:
-    """Strikes at random until the time is over; what a fault finds wrong by itself counts as a problem of the run."""
+    """Strikes at random until the time is over; the problems of each fault count as problems of the run."""
     while True:
         time.sleep(scene.chance.uniform(_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS))
         if now() >= until:
@@ -167,5 +167,5 @@ def _more_problems(report: SoakReport, mixed: MixedTraffic) -> list[str]:
     if mixed.strange:
         problems.append(f"strange answers: {dict(mixed.strange)}")
     if not report.growths:
-        problems.append("no process lived long enough to be judged")
+        problems.append("no process lived long enough to measure its growth")
     return problems

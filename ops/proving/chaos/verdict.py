@@ -1,4 +1,4 @@
-"""Compares the client's ledger with the sinks, and judges a trial."""
+"""Compares the client's ledger with the sinks, and counts what a trial has cost."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,26 +18,26 @@ HUNG_SECONDS = 2 * SCORE_TIMEOUT_SECONDS + 5.0
 _ASKED_AGAIN = 25
 _RECORD_SECONDS = 240.0
 """A soak keeps records for five minutes only; what is older would be decided anew."""
-_OWED_SECONDS = 120.0
+_DELIVERED_SECONDS = 120.0
 _SEEN_SECONDS = 20.0
 _FEW = 5
 
 
-def settle(stack: ChaosStack, evidence: Evidence, ledger: Ledger) -> list[str]:
-    """Waits until the drains owe nothing and the consumer has seen what there is; returns what did not come."""
+def wait_until_delivered(stack: ChaosStack, evidence: Evidence, ledger: Ledger) -> list[str]:
+    """Waits until the drains have delivered everything and the consumer has read it; returns what went wrong."""
     acknowledged = [sent.transaction_id for sent in ledger.of(Fate.ACKNOWLEDGED)]
     try:
         stack.wait_ready()
-        wait_for(lambda: evidence.owed() == 0, _OWED_SECONDS, "an empty outbox")
+        wait_for(lambda: evidence.undelivered() == 0, _DELIVERED_SECONDS, "an empty outbox")
     except StackError as error:
         return [str(error)]
-    with suppress(StackError):  # what is missing is counted as lost
+    with suppress(StackError):  # missing events are counted as lost
         wait_for(lambda: all(map(evidence.is_published, acknowledged)), _SEEN_SECONDS, "the events")
     return []
 
 
-def judge(fault: Fault, struck: Struck, *, stack: ChaosStack, evidence: Evidence, ledger: Ledger) -> Trial:
-    """Returns the counts of a settled trial, and everything that breaks a promise."""
+def count(fault: Fault, struck: Struck, *, stack: ChaosStack, evidence: Evidence, ledger: Ledger) -> Trial:
+    """Returns the counts of a trial whose outbox is delivered, and everything that breaks a promise."""
     acknowledged = ledger.of(Fate.ACKNOWLEDGED)
     ids = [sent.transaction_id for sent in ledger.all()]
     stored = evidence.stored(ids)
@@ -80,7 +80,7 @@ def _ask_again(stack: ChaosStack, acknowledged: Sequence[Sent]) -> None:
 
 
 def broken_promises(fault: Fault, trial: Trial, ledger: Ledger) -> list[str]:
-    """Returns what holds for every fault and did not hold in this trial."""
+    """Returns the promises that hold for every fault and did not hold in this trial."""
     attempts = ledger.attempts()
     bound = fault.hung_seconds or HUNG_SECONDS
     slow = [one for one in attempts if one.seconds > bound]

@@ -1,4 +1,4 @@
-"""Counts what really reached the sinks: by reading MongoDB, and by consuming Kafka from the first offset."""
+"""Counts the records that reached the sinks: read from MongoDB, and consumed from Kafka from the first offset."""
 
 import time
 from collections import Counter

@@ -112,7 +112,7 @@ class Demo:
         return days, live
 
     def _environment(self, model: TrainedFor) -> dict[str, str]:
-        """Returns what the demo's stack is told beyond the user's own settings."""
+        """Returns the settings of the demo's stack beyond the user's own."""
         overrides = self.settings.rate_limit_overrides | {SUBJECT: (0, 0.0)}
         return {
             "MODEL_DIR": str(model.models),

@@ -1,4 +1,4 @@
-"""Counts what became of the demo's requests, while they are answered."""
+"""Counts the outcomes of the demo's requests while they are answered."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from ops.proving.traffic import Outcome
 
 @dataclass
 class Tally:
-    """What was answered, refused and what went wrong.
+    """Answers, refusals and errors.
 
     Attributes:
         decisions: the answer to each valid transaction by its id.

@@ -1,4 +1,4 @@
-"""Decides what a stack consists of: which servers are embedded, which ports are used, what each process is told."""
+"""Decides what a stack consists of: which servers are embedded, which ports are used, each process's environment."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -21,9 +21,9 @@ class Process:
     Attributes:
         env: what is added to the supervisor's own environment.
         port: where it listens, if it does.
-        is_background: whether it leaves the CPU to all others when that is busy.
+        is_background: whether it runs under SCHED_IDLE.
         is_healthy: whether it is ready to work; None if there is nothing to ask but whether it lives.
-        is_alive: whether it can go on at all; if not for some time, it is replaced. None if nobody asks.
+        is_alive: whether it can go on at all; if not for some time, it is replaced. None if it is not asked.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Plan:
 
     Attributes:
         urls: what people and clients connect to, by name; without passwords.
-        env: what every process, and every command that joins this stack, is told.
+        env: the environment of every process, and of every command that joins this stack.
         notes: sentences about choices the user should know, such as a port that was taken.
     """
 

@@ -1,4 +1,4 @@
-"""Notices processes that are there and answer nobody: frozen, or beyond help by their own word."""
+"""Notices processes that run and do not answer: frozen, or reporting that they must be replaced."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ class LivenessWatch:
 
     Args:
         patients: returns those that run and have once been ready.
-        say: told what is done.
+        say: called with a sentence about each process that is killed.
     """
 
     def __init__(self, patients: Callable[[], Sequence[Patient]], say: Callable[[str], None]) -> None:
@@ -47,7 +47,7 @@ class LivenessWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Kills nobody from now on."""
+        """Kills no process from now on."""
         self._stopped.set()
 
     def _run(self) -> None:
@@ -56,7 +56,7 @@ class LivenessWatch:
                 self.ask(patient)
 
     def ask(self, patient: Patient) -> None:
-        """Asks one, and kills it after too many failures in a row; whoever started it notices its death."""
+        """Asks one, and kills it after too many failures in a row; the supervisor notices its death."""
         pid = patient.process.pid
         if patient.is_alive():
             self._strikes.pop(pid, None)
@@ -65,5 +65,5 @@ class LivenessWatch:
         if self._strikes[pid] < _STRIKES or self._stopped.is_set() or patient.process.poll() is not None:
             return
         del self._strikes[pid]
-        self._say(f"{patient.name} (pid {pid}) answers nobody and is killed")
+        self._say(f"{patient.name} (pid {pid}) does not answer and is killed")
         kill_group(pid)

@@ -1,4 +1,4 @@
-"""Starts the plan's processes stage by stage, restarts what dies, and stops everything in order.
+"""Starts the plan's processes stage by stage, restarts those that die, and stops all in order.
 
 No process outlives the supervisor: at a signal it stops them in order, and if it is killed itself the kernel ends
 them (`ops.processes.spawn`).
@@ -34,7 +34,7 @@ _STEADY_SECONDS = 60.0
 
 @dataclass
 class _Child:
-    """A process of the plan and what became of it; `restart_at` is set while it waits for its next start."""
+    """A process of the plan and its present life; `restart_at` is set while it waits for its next start."""
 
     process: Process
     log: Path
@@ -56,7 +56,7 @@ class _Child:
 
 @dataclass
 class Supervisor:
-    """Runs one stack until it is told to stop.
+    """Runs one stack until a signal ends it.
 
     Attributes:
         shows_logs: whether the processes' lines go to the console; their log files get them in any case.

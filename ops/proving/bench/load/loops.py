@@ -1,6 +1,6 @@
 """Load on one HTTP endpoint: open loop for latency, closed loop for throughput.
 
-Open loop: request i is meant to leave at start + i / rate, whatever became of the earlier ones, and its latency
+Open loop: request i is meant to leave at start + i / rate, whether or not earlier ones were answered, and its latency
 counts from that moment. A server that stalls therefore cannot hide the stall by slowing its client down
 (coordinated omission). Closed loop: every connection sends its next request when the last one is answered.
 
@@ -29,7 +29,7 @@ _LONGEST_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What became of N requests, in the order of sending.
+    """The outcomes of N requests, in the order of sending.
 
     Attributes:
         latency_seconds: [N] from the intended moment of sending to the whole answer; NaN without an answer.
@@ -153,7 +153,7 @@ class _Load:
         self._next += 1
 
     def finish(self, link: "_Connection", number: int, status: int, body: bytes) -> None:
-        """Notes an answer, or status 0 when the connection broke, and gives the connection its next request."""
+        """Records an answer, or status 0 when the connection broke, and gives the connection its next request."""
         if status:
             self._finished[number] = time.monotonic()
         self._statuses[number] = status

@@ -15,7 +15,7 @@ SUBJECT = "bench"
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """What a client needs to be let in."""
+    """A client's token and key."""
 
     token: str
     hmac_key: bytes

@@ -16,7 +16,7 @@ from ops.proving.bench.load.usage import read_usage
 
 OPEN, CLOSED, BATCH = "open", "closed", "batch"
 _BATCH_CONNECTIONS = 2
-_REST_SECONDS = 0.5  # between rounds, so that the kernel's and the servers' leftovers are not the next one's
+_REST_SECONDS = 0.5  # between rounds, so that work left over from one is not counted in the next
 
 
 class WrongAnswerError(OpsError):
@@ -100,7 +100,7 @@ def run_rounds(
         signer: makes the requests.
         plan: how much.
         batched: the path whose batch route is measured as well.
-        progress: called with what is going on and the finished share.
+        progress: called with the current step and the finished share.
 
     Raises:
         WrongAnswerError: an answer belongs to another transaction or is no decision.

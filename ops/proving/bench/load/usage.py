@@ -11,7 +11,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What process trees have used so far: CPU seconds and resident bytes, by name."""
+    """CPU seconds and resident bytes that process trees have used so far, by name."""
 
     cpu_seconds: Mapping[str, float]
     resident_bytes: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""`python -m ops bench quality`: its options, and the order of things; what is measured is in `run`."""
+"""`python -m ops bench quality`: its options, and the order of the steps; `run` measures."""
 
 import os
 from pathlib import Path

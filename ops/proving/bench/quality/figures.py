@@ -1,4 +1,4 @@
-"""What is measured of one detector: its figures on each fold, and over the folds."""
+"""The figures of one detector, on each fold and over the folds."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

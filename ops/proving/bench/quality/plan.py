@@ -1,4 +1,4 @@
-"""What a benchmark is asked to measure."""
+"""The plan of a quality benchmark."""
 
 from dataclasses import dataclass
 

@@ -24,7 +24,7 @@ _TRAINING_COST = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """What a test week holds: all transactions, and the rows and frauds that count."""
+    """The size of a test week: all transactions, and the rows and frauds that count."""
 
     fold: Fold
     transactions: int

@@ -16,7 +16,7 @@ class Steps:
     Args:
         total_cost: of all steps, in the unit of each step's `cost`.
         stream: where to; default: standard error.
-        clock: tells the seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Steps:
 
     @contextmanager
     def step(self, title: str, *, cost: float) -> Iterator[Progress]:
-        """Runs one step, which may tell its stages; when it has ended well, prints how long it took."""
+        """Runs one step, which may report its stages; prints how long it took if it succeeded."""
         started = self._clock()
         # The steps before this one set the pace; the first one has none to go by.
         pace = (started - self._started) / self._done if self._done else None

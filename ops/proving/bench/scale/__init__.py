@@ -1,1 +1,1 @@
-"""Whether a transaction's cost depends on how many customers there are, and what more processes and time change."""
+"""The cost of a transaction as customers, processes and time grow."""

@@ -1,4 +1,4 @@
-"""What a transaction leaves in Redis and moves over the network, from the server's own counters."""
+"""Bytes per transaction in Redis and over the network, from the server's own counters."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,1 +1,1 @@
-"""How long processes take to become ready, and what a model swap costs under load."""
+"""The time until processes are ready, and the cost of a model swap under load."""

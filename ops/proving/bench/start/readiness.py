@@ -1,4 +1,4 @@
-"""From exec to ready: how long a process takes until it would be given work."""
+"""From exec to ready: how long a process takes until it is ready for work."""
 
 import os
 import sys
@@ -43,7 +43,7 @@ def time_score_worker(env: Mapping[str, str], log: Path) -> float:
 
 
 def time_web(env: Mapping[str, str], log: Path) -> float:
-    """Returns how long the API takes to say that it can score; a scoring worker must run."""
+    """Returns how long the API takes to be ready; a scoring worker must run."""
     port = free_port()
     own = {**env, "WEB_PORT": str(port), "PROMETHEUS_MULTIPROC_DIR": str(log.parent / f"metrics-{port}")}
     command = [sys.executable, "-m", "ops", "web"]

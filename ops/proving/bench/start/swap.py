@@ -21,7 +21,7 @@ _CONNECTIONS = 64
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """What one change of model cost.
+    """The cost of one change of model.
 
     Attributes:
         requests, failed: sent over both windows; answered with anything but a decision.

@@ -1,4 +1,4 @@
-"""The client's own account: every transaction it sent, every answer it got, and what it may therefore believe."""
+"""The client's own account: every transaction it sent, every answer it got, and the fate that follows."""
 
 import threading
 import time

@@ -55,12 +55,12 @@ class Result:
 
 
 def saturate(port: int, signer: Signer, *, seconds: float, clients: int, seed: int) -> Result:
-    """Returns what the API does when so many clients each wait for their answer before they ask again."""
+    """Returns the result of some clients that each wait for an answer before they ask again."""
     return _elsewhere(_saturate, port, signer, seconds, clients, seed)
 
 
 def flood(port: int, signer: Signer, *, rate: float, seconds: float, seed: int) -> Result:
-    """Returns what the API does when requests come at a rate, whatever it answers."""
+    """Returns the result of requests at a constant rate, whatever the answers."""
     return _elsewhere(_flood, port, signer, rate, seconds, seed)
 
 

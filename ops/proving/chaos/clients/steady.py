@@ -112,7 +112,7 @@ class Traffic:
                 self._conclude(sent, arrived_at, retry_after)
 
     def _next(self) -> tuple[float, int, Sent, float] | None:
-        """Waits for what is due; None once nothing can become due any more."""
+        """Waits for the next due transaction; None once none can become due any more."""
         with self._changed:
             while True:
                 if not self._due and not self._open and not self._is_arriving:
@@ -140,7 +140,7 @@ class Traffic:
 
 
 def attempt(client: Client, sent: Sent) -> float:
-    """Sends a transaction once, notes what came of it, and returns the pause that the platform asks for, in seconds."""
+    """Sends a transaction once, notes the outcome, and returns the pause that the platform asks for, in seconds."""
     started_at = now()
     try:
         answer = client.send("POST", PATH, sent.body)
@@ -158,7 +158,7 @@ def attempt(client: Client, sent: Sent) -> float:
 
 
 def problem_of(answer: Answer) -> str:
-    """Returns the name of the problem that an answer tells of; empty if it tells of none."""
+    """Returns the name of the problem in an answer; empty if it names none."""
     with suppress(ValueError, AttributeError):
         content: Mapping[str, Any] = answer.json()
         if content.get("status") == "safe_mode":

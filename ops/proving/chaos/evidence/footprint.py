@@ -1,7 +1,7 @@
-"""What the platform's processes hold over time: memory, open files, connections; and whether it grows.
+"""Memory, open files and connections of the platform's processes over time, and whether they grow.
 
 A process is a tree: the API's master counts with its workers. A life that a fault ended says nothing about growth, so
-only lives that span most of the judged time are judged.
+only lives that span most of the measured time are compared.
 """
 
 import statistics
@@ -20,8 +20,8 @@ from ops.proving.chaos.clients.ledger import now
 from ops.proving.chaos.platform.stack import ChaosStack
 
 _INTERVAL_SECONDS = 10.0
-_JUDGED_SHARE = 0.6
-"""Share of the judged time that a life must span."""
+_COMPARED_SHARE = 0.6
+"""Share of the measured time that a life must span."""
 
 MEMORY_SHARE, MEMORY_BYTES, FILES = 0.10, 8 * 2**20, 8
 """Growth that is tolerated: a tenth and 8 MiB of memory (allocators keep what they once used), 8 open files."""
@@ -40,7 +40,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How a process's holdings at the end compare with those at the beginning of the judged time (medians)."""
+    """How a process's holdings at the end compare with those at the beginning of the measured time (medians)."""
 
     name: str
     seconds: float
@@ -81,7 +81,7 @@ class Footprint:
         for name, samples in sorted(self._samples.items()):
             last = samples[-1].pid
             life = [sample for sample in samples if sample.pid == last and sample.at >= since]
-            if len(life) >= 4 and life[-1].at - life[0].at >= _JUDGED_SHARE * whole:
+            if len(life) >= 4 and life[-1].at - life[0].at >= _COMPARED_SHARE * whole:
                 found.append(growth(name, life))
         return found
 

@@ -1,4 +1,4 @@
-"""What really reached the sinks: read from MongoDB, and consumed from Kafka, past everything the platform says."""
+"""The records that reached the sinks: read from MongoDB and consumed from Kafka, without asking the platform."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ _KAFKA_SECONDS = 20.0
 class PublishedEvents:
     """Consumes both topics from their first offset for as long as it runs, and counts every event by its id.
 
-    It reads along while the faults happen: the embedded broker keeps little and forgets all when it ends.
+    It consumes while the faults happen: the embedded broker keeps little, and nothing once it ends.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -103,7 +103,7 @@ class Evidence:
         self._mongo.close()
         self._connections.close()
 
-    def owed(self) -> int:
+    def undelivered(self) -> int:
         """Returns how many entries wait for any of the drains."""
         return sum(lag.entries for lag in outbox_lags(self._outboxes).values())
 

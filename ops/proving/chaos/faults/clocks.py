@@ -22,7 +22,7 @@ _SHIFTED_CLOCK = Path(__file__).parents[1] / "shifted_clock"
 
 
 def client_clock(scene: Scene) -> Struck:
-    """Signs with a clock that is an hour off, which is refused; and sends event times that are, which are scored."""
+    """Signs with a clock an hour off, which is refused; and sends event times an hour off, which are scored."""
     problems: list[str] = []
     statuses: list[int] = []
     with scene.stack.client() as client:
@@ -89,7 +89,7 @@ FAULTS = (
     ),
     Fault(
         "worker-clock-ahead",
-        "what the worker takes for late is refused with 504, all else scored right; nothing crashes",
+        "messages that seem late to the worker are refused with 504, all others scored right; nothing crashes",
         worker_ahead,
     ),
     Fault("worker-clock-behind", "scored right; nothing crashes", worker_behind),

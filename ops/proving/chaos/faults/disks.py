@@ -28,11 +28,11 @@ def fill_mongo(scene: Scene) -> Struck:
     """Leaves MongoDB no room for a while."""
     server, before = scene.stack.servers.mongo, scene.evidence.dead_letters()
     with full_disk(server.folder, [server.pid]) as how:
-        wait_for(lambda: scene.evidence.owed() > 50, 60, "the outbox to grow")
+        wait_for(lambda: scene.evidence.undelivered() > 50, 60, "the outbox to grow")
         time.sleep(scene.seconds(short=4.0, full=30.0))
-        owed = scene.evidence.owed()
+        waiting = scene.evidence.undelivered()
     problems = () if scene.evidence.dead_letters() == before else ("good entries went to the dead letters",)
-    return drained(scene, now(), f"{how}; {owed} entries waited at the end", problems)
+    return drained(scene, now(), f"{how}; {waiting} entries waited at the end", problems)
 
 
 def fill_registry(scene: Scene) -> Struck:

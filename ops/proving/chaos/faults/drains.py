@@ -1,4 +1,4 @@
-"""A drain dies after its sink has taken what it brought and before it could say so."""
+"""A drain dies after its sink has taken a batch and before the drain has acknowledged it."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Redis is full, or somebody empties it."""
+"""Redis is full, or is emptied."""
 
 import time
 
@@ -29,7 +29,7 @@ def fill(scene: Scene) -> Struck:
 
 
 def empty(scene: Scene) -> Struck:
-    """Empties Redis, waits until that is declared, and lets an administrator open the platform again."""
+    """Empties Redis, waits until the loss is reported, and lets an administrator open the platform again."""
     struck = now()
     scene.stack.redis.flushall()
     with scene.stack.client(Role.ADMIN) as admin:

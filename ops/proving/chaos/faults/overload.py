@@ -41,7 +41,7 @@ class Bounds:
 
 _FULL = Bounds(0.9, 2 * SCORE_TIMEOUT_SECONDS, 0.5, 0.01)
 _SHORT = Bounds(0.5, math.inf, math.inf, 0.15)
-"""Ten seconds on a machine that others use show that nothing collapses, not how well it holds: times are not judged."""
+"""Ten seconds on a machine that others use show that nothing collapses, not how well it holds: times do not count."""
 
 
 def overload(scene: Scene) -> Struck:

@@ -1,4 +1,4 @@
-"""Content that nobody can work with, in every queue and every stream."""
+"""Content that no consumer can process, in every queue and every stream."""
 
 import time
 from typing import Any

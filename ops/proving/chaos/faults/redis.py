@@ -1,4 +1,4 @@
-"""Redis dies, freezes, or answers and is not heard."""
+"""Redis dies, freezes, or its reply is lost."""
 
 import time
 
@@ -31,7 +31,7 @@ def freeze(scene: Scene) -> Struck:
 
 
 def lose_push_reply(scene: Scene) -> Struck:
-    """Loses the reply to what queues a scoring message, several times."""
+    """Loses the reply to the command that queues a scoring message, several times."""
     proxy, times = scene.stack.servers.valkey.proxy, 3
     for _ in range(times):
         with proxy.trapping(_queues_scoring, Reply.LOST) as trap:

@@ -15,7 +15,7 @@ from ops.proving.chaos.platform.stack import wait_for
 
 _IN_TURN = ("score-1", "score-2")
 _TOGETHER = ("explain", "publish", "labels", "retrain", "beat")
-"""Nobody waits for these; what they leave undone meanwhile is done later."""
+"""No answer waits for these; their successors do what they leave undone."""
 
 
 def roll(scene: Scene) -> Struck:
@@ -34,7 +34,7 @@ def roll(scene: Scene) -> Struck:
         wait_for(lambda: len(_children(scene.stack.pid("web"))) == 2, 40, "its successor")
     with _second_api(scene):
         scene.stack.kill_and_await_successor("web", signal.SIGTERM)
-        # Either instance answers for the port: only its own log tells that the new one serves.
+        # Either instance answers on the port: only its own log shows that the new one serves.
         log = scene.stack.folder / "log" / "web.log"
         wait_for(partial(_has_served, scene, log, log.stat().st_size), 90, "the new API to answer")
     replaced = len(_IN_TURN) + len(_TOGETHER)
@@ -56,7 +56,7 @@ def _second_api(scene: Scene) -> Iterator[None]:
 
 
 def _has_served(scene: Scene, log: Path, start: int) -> bool:
-    """Opens a connection, which the kernel gives to either instance; whether this log, from a place on, tells of it."""
+    """Sends a request, which the kernel gives to either instance; whether this log, from a position on, has it."""
     with scene.stack.client() as client:
         client.get("/predictions/nobody")
     return b"GET /predictions/" in log.read_bytes()[start:]

@@ -1,4 +1,4 @@
-"""Two beats, of which each believes for a moment to be the only one."""
+"""Two beats that both hold the lock for a moment."""
 
 import json
 import os

@@ -37,9 +37,9 @@ def broker_lost(scene: Scene) -> Struck:
 def _outage(scene: Scene, away: Callable[[], AbstractContextManager[None]]) -> Struck:
     with away():
         time.sleep(scene.seconds(short=4.0, full=300.0))
-        owed = scene.evidence.owed()
-    problems = () if owed else ("the outbox did not grow",)
-    return drained(scene, now(), f"{owed} entries waited at the end of the outage", problems)
+        waiting = scene.evidence.undelivered()
+    problems = () if waiting else ("the outbox did not grow",)
+    return drained(scene, now(), f"{waiting} entries waited at the end of the outage", problems)
 
 
 @contextmanager
@@ -52,7 +52,9 @@ def _dead(server: Server) -> Iterator[None]:
 def drained(scene: Scene, healed: float, note: str, problems: tuple[str, ...] = ()) -> Struck:
     """Waits until the drains have caught up with the traffic, which goes on."""
     started = len(scene.ledger.all())
-    wait_for(lambda: scene.evidence.owed() <= max(50, started // 100), _DRAINED_SECONDS, "the drains to catch up")
+    wait_for(
+        lambda: scene.evidence.undelivered() <= max(50, started // 100), _DRAINED_SECONDS, "the drains to catch up"
+    )
     seconds = now() - healed
     return Struck(healed, f"{note}; caught up in {seconds:.1f} s", problems, recovered_seconds=seconds)
 

@@ -1,8 +1,8 @@
 """A TCP proxy in front of one server that can delay, cut and freeze connections, and lose or hold back one reply.
 
-It runs on a thread of its own; its controls may be used from any thread. What it does to a connection looks to both
-ends like a network that does it: a frozen connection stays open and silent, an abandoned one stays silent for ever
-(half open: the peer is gone and nobody said so), a cut one is closed.
+It runs on a thread of its own; its controls may be used from any thread. Both ends see a fault of the network: a frozen
+connection stays open and silent, an abandoned one stays silent for ever (half open: the peer is gone without a word), a
+cut one is closed.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class Trap:
             arrives in one piece.
         fate: what becomes of the reply.
         sprung: set once the request has passed.
-        replied: set once the server has answered it, so has done what it was asked.
+        replied: set once the server has answered the request, and so has carried it out.
         client_port: the port at the client's end of the trapped connection; 0 until sprung.
     """
 
@@ -136,7 +136,7 @@ class Proxy:
             self._delay_seconds = 0.0
 
     def abandon(self) -> None:
-        """Makes every connection of this moment half open: nothing passes any more, and nobody is told.
+        """Makes every connection of this moment half open: nothing passes any more, and neither end is notified.
 
         After a while the server closes its end, as its keep-alive would have it do; the client still hears nothing.
         """

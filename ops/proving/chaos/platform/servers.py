@@ -132,6 +132,6 @@ def running_servers(folder: Path, settings: Settings, *, disk_megabytes: int) ->
                 valkey.is_healthy,
             ),
             server("mongo", lambda data, port, _: mongo.command(data, port), accepts),
-            # A broker tells its clients where it is: here, behind the proxy.
+            # A broker advertises an address to its clients: here, the proxy's.
             server("kafka", lambda _, port, proxy: kafka.command(port, topics, advertised_port=proxy), accepts),
         )

@@ -32,12 +32,12 @@ _POLL_SECONDS = 0.05
 
 
 def environment(models: Path) -> dict[str, str]:
-    """Returns what is told to every process beside the servers' addresses.
+    """Returns the suite's settings of every process, beside the servers' addresses.
 
     The client's buckets never empty, the deadline is one that a busy machine can keep, the breaker asks again soon, a
     message holds half as many transactions, so that an overload needs fewer, a second instance of the API may share the
-    port, and retraining is due every minute, which costs nothing while there is nothing to learn from. All else stays
-    at its default.
+    port, and retraining is due every minute, which costs nothing while there is nothing to learn from. Other settings
+    stay at their defaults.
     """
     return {
         "MODEL_DIR": str(models.absolute()),
@@ -59,7 +59,7 @@ class ChaosStack:
     Attributes:
         folder: its `VAR_DIR`.
         settings: lead to the servers directly, past the proxies, and to the platform's keys and models.
-        env: what its processes were told.
+        env: the environment of its processes.
         directory: where they run; None for this process's own.
     """
 
@@ -79,7 +79,7 @@ class ChaosStack:
         """
         found = read(self.folder)
         if found is None:
-            raise StackError(f"The stack ended; {self.folder / 'log' / 'stack.log'} tells more.")
+            raise StackError(f"The stack ended; {self.folder / 'log' / 'stack.log'} says more.")
         return found
 
     def process(self, name: str) -> ProcessState:
@@ -116,7 +116,7 @@ class ChaosStack:
         """Returns once every process does its work and the API says that it is ready.
 
         Raises:
-            StackError: that did not come.
+            StackError: they did not become ready in time.
         """
         wait_for(lambda: all(one.state == "running" for one in self.state.processes), seconds, "every process to run")
         with self.client() as client:
@@ -152,7 +152,7 @@ def chaos_stack(
     Args:
         settings: keys, and the folder of a model; the model is copied, because some faults spoil it.
         folder: where everything is written.
-        on_ready: told what is ready while it starts.
+        on_ready: called with the names of the ready processes while the stack starts.
         env: the environment of the processes; this process's own by default. What the suite needs is added to it.
         settings_changes: settings of the platform that differ from the suite's usual ones.
         directory: their working directory.
@@ -180,14 +180,14 @@ def chaos_stack(
                 "kafka_bootstrap": kafka.bootstrap(servers.kafka.proxy.port),
             }
         )
-        told = dict(os.environ if env is None else env) | own
+        environ = dict(os.environ if env is None else env) | own
         with (
             connect_redis(direct) as redis,
             child_stack(
-                folder, env=told, on_ready=on_ready, options=("--web-processes", "2"), directory=directory
+                folder, env=environ, on_ready=on_ready, options=("--web-processes", "2"), directory=directory
             ) as running,
         ):
-            yield ChaosStack(folder, direct, servers, redis, {**told, **running.env}, directory)
+            yield ChaosStack(folder, direct, servers, redis, {**environ, **running.env}, directory)
 
 
 def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:

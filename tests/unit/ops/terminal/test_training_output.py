@@ -41,5 +41,5 @@ def test_a_measurement_that_flatters_and_a_review_that_never_pays_are_told(
     print_results(flattering)
     said = capsys.readouterr().out
     assert "which flatters" in said
-    assert "Thresholds for 100 payments a day to look at" in said
+    assert "Thresholds for 100 payments a day to review" in said
     assert "Nothing is sent to review" in said

@@ -1,4 +1,4 @@
-"""What each part is worth: every component alone, every component removed, every feature family removed."""
+"""The value of each part: every component alone, every component removed, every feature family removed."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ FAMILY_CHANNELS: Mapping[str, tuple[str, ...]] = {
     "terminal_risk": ("terminal_fraud_share_30d", "terminal_fraud_share_last_5"),
     "novelty": ("is_new_terminal", "is_same_terminal"),
 }
-"""The sequence's channels that tell what a family tells; without them a removed family would stay in the model."""
+"""The sequence's channels with the information of a family; with them a removed family would stay in the model."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Hybrid:
         return len(self.rows.fit) + len(self.rows.calibration)
 
     def outputs(self, vectors: NDArray[np.float32], sequences: NDArray[np.float32]) -> Outputs:
-        """Returns what the served graph says of vectors [N, F] and sequences [N, S, K]."""
+        """Returns the outputs of the served graph for vectors [N, F] and sequences [N, S, K]."""
         model = ScoringModel.from_files(self.trained.files(), version=_VERSION, manifest_hash="")
         chunks = [
             model.predict(vectors[start : start + _CHUNK_ROWS], sequences[start : start + _CHUNK_ROWS])
@@ -64,14 +64,14 @@ class Hybrid:
         }
 
     def without_components(self, silent: Collection[str], outputs: Outputs) -> NDArray[np.float64]:
-        """Returns the scores [N] of a fusion fitted anew, to which the silent components say nothing."""
+        """Returns the scores [N] of a fusion fitted anew, in which the silent components are constant."""
         calibration = self.trained.evidence.calibration
         fusion = fit_fusion(_log_odds(calibration.outputs, silent), calibration.labels)
         return fusion.scores(_log_odds(outputs, silent))
 
 
 def _log_odds(outputs: Mapping[str, NDArray[np.floating[Any]]], silent: Collection[str]) -> NDArray[np.float64]:
-    """Returns the components' log-odds [N, 4], the silent ones find nothing at all in any row."""
+    """Returns the components' log-odds [N, 4]; those of the silent ones are constant."""
     columns = []
     for name in COMPONENTS:
         probability = np.clip(outputs[name].astype(np.float64), _LEAST_PROBABILITY, 1.0 - _EPSILON)
@@ -98,7 +98,7 @@ def fit_hybrid(
         days: length of the training window.
         settings: how to train.
         change: what to do to the rows before the training; nothing by default.
-        progress: told of the training's stages.
+        progress: called with the training's stages.
 
     Raises:
         DataError: the window does not hold enough to learn from.

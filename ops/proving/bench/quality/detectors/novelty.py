@@ -1,4 +1,4 @@
-"""Fraud of a kind that no label has told of: the hybrid beside its supervised part alone.
+"""Fraud of a kind that no label has shown: the hybrid beside its supervised part alone.
 
 All labels of one simulated fraud pattern are hidden, from training and from the features of every later payment, and
 a hybrid is trained. Then the pattern is searched among the test payments that count, less the frauds of other kinds,
@@ -60,7 +60,7 @@ class Novelty:
 
 
 def patterns(table: TransactionTable, fold: Fold) -> list[int]:
-    """Returns the fraud patterns that occur in the fold's test week; none if the data do not tell patterns."""
+    """Returns the fraud patterns that occur in the fold's test week; none if the data do not name patterns."""
     rows = test_rows(table, fold)
     return sorted({int(pattern) for pattern in table.scenario[rows] if pattern > 0})
 
@@ -84,7 +84,7 @@ def search_hidden(
         known_scores: of the hybrid that knows the pattern, for the rows of `week`.
         days: length of the training window.
         settings: how to train.
-        progress: told of the training's stages.
+        progress: called with the training's stages.
     """
     is_hidden = (table.scenario == pattern) & (table.is_fraud == FRAUD)
     without_labels = replace(

@@ -26,7 +26,7 @@ def last_folds(table: TransactionTable, *, days: float) -> tuple[Fold, ...]:
 
 
 def is_covered(table: TransactionTable, fold: Fold, *, days: float) -> bool:
-    """Tells whether the data reach from `days` of training to the last day of the fold's test week."""
+    """Whether the data reach from `days` of training to the last day of the fold's test week."""
     starts_early = int(table.epoch_seconds[0]) < fold.window(days).start + DAY_SECONDS
     return starts_early and int(table.epoch_seconds[-1]) >= fold.test_end - DAY_SECONDS
 

@@ -39,5 +39,5 @@ PUBLISHED = (
 
 
 def first_week(model: str) -> Published:
-    """Returns what is published of a model on the first test week."""
+    """Returns the published figures of a model on the first test week."""
     return next(row for row in PUBLISHED if (row.model, row.weeks) == (model, FIRST_WEEK))

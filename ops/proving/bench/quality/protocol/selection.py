@@ -1,4 +1,4 @@
-"""Which weeks may be measured, what they were to whoever chose the model, and what their figures may stand beside."""
+"""Which weeks may be measured, whether the model was selected on them, and whether published figures compare."""
 
 from collections.abc import Collection, Sequence
 
@@ -31,5 +31,5 @@ def selection(folds: Collection[Fold], data: BenchmarkData) -> str:
 
 
 def compares_with_published(folds: Collection[Fold], data: BenchmarkData) -> bool:
-    """Tells whether every measured week is one that the published figures are about."""
+    """Whether every measured week is one that the published figures are about."""
     return data.is_handbook and set(folds) <= set(TEST_FOLDS)

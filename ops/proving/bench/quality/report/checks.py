@@ -1,4 +1,4 @@
-"""What a result is held against: served equals offline, the targets, and the suspicion of a leak."""
+"""Checks of a result: served equals offline, the targets, and the suspicion of a leak."""
 
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ def targets(ours: Row) -> list[Target]:
 
 
 def is_suspicious(ours: Row) -> bool:
-    """Tells whether the average precision is too good to be true."""
+    """Whether the average precision is too good to be true."""
     return ours.mean("average_precision") > SUSPICIOUS_AVERAGE_PRECISION
 
 
@@ -60,5 +60,5 @@ def served_differences(served: Row, offline: Row) -> dict[str, float]:
 
 
 def agrees(differences: dict[str, float]) -> bool:
-    """Tells whether served and offline figures are the same; written so that NaN is not."""
+    """Whether served and offline figures are the same; written so that NaN is not."""
     return all(abs(difference) <= SERVED_TOLERANCE for difference in differences.values())

@@ -57,7 +57,7 @@ _CHOICES = {
 
 
 class ReplayError(OpsError):
-    """The platform did not do what a replay holds it to."""
+    """The platform did not keep a promise that a replay checks."""
 
 
 class _OwnSettings(Settings):
@@ -91,7 +91,7 @@ class ServedPlatform:
     model_version: str
 
     def client(self) -> Client:
-        """Returns a client that may score, post labels and look at the queues, for one thread."""
+        """Returns a client that may score, post labels and read the queues, for one thread."""
         token = issue_token(self.settings, subject=_SUBJECT, roles=list(Role), lifetime_seconds=_TOKEN_SECONDS)
         key = check_secret("HMAC_KEY", self.settings.hmac_key)
         return Client(self.url, hmac_key=key, token=token, timeout_seconds=_CLIENT_TIMEOUT_SECONDS)

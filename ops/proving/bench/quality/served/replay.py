@@ -1,6 +1,6 @@
 """Replays a test week through the running platform: real requests, queue, workers and stores.
 
-What it answers must be what the same model says of the offline features: the replay is also the proof that the two
+The platform's scores must equal the same model's scores of the offline features: the replay also proves that the two
 executors of the features agree. Scores differ in their seventh decimal, because onnxruntime rounds a row by the number
 of rows beside it; given the messages' own rows, the graph returns the answered scores to the last bit.
 """
@@ -72,7 +72,7 @@ def replay(
         table: transactions that arrived at their event time; each label is posted when it became known.
         fold: whose test week.
         trained: the model.
-        progress: told the step and its finished share.
+        progress: called with the step and its finished share.
         rows_per_request: transactions in one batch request, at most 1,000; 1 sends each by itself.
 
     Raises:

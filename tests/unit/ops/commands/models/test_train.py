@@ -64,7 +64,7 @@ def test_training_registers_promotes_and_tracks_a_version(data: Path, installati
 
     again = CliRunner().invoke(command, [*arguments, "--reviews-per-day", "5", "--no-promote"], catch_exceptions=False)
     assert again.exit_code == 0
-    assert "Thresholds for 5 payments a day to look at" in again.output
+    assert "Thresholds for 5 payments a day to review" in again.output
     assert len(registry.versions()) == 2
     assert registry.champion() == version.version
 

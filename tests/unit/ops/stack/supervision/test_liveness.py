@@ -18,7 +18,7 @@ def test_kills_who_answers_nobody_four_times_in_a_row_and_says_so() -> None:
     assert process.poll() is None
     watch.ask(patient)
     assert process.wait(5) == -9
-    assert said == [f"score-1 (pid {process.pid}) answers nobody and is killed"]
+    assert said == [f"score-1 (pid {process.pid}) does not answer and is killed"]
 
 
 def test_kills_nobody_once_it_was_stopped() -> None:
