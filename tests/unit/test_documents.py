@@ -1,6 +1,7 @@
 """Every path, module, command and setting that the documents name must exist; ARCHITECTURE.md must show every room."""
 
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -147,6 +148,14 @@ def test_the_number_of_features_is_that_of_the_schema() -> None:
     stated = re.search(r"declares the (\d+) features", text_of(Path("docs/features.md")))
     assert stated is not None
     assert int(stated[1]) == len(FEATURES)
+
+
+def test_the_architecture_states_the_floors_that_import_linter_holds() -> None:
+    contracts = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    floors = [contract for contract in contracts if contract["type"] == "layers"]
+    held = {contract.get("containers", ["all"])[0]: contract["layers"] for contract in floors}
+    stated = re.findall(r"^(\w+): +(\w+(?: [<|] \w+)+)$", text_of(Path("ARCHITECTURE.md")), re.MULTILINE)
+    assert dict(stated) == {room: " < ".join(reversed(layers)) for room, layers in held.items()}
 
 
 def test_the_readme_is_short() -> None:
