@@ -15,7 +15,7 @@ from ops.client import Answer, Client
 from security.roles import Role
 from tests.e2e.installation import Stack, wait_for
 from tests.e2e.transactions import transaction
-from web.http.schemas import ExplanationAnswer
+from web.http.schemas.explanations import ExplanationAnswer
 
 
 @pytest.fixture

@@ -9,15 +9,8 @@ from security.roles import Role
 from security.safe_mode.safe_mode import SafeModeState
 from web.http import examples, problems
 from web.http.answers import HttpAnswer, json_answer
-from web.http.schemas import (
-    AliasesAnswer,
-    ModelsAnswer,
-    ModelVersionPath,
-    QueuesAnswer,
-    ReasonRequest,
-    SafeModeAnswer,
-    SafeModeRequest,
-)
+from web.http.schemas.administration import AliasesAnswer, ModelsAnswer, QueuesAnswer, SafeModeAnswer
+from web.http.schemas.requests import ModelVersionPath, ReasonRequest, SafeModeRequest
 from web.routing.operations import Answer, Call, Operation, operation
 from web.routing.safe_mode import leave_safe_mode, show_safe_mode
 

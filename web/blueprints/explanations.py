@@ -10,7 +10,8 @@ from security.roles import Role
 from web.http import examples, problems
 from web.http.answers import HttpAnswer, json_answer
 from web.http.errors import ExplanationPendingError, InvalidParameterError, NotFoundError, Violation
-from web.http.schemas import ExplanationAnswer, ExplanationPageAnswer, ExplanationSearch, TransactionPath
+from web.http.schemas.explanations import ExplanationAnswer, ExplanationPageAnswer
+from web.http.schemas.requests import ExplanationSearch, TransactionPath
 from web.routing.operations import Answer, Call, Operation, operation
 
 blueprint = Blueprint("explanations", __name__)

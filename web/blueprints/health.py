@@ -8,7 +8,7 @@ from ml.domain.errors import RetryableError
 from tasks.upkeep.queues import ShardState, WorkerState
 from web.http import examples
 from web.http.answers import HttpAnswer, json_answer
-from web.http.schemas import LivenessAnswer, ReadinessAnswer
+from web.http.schemas.administration import LivenessAnswer, ReadinessAnswer
 from web.routing.operations import Answer, Call, Operation, operation
 from web.routing.safe_mode import safe_mode_state
 from web.services import Services

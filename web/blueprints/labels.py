@@ -7,7 +7,7 @@ from observability.context import get_correlation_id
 from security.roles import Role
 from web.http import examples, problems
 from web.http.answers import HttpAnswer, json_answer
-from web.http.schemas import LabelAnswer
+from web.http.schemas.decisions import LabelAnswer
 from web.routing.operations import Answer, Call, Operation, operation
 
 blueprint = Blueprint("labels", __name__)

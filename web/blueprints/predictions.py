@@ -17,7 +17,8 @@ from web.http import examples, problems
 from web.http.answers import HttpAnswer, json_answer
 from web.http.errors import InvalidBodyError, NotFoundError, Violation, WebError
 from web.http.json_body import validate
-from web.http.schemas import BatchAnswer, BatchRequest, DecisionAnswer, StoredDecision, TransactionPath
+from web.http.schemas.decisions import BatchAnswer, DecisionAnswer, StoredDecision
+from web.http.schemas.requests import BatchRequest, TransactionPath
 from web.routing.operations import Answer, BodyLimit, Call, Operation, operation
 from web.routing.safe_mode import refuse_in_safe_mode, safe_mode_state
 from web.scoring.decision_answers import batch_item, decision_body

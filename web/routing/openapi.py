@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from web.http import problems
 from web.http.problems import Kind
-from web.http.schemas import ProblemAnswer
+from web.http.schemas.decisions import ProblemAnswer
 from web.protection.load_shedding import SHEDDABLE_ROLES
 from web.routing.operations import Answer, Operation
 

@@ -9,7 +9,8 @@ from ml.stores.outbox.outbox import Lag
 from security.roles import Role
 from tasks.upkeep.queues import QueueState, ShardState
 from tests.unit.web.world import ARTIFACT_SIGNER, World
-from web.http.schemas import AliasesAnswer, ModelsAnswer, ProblemAnswer, QueuesAnswer, SafeModeAnswer
+from web.http.schemas.administration import AliasesAnswer, ModelsAnswer, QueuesAnswer, SafeModeAnswer
+from web.http.schemas.decisions import ProblemAnswer
 
 
 def gauge() -> float | None:

@@ -5,7 +5,7 @@ import pytest
 from ml.explanation.full_explanation import full_explanation
 from tests.unit.web.world import World
 from web.http import examples
-from web.http.schemas import ExplanationAnswer, ExplanationPageAnswer
+from web.http.schemas.explanations import ExplanationAnswer, ExplanationPageAnswer
 
 BREAKDOWN = {"tabular": 0.3, "anomaly": 0.02, "autoencoder": 0.6, "sequence": 0.2}
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 from tasks.upkeep.queues import ShardState, WorkerState
 from tests.unit.web.world import World
 from web.dispatch.local_scoring import LocalScoring
-from web.http.schemas import LivenessAnswer, ReadinessAnswer
+from web.http.schemas.administration import LivenessAnswer, ReadinessAnswer
 from web.services import provide_services
 
 

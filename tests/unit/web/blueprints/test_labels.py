@@ -4,7 +4,7 @@ import pytest
 
 from ml.domain.errors import StoreUnavailableError
 from tests.unit.web.world import World
-from web.http.schemas import LabelAnswer
+from web.http.schemas.decisions import LabelAnswer
 
 LABEL = {"transaction_id": "t-1", "label": "fraud", "source": "chargeback", "labelled_at": "2026-11-30T09:00:00Z"}
 

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from ml.domain.errors import StoreUnavailableError
 from security.roles import Role
 from tests.unit.web.world import World
-from web.http.schemas import BatchAnswer, DecisionAnswer, ProblemAnswer, StoredDecision
+from web.http.schemas.decisions import BatchAnswer, DecisionAnswer, ProblemAnswer, StoredDecision
 from web.protection.circuit_breaker import BreakerState, CircuitBreaker
 from web.scoring.batch import Batch
 

@@ -1,0 +1,109 @@
+"""Answers for administrators and probes: SAFE MODE, models, readiness, queues."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from web.http.schemas.decisions import AnswerModel
+
+
+class SafeModeAnswer(AnswerModel):
+    """How the SAFE MODE switch stands; the texts are empty while it is off."""
+
+    enabled: bool
+    reason: str
+    by: str
+    since: Annotated[str, Field(description="RFC 3339, or empty if it was never switched.")]
+
+
+class ModelVersionAnswer(AnswerModel):
+    """One version of the model."""
+
+    version: str
+    created_at: datetime
+    metrics: dict[str, float]
+    feature_schema_hash: str
+    code_version: str
+    aliases: list[Literal["champion", "challenger"]]
+
+
+class AliasesAnswer(AnswerModel):
+    """The versions that play a part."""
+
+    champion: str | None
+    challenger: str | None
+
+
+class ModelsAnswer(AnswerModel):
+    """The model registry, newest version first."""
+
+    champion: str | None
+    challenger: str | None
+    versions: list[ModelVersionAnswer]
+
+
+class LivenessAnswer(AnswerModel):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class CheckAnswer(AnswerModel):
+    """One condition of readiness."""
+
+    ok: bool
+    detail: str
+
+
+class ReadinessAnswer(AnswerModel):
+    """Whether scoring works, and if not, what is missing."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[str, CheckAnswer]
+    perf_mode: bool = Field(description="Whether this process runs in PERF_MODE, which keeps no decision.")
+
+
+class QueueAnswer(AnswerModel):
+    """One Celery queue."""
+
+    queue: str
+    depth: int
+    oldest_seconds: Annotated[float | None, Field(description="Age of the oldest message; null if unknown.")]
+    consumers: int
+
+
+class LagAnswer(AnswerModel):
+    """What one consumer of a stream has not acknowledged."""
+
+    entries: int
+    oldest_seconds: float
+    dead_letters: int
+
+
+class WorkerAnswer(AnswerModel):
+    """One live worker."""
+
+    name: str
+    queue: str
+    model_version: str | None
+    started_at: Annotated[float, Field(description="Epoch seconds.")]
+    shard: Annotated[str | None, Field(description="The shard it works for; null if it works for all.")]
+
+
+class ShardAnswer(AnswerModel):
+    """One shard of scoring; queues and outbox are empty if it does not answer."""
+
+    shard: str
+    reachable: bool
+    queues: list[QueueAnswer]
+    outbox: dict[str, LagAnswer]
+
+
+class QueuesAnswer(AnswerModel):
+    """Queues, stream lags and workers."""
+
+    queues: list[QueueAnswer]
+    outbox: dict[str, LagAnswer]
+    workers: list[WorkerAnswer]
+    shards: Annotated[list[ShardAnswer], Field(description="Empty where scoring is not sharded.")]

@@ -1,0 +1,77 @@
+"""Bodies and parameters."""
+
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from ml.domain.decision import Outcome
+from ml.domain.transaction import Identifier
+
+
+class RequestModel(BaseModel):
+    """A body or parameter set: unknown members are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ParameterModel(BaseModel):
+    """Parameters arrive as text, so their types are read from it; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BatchRequest(RequestModel):
+    """Transactions to score; each is checked by itself, so a bad one fails alone."""
+
+    transactions: Annotated[
+        list[Any],
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="1 to 1,000 transactions.",
+            json_schema_extra={"items": {"$ref": "#/components/schemas/Transaction"}},
+        ),
+    ]
+
+
+class SafeModeRequest(RequestModel):
+    """Why SAFE MODE is entered."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S", description="Shown to every client.")]
+
+
+class ReasonRequest(RequestModel):
+    """Why an administrator changes something."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S", description="Kept in the audit.")]
+
+
+class ModelVersionPath(ParameterModel):
+    """Which model version."""
+
+    version: Annotated[str, Field(pattern=r"^v[0-9]{8}T[0-9]{6}-[0-9a-f]{6}$", description="As in /admin/models.")]
+
+
+class TransactionPath(ParameterModel):
+    """Which transaction."""
+
+    transaction_id: Identifier
+
+
+class ExplanationSearch(ParameterModel):
+    """An audit search; every criterion is optional, they combine with AND."""
+
+    customer_id: Identifier | None = None
+    decision: Outcome | None = None
+    start: Annotated[
+        AwareDatetime | None, Field(alias="from", description="Scored at or after this time (RFC 3339 with a zone).")
+    ] = None
+    end: Annotated[AwareDatetime | None, Field(alias="to", description="Scored before this time.")] = None
+    cursor: Annotated[str | None, Field(min_length=1, max_length=300, description="`next_cursor` of a page.")] = None
+    limit: Annotated[int, Field(ge=1, le=200, description="Most records on a page.")] = 50
+
+    @model_validator(mode="after")
+    def _check_interval(self) -> "ExplanationSearch":
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise ValueError("from must lie before to")
+        return self
