@@ -109,7 +109,7 @@ def test_the_first_model_is_promoted_and_serves(
 ) -> None:
     report = _retraining(registry, tracker, history).run()
     assert (report.outcome, report.champion, report.tracking_error) == ("promoted", None, None)
-    assert registry.champion() == registry.high_water_mark() == report.version
+    assert registry.champion() == registry.state().high_water_mark == report.version
     assert report.version is not None
     served = open_version(report.version, registry=registry, verifier=SIGNER.verifier())
     assert served.model.version == report.version
@@ -145,7 +145,7 @@ def test_a_challenger_that_is_no_better_stays_challenger(
     second = retraining.run()
     assert second.outcome == "kept"
     assert second.challenger_figures == second.champion_figures  # the same data, settings and seed
-    assert (registry.champion(), registry.challenger()) == (first.version, second.version)
+    assert (registry.champion(), registry.state().challenger) == (first.version, second.version)
     assert tracker.aliases == (first.version, second.version)
 
 
@@ -261,7 +261,7 @@ def test_a_tampered_champion_is_not_replaced_without_an_operator(
     report = _retraining(registry, tracker, history).run()
     assert report.outcome == "kept"
     assert "hash check" in report.reason
-    assert (registry.champion(), registry.challenger()) == (champion, report.version)
+    assert (registry.champion(), registry.state().challenger) == (champion, report.version)
 
 
 def test_a_champion_of_another_feature_schema_is_replaced(
