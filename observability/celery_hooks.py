@@ -98,7 +98,7 @@ class _Hooks:
         metrics.celery_task_total.labels(UNKNOWN_TASK, "rejected").inc()
 
     def _configured(self) -> set[str]:
-        """Returns the names of the shared queues; queues of single workers are without number, and no label."""
+        """Returns the names of the shared queues; queues of single workers are too many for a label."""
         return {queue.name for queue in self._app.conf.task_queues or self._app.amqp.queues.values()}
 
     def mark_up(self, **_: Any) -> None:

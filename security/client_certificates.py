@@ -55,7 +55,7 @@ class CertificateMap:
         """Returns the map of the settings.
 
         Raises:
-            KeyUnusableError: MTLS_ONLY lacks what it needs; start-up must stop.
+            KeyUnusableError: a setting that MTLS_ONLY needs is missing; start-up must stop.
         """
         check_map(settings)
         return cls(settings.mtls_identities, revocations=revocations)

@@ -114,7 +114,7 @@ class ArtifactVerifier:
     def revocation(self, *, key_id: str, version: str) -> str | None:
         """Returns why an artifact that was accepted may not be used any longer, None if it may.
 
-        An expiry is no reason: what was loaded in time goes on serving. A list that cannot be read is none either.
+        Neither an expired key nor an unreadable list is a reason: a version that was loaded in time goes on serving.
         """
         try:
             trust = self.trust.current()

@@ -1,4 +1,4 @@
 """Who did what to the platform, when and why; written once, never changed.
 
-MongoDB in production, memory in tests.
+May touch the errors of `security`.
 """

@@ -1,4 +1,4 @@
-"""The switch that every process obeys: while it is on, no model scores.
+"""The shared switch SAFE MODE, sealed in Redis: while it is on, no model scores.
 
-Sealed in Redis, changed by one Lua script.
+May touch `messages` and the floor of `security`.
 """

@@ -70,7 +70,7 @@ class SafeModeStore(Protocol):
     def disable(self, by: str) -> SafeModeState:
         """Turns SAFE MODE off and returns the state.
 
-        Where it is off already this confirms it: a process that saw it on, and does not believe an older "off", obeys.
+        If it is off already, this rewrites "off" with a later timestamp, which every process accepts.
         """
         ...
 

@@ -14,7 +14,7 @@ from typing import TextIO
 from security.background_thread import BackgroundThread
 
 MOST_LINES = 1000
-"""Lines that wait at most; the one after writes them itself."""
+"""Lines that wait at most; the next call writes them itself."""
 
 
 class GatheringHandler(logging.StreamHandler[TextIO]):

@@ -97,7 +97,7 @@ def test_a_nonsensical_sending_time_is_ignored(app: Celery, queue: str) -> None:
     assert value("celery_queue_wait_seconds_count", queue=queue) == before + 1
 
 
-def test_an_expired_message_and_one_nobody_knows_are_counted(app: Celery) -> None:
+def test_an_expired_message_and_an_unknown_task_are_counted(app: Celery) -> None:
     unknown = value("celery_task_total", task="(unknown)", state="unknown")
     revoked = value("celery_task_total", task="test.note", state="revoked")
     app.send_task("test.made-up-by-a-client")

@@ -64,7 +64,7 @@ def test_histograms_have_the_unit_of_their_name(name: str) -> None:
         )
 
 
-def test_no_gauge_is_told_apart_by_process() -> None:
+def test_no_gauge_has_a_series_per_process() -> None:
     """A gauge per process id would leave a new time series behind with every restart."""
     gauges = [metric for metric in defined_metrics().values() if isinstance(metric, Gauge)]
     assert gauges

@@ -65,7 +65,7 @@ def test_a_forked_child_starts_its_own_thread_with_fresh_state() -> None:
     assert renewed == []
 
 
-def test_nobody_is_kept_alive_by_its_thread_of_the_past() -> None:
+def test_an_owner_without_a_running_thread_can_be_freed() -> None:
     import gc
     import weakref
 

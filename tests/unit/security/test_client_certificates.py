@@ -62,12 +62,12 @@ def test_a_mapped_name_gives_subject_and_roles(certificate: dict[str, Any], subj
     ],
     ids=["no name", "longer", "other case", "another kind", "e-mail", "two subjects", "NUL"],
 )
-def test_any_other_name_is_nobodys(certificate: dict[str, Any]) -> None:
+def test_any_other_name_is_refused(certificate: dict[str, Any]) -> None:
     with pytest.raises(TokenRejectedError, match="certificate_unknown"):
         make_map().read(certificate)
 
 
-def test_without_a_verified_certificate_nobody_is_there() -> None:
+def test_without_a_verified_certificate_there_is_no_identity() -> None:
     with pytest.raises(TokenRejectedError, match="certificate_missing"):
         make_map().read({})
     for connection in (None, "a header", socket.socket()):

@@ -13,7 +13,7 @@ class TestMongoAuditLog(AuditLogContract):
         return MongoAuditLog(mongo_database["audit"])
 
 
-def test_an_unreachable_mongo_is_told_in_the_packages_words() -> None:
+def test_an_unreachable_mongo_raises_the_packages_own_error() -> None:
     client: MongoClient = MongoClient("mongodb://127.0.0.1:1/", serverSelectionTimeoutMS=200)
     audit = MongoAuditLog(client["test"]["audit"])
     for call in (lambda: audit.record([event(1)]), lambda: audit.latest(1)):

@@ -71,7 +71,7 @@ def test_an_entry_of_another_form_keeps_no_other_from_being_obeyed(
 
 
 @pytest.mark.parametrize("operation", ["version", "read", "add", "lift"])
-def test_an_unreachable_redis_is_told_in_the_packages_words(operation: str) -> None:
+def test_an_unreachable_redis_raises_the_packages_own_error(operation: str) -> None:
     store = RedisRevocations(redis.Redis(port=1, socket_timeout=0.2, retry=None))
     calls = {
         "version": store.version,

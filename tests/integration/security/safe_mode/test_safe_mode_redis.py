@@ -43,7 +43,7 @@ def test_of_many_first_causes_exactly_one_stands_and_all_are_audited(client: "re
 
 
 @pytest.mark.parametrize("operation", ["read", "enable", "disable", "events"])
-def test_an_unreachable_redis_is_told_in_the_packages_words(operation: str) -> None:
+def test_an_unreachable_redis_raises_the_packages_own_error(operation: str) -> None:
     store = RedisSafeMode(redis.Redis(port=1, socket_timeout=0.2, retry=None), SIGNER)
     calls = {
         "read": store.read,
@@ -107,7 +107,7 @@ def test_an_altered_switch_says_so_until_an_administrator_sets_it(client: "redis
     assert not switch.read().enabled
 
 
-def test_events_that_somebody_wrote_are_not_shown(client: "redis.Redis") -> None:
+def test_forged_events_are_not_shown(client: "redis.Redis") -> None:
     switch = RedisSafeMode(client, SIGNER)
     switch.enable("broken", "a")
     event = {"action": "disabled", "reason": "", "by": "alice", "at": "2026-11-24T08:00:00.000Z"}
