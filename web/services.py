@@ -18,7 +18,7 @@ from security.signatures.http_message_verifier import MessageSignatureVerifier
 from security.signatures.request_signatures import SignatureVerifier
 from security.tokens.token_verifier import TokenVerifier
 from settings import ScoringTopology, Settings
-from tasks.upkeep.queues import QueueState, ShardState, WorkerState
+from tasks.upkeep.queues import QueueStatus, ShardStatus, WorkerStatus
 from web.dispatch.local_scoring import LocalScoring
 from web.entrance.batcher import AdmissionBatcher
 from web.entrance.open_admission import OpenAdmission
@@ -44,11 +44,11 @@ class LabelGate(Protocol):
 class QueueMonitor(Protocol):
     """Looks at queues and workers; every method may raise StoreUnavailableError."""
 
-    def workers(self) -> Sequence[WorkerState]:
+    def workers(self) -> Sequence[WorkerStatus]:
         """Returns the workers that gave a sign of life within the last seconds."""
         ...
 
-    def queues(self, workers: Sequence[WorkerState]) -> Sequence[QueueState]:
+    def queues(self, workers: Sequence[WorkerStatus]) -> Sequence[QueueStatus]:
         """Returns every queue, with its consumers among these workers."""
         ...
 
@@ -56,7 +56,7 @@ class QueueMonitor(Protocol):
         """Returns how many entries each consumer of a stream has not acknowledged, and their age."""
         ...
 
-    def shards(self, workers: Sequence[WorkerState]) -> Sequence[ShardState]:
+    def shards(self, workers: Sequence[WorkerStatus]) -> Sequence[ShardStatus]:
         """Returns every shard, with its consumers among these workers; none where scoring is not sharded."""
         ...
 

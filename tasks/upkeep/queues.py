@@ -24,7 +24,7 @@ _FORGET_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class QueueState:
+class QueueStatus:
     """One Celery queue: waiting messages, age of the oldest in seconds (None if empty or unknown), live workers."""
 
     queue: str
@@ -34,7 +34,7 @@ class QueueState:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerState:
+class WorkerStatus:
     """A worker's last sign of life.
 
     Attributes:
@@ -53,17 +53,19 @@ class WorkerState:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardState:
+class ShardStatus:
     """One shard: whether it answers and, if it does, its queues and the lag of its consumer groups."""
 
     shard: str
     reachable: bool
-    queues: Sequence[QueueState] = ()
+    queues: Sequence[QueueStatus] = ()
     outbox: Mapping[str, Lag] = field(default_factory=dict)
 
 
-def queue_states(broker: Redis, workers: Sequence[WorkerState], *, queues: Sequence[str] = QUEUES) -> list[QueueState]:
-    """Returns the state of some queues, in their order, from the broker's lists.
+def queue_statuses(
+    broker: Redis, workers: Sequence[WorkerStatus], *, queues: Sequence[str] = QUEUES
+) -> list[QueueStatus]:
+    """Returns the status of some queues, in their order, from the broker's lists.
 
     Raises:
         StoreUnavailableError: the broker cannot be reached.
@@ -74,7 +76,7 @@ def queue_states(broker: Redis, workers: Sequence[WorkerState], *, queues: Seque
             pipeline.lindex(queue, -1)
         replies: list[Any] = pipeline.execute()
     return [
-        QueueState(
+        QueueStatus(
             queue=queue,
             depth=replies[2 * place],
             oldest_seconds=_age(replies[2 * place + 1]),
@@ -103,7 +105,7 @@ def outbox_lags(outboxes: Mapping[str, RedisOutbox]) -> dict[str, Lag]:
     return {group: outbox.lag() for group, outbox in outboxes.items()}
 
 
-def show_worker(client: Redis, worker: WorkerState) -> None:
+def show_worker(client: Redis, worker: WorkerStatus) -> None:
     """Writes a worker's sign of life; it counts for `ALIVE_SECONDS`.
 
     Raises:
@@ -123,7 +125,7 @@ def forget_worker(client: Redis, name: str) -> None:
         client.hdel(WORKERS, name)
 
 
-def live_workers(client: Redis) -> list[WorkerState]:
+def live_workers(client: Redis) -> list[WorkerStatus]:
     """Returns the workers that gave a sign of life within `ALIVE_SECONDS`, in one round trip, sorted by name.
 
     The old entry of a killed worker is removed.
@@ -135,10 +137,10 @@ def live_workers(client: Redis) -> list[WorkerState]:
         fields: Any = client.hgetall(WORKERS)
     now, live, old = time.time(), [], []
     for name, value in sorted(fields.items()):
-        state = orjson.loads(value)
-        age = now - state.pop("seen_at")
+        status = orjson.loads(value)
+        age = now - status.pop("seen_at")
         if age < ALIVE_SECONDS:
-            live.append(WorkerState(**state))
+            live.append(WorkerStatus(**status))
         elif age > _FORGET_SECONDS:
             old.append(name)
     if old:

@@ -60,6 +60,12 @@ class Connections:
         """Returns a new client with one connection of its own, for one user; by default it waits as in background."""
         return connect_redis(self.settings, url, wait, pinned=True)
 
+    def mongo(self) -> "Database[dict[str, Any]]":
+        """Returns the MongoDB database."""
+        if not self._mongo:
+            self._mongo.append(connect_mongo(self.settings))
+        return self._mongo[0]
+
     def close(self) -> None:
         """Closes the shared clients; a process that lives as long as its connections need not."""
         for client in self._redis.values():
@@ -72,12 +78,6 @@ class Connections:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def mongo(self) -> "Database[dict[str, Any]]":
-        """Returns the MongoDB database."""
-        if not self._mongo:
-            self._mongo.append(connect_mongo(self.settings))
-        return self._mongo[0]
 
 
 def _waits(settings: Settings) -> Mapping[Policy, Wait]:

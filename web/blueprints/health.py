@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from flask import Blueprint
 
 from ml.domain.errors import RetryableError
-from tasks.upkeep.queues import ShardState, WorkerState
+from tasks.upkeep.queues import ShardStatus, WorkerStatus
 from web.http import examples
 from web.http.answers import HttpAnswer, json_answer
 from web.http.schemas.administration import LivenessAnswer, ReadinessAnswer
@@ -86,13 +86,13 @@ def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
     yield "safe_mode", not is_on or rules_decide, "on, rules decide" if rules_decide else "on" if is_on else "off"
 
 
-def _scoring_workers(services: Services, shards: Sequence[ShardState]) -> list[WorkerState]:
+def _scoring_workers(services: Services, shards: Sequence[ShardStatus]) -> list[WorkerStatus]:
     """Returns the live workers of queues that can be reached."""
     served = {shard.shard for shard in shards if shard.reachable} if shards else {None}
     return [worker for worker in services.monitor.workers() if worker.queue == "score" and worker.shard in served]
 
 
-def _reached(shards: Sequence[ShardState]) -> str:
+def _reached(shards: Sequence[ShardStatus]) -> str:
     silent = [shard.shard for shard in shards if not shard.reachable]
     if not silent:
         return "reachable"

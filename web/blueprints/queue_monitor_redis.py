@@ -10,12 +10,12 @@ from ml.stores.outbox.outbox import Lag
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from settings.queues import SHARD_QUEUES
 from tasks.upkeep.queues import (
-    QueueState,
-    ShardState,
-    WorkerState,
+    QueueStatus,
+    ShardStatus,
+    WorkerStatus,
     live_workers,
     outbox_lags,
-    queue_states,
+    queue_statuses,
 )
 
 
@@ -27,14 +27,14 @@ class RedisShardView:
     client: redis.Redis
     outboxes: Mapping[str, RedisOutbox]
 
-    def status(self, workers: Sequence[WorkerState]) -> ShardState:
+    def status(self, workers: Sequence[WorkerStatus]) -> ShardStatus:
         """Returns the shard's queues and lags; without them, and marked as unreachable, if it does not answer."""
         own = [worker for worker in workers if worker.shard == self.name]
         try:
-            queues = queue_states(self.client, own, queues=SHARD_QUEUES)
-            return ShardState(self.name, reachable=True, queues=queues, outbox=outbox_lags(self.outboxes))
+            queues = queue_statuses(self.client, own, queues=SHARD_QUEUES)
+            return ShardStatus(self.name, reachable=True, queues=queues, outbox=outbox_lags(self.outboxes))
         except StoreUnavailableError:
-            return ShardState(self.name, reachable=False)
+            return ShardStatus(self.name, reachable=False)
 
 
 class RedisQueueMonitor:
@@ -53,18 +53,18 @@ class RedisQueueMonitor:
         self._outboxes = dict(outboxes)
         self._shards = tuple(shards)
 
-    def workers(self) -> Sequence[WorkerState]:
+    def workers(self) -> Sequence[WorkerStatus]:
         """See `QueueMonitor.workers`."""
         return live_workers(self._client)
 
-    def queues(self, workers: Sequence[WorkerState]) -> Sequence[QueueState]:
+    def queues(self, workers: Sequence[WorkerStatus]) -> Sequence[QueueStatus]:
         """See `QueueMonitor.queues`."""
-        return queue_states(self._broker, [worker for worker in workers if worker.shard is None])
+        return queue_statuses(self._broker, [worker for worker in workers if worker.shard is None])
 
     def lags(self) -> Mapping[str, Lag]:
         """See `QueueMonitor.lags`."""
         return outbox_lags(self._outboxes)
 
-    def shards(self, workers: Sequence[WorkerState]) -> Sequence[ShardState]:
+    def shards(self, workers: Sequence[WorkerStatus]) -> Sequence[ShardStatus]:
         """See `QueueMonitor.shards`."""
         return [shard.status(workers) for shard in self._shards]

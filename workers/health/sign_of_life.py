@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from redis import Redis
 
-from tasks.upkeep.queues import WorkerState, forget_worker, show_worker
+from tasks.upkeep.queues import WorkerStatus, forget_worker, show_worker
 
 
 class SignOfLife:
@@ -41,8 +41,8 @@ class SignOfLife:
         Raises:
             StoreUnavailableError: Redis cannot be reached.
         """
-        state = WorkerState(self._name, self._queue, self._model_version(), self._started_at, self._shard)
-        show_worker(self._client, state)
+        status = WorkerStatus(self._name, self._queue, self._model_version(), self._started_at, self._shard)
+        show_worker(self._client, status)
 
     def end(self) -> None:
         """Removes the entry, so that a stopped worker is gone at once.

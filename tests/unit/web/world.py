@@ -39,7 +39,7 @@ from security.signatures.request_signatures import SignatureVerifier, sign
 from security.tokens.token_issuer import issue_token
 from security.tokens.token_verifier import TokenVerifier
 from settings import ScoringTopology, Settings
-from tasks.upkeep.queues import QueueState, ShardState, WorkerState
+from tasks.upkeep.queues import QueueStatus, ShardStatus, WorkerStatus
 from web.app import create_app
 from web.dispatch.dispatcher import Dispatcher
 from web.dispatch.transport import Transport
@@ -72,23 +72,23 @@ class MemoryLabelGate:
 class MemoryQueueMonitor:
     """Shows what the test wrote into it."""
 
-    live: list[WorkerState] = field(default_factory=lambda: [WorkerState("score@test", "score", "v1", 1.0)])
+    live: list[WorkerStatus] = field(default_factory=lambda: [WorkerStatus("score@test", "score", "v1", 1.0)])
     reachable: bool = True
-    behind: list[ShardState] = field(default_factory=list)
+    behind: list[ShardStatus] = field(default_factory=list)
 
-    def workers(self) -> Sequence[WorkerState]:
+    def workers(self) -> Sequence[WorkerStatus]:
         self._check()
         return self.live
 
-    def queues(self, workers: Sequence[WorkerState]) -> Sequence[QueueState]:
+    def queues(self, workers: Sequence[WorkerStatus]) -> Sequence[QueueStatus]:
         self._check()
-        return [QueueState("score", 3, 0.5, len(workers))]
+        return [QueueStatus("score", 3, 0.5, len(workers))]
 
     def lags(self) -> Mapping[str, Lag]:
         self._check()
         return {"explain": Lag(2, 0.25, 0)}
 
-    def shards(self, workers: Sequence[WorkerState]) -> Sequence[ShardState]:  # noqa: ARG002 - the protocol's
+    def shards(self, workers: Sequence[WorkerStatus]) -> Sequence[ShardStatus]:  # noqa: ARG002 - the protocol's
         self._check()
         return self.behind
 

@@ -5,11 +5,11 @@ import redis
 from celery import Celery
 
 from settings.queues import QUEUES
-from tasks.upkeep.queues import WORKERS, WorkerState, forget_worker, live_workers, queue_states, show_worker
+from tasks.upkeep.queues import WORKERS, WorkerStatus, forget_worker, live_workers, queue_statuses, show_worker
 
 
-def worker(name: str = "score-1@host", queue: str = "score") -> WorkerState:
-    return WorkerState(name, queue, "v1", 1.0)
+def worker(name: str = "score-1@host", queue: str = "score") -> WorkerStatus:
+    return WorkerStatus(name, queue, "v1", 1.0)
 
 
 def test_a_sign_of_life_counts_until_it_is_stale_or_withdrawn(redis_client: redis.Redis) -> None:
@@ -37,14 +37,14 @@ def test_queues_show_depth_age_and_consumers(redis_client: redis.Redis) -> None:
     for age in (20.0, 10.0):
         app.send_task("explanations.drain", queue="explain", headers={"sent_at": time.time() - age})
     app.close()
-    states = {state.queue: state for state in queue_states(redis_client, [worker()])}
-    assert tuple(states) == QUEUES
-    assert (states["score"].depth, states["score"].oldest_seconds, states["score"].consumers) == (0, None, 1)
-    assert (states["explain"].depth, states["explain"].consumers) == (2, 0)
-    assert 20.0 <= states["explain"].oldest_seconds < 25.0
+    statuses = {status.queue: status for status in queue_statuses(redis_client, [worker()])}
+    assert tuple(statuses) == QUEUES
+    assert (statuses["score"].depth, statuses["score"].oldest_seconds, statuses["score"].consumers) == (0, None, 1)
+    assert (statuses["explain"].depth, statuses["explain"].consumers) == (2, 0)
+    assert 20.0 <= statuses["explain"].oldest_seconds < 25.0
 
 
 def test_a_message_without_a_time_has_no_age(redis_client: redis.Redis) -> None:
     redis_client.lpush("labels", b"not a message")
-    states = {state.queue: state for state in queue_states(redis_client, [])}
-    assert (states["labels"].depth, states["labels"].oldest_seconds) == (1, None)
+    statuses = {status.queue: status for status in queue_statuses(redis_client, [])}
+    assert (statuses["labels"].depth, statuses["labels"].oldest_seconds) == (1, None)

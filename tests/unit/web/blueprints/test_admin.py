@@ -7,7 +7,7 @@ from ml.registry.artifacts import package
 from ml.registry.artifacts.manifest import MANIFEST_NAME, REQUIRED_FILES
 from ml.stores.outbox.outbox import Lag
 from security.roles import Role
-from tasks.upkeep.queues import QueueState, ShardState
+from tasks.upkeep.queues import QueueStatus, ShardStatus
 from tests.unit.web.world import ARTIFACT_SIGNER, World
 from web.http.schemas.administration import AliasesAnswer, ModelsAnswer, QueuesAnswer, SafeModeAnswer
 from web.http.schemas.decisions import ProblemAnswer
@@ -151,10 +151,10 @@ def test_queues_streams_and_workers_are_shown(world: World) -> None:
 
 
 def test_each_shard_shows_its_queues_or_that_it_is_silent(world: World) -> None:
-    depth = QueueState("score", 7, 0.1, 2)
+    depth = QueueStatus("score", 7, 0.1, 2)
     world.monitor.behind = [
-        ShardState("s1", reachable=True, queues=[depth], outbox={"explain": Lag(5, 1.5, 0)}),
-        ShardState("s2", reachable=False),
+        ShardStatus("s1", reachable=True, queues=[depth], outbox={"explain": Lag(5, 1.5, 0)}),
+        ShardStatus("s2", reachable=False),
     ]
     body = world.get("/admin/queues", role=Role.ADMIN).get_json()
     QueuesAnswer.model_validate(body)

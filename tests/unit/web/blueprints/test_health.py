@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from tasks.upkeep.queues import ShardState, WorkerState
+from tasks.upkeep.queues import ShardStatus, WorkerStatus
 from tests.unit.web.world import World
 from web.dispatch.local_scoring import LocalScoring
 from web.http.schemas.administration import LivenessAnswer, ReadinessAnswer
@@ -34,12 +34,12 @@ def test_not_ready_without_a_broker(world: World) -> None:
 
 
 def test_not_ready_without_a_scoring_worker(world: World) -> None:
-    world.monitor.live = [WorkerState("explain@test", "explain", None, 1.0)]
+    world.monitor.live = [WorkerStatus("explain@test", "explain", None, 1.0)]
     assert failed(world) == ["scoring_worker", "model"]
 
 
 def test_not_ready_before_a_model_is_loaded(world: World) -> None:
-    world.monitor.live = [WorkerState("score@test", "score", None, 1.0)]
+    world.monitor.live = [WorkerStatus("score@test", "score", None, 1.0)]
     assert failed(world) == ["model"]
 
 
@@ -62,11 +62,11 @@ def test_a_process_that_scores_by_itself_is_its_own_scoring_worker(world: World)
 
 
 def test_one_shard_that_can_score_is_enough(world: World) -> None:
-    world.monitor.behind = [ShardState("s1", reachable=False), ShardState("s2", reachable=True)]
+    world.monitor.behind = [ShardStatus("s1", reachable=False), ShardStatus("s2", reachable=True)]
     world.monitor.live = [
-        WorkerState("a", "score", "v1", 1.0, "s1"),
-        WorkerState("b", "score", "v2", 1.0, "s2"),
-        WorkerState("c", "score", "v3", 1.0),
+        WorkerStatus("a", "score", "v1", 1.0, "s1"),
+        WorkerStatus("b", "score", "v2", 1.0, "s2"),
+        WorkerStatus("c", "score", "v3", 1.0),
     ]
     assert failed(world) == []
     checks = world.client.get("/health/ready").get_json()["checks"]
@@ -75,8 +75,8 @@ def test_one_shard_that_can_score_is_enough(world: World) -> None:
 
 
 def test_not_ready_when_no_shard_can_score(world: World) -> None:
-    world.monitor.behind = [ShardState("s1", reachable=False), ShardState("s2", reachable=True)]
-    world.monitor.live = [WorkerState("a", "score", "v1", 1.0, "s1")]
+    world.monitor.behind = [ShardStatus("s1", reachable=False), ShardStatus("s2", reachable=True)]
+    world.monitor.live = [WorkerStatus("a", "score", "v1", 1.0, "s1")]
     assert failed(world) == ["scoring_worker", "model"]
-    world.monitor.behind = [ShardState("s1", reachable=False)]
+    world.monitor.behind = [ShardStatus("s1", reachable=False)]
     assert failed(world) == ["broker", "scoring_worker", "model"]
