@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 pytest.register_assert_rewrite("tests.contracts")  # before anything imports them
 
@@ -28,9 +29,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> FileSchedule:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileSchedule:
     """Shares the files out between the test processes of `-n`."""
-    return FileSchedule(config)
+    return FileSchedule(config, log)
 
 
 @pytest.fixture(scope="session")

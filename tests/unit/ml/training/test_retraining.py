@@ -1,5 +1,8 @@
 """Retraining on a small simulated past, with the real training, runtime, artifacts and registry."""
 
+import hashlib
+import pickle
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from ml.registry.registry import Alias, ModelRegistry
 from ml.registry.release import open_version, release
 from ml.stores.training_source.training_source import TrainingSource
 from ml.stores.training_source.training_source_memory import MemoryTrainingSource
+from ml.training.report import render_report
 from ml.training.retraining import Retraining, RetrainingPlan
 from ml.training.tracking import TrackingError, TrainingRun
 from ml.training.tracking_mlflow import VERSION_TAG, MlflowTracker
@@ -72,6 +76,29 @@ def files(table: TransactionTable) -> dict[str, bytes]:
     """A poor model, fitted before the comparison of a retraining begins."""
     window = TrainingWindow.before(int(table.epoch_seconds[-1]) - 14 * DAY, days=20, evaluation_days=0)
     return train(table, window=window, settings=WORSE).files()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_training_once() -> Iterator[None]:
+    """The same data, window and settings give the same bytes, as test_train.py proves: they are trained on once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ml.training.train.train", _once(train))
+        patch.setattr("ml.training.report.render_report", _once(render_report))
+        yield
+
+
+def _once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the function with a memory of what it gave for arguments of the same content."""
+    results: dict[bytes, Any] = {}
+
+    def remembered(*values: Any, **options: Any) -> Any:
+        named = {name: value for name, value in options.items() if name != "progress"}
+        content = hashlib.sha256(pickle.dumps((values, sorted(named.items())))).digest()
+        if content not in results:
+            results[content] = function(*values, **options)
+        return results[content]
+
+    return remembered
 
 
 @pytest.fixture
