@@ -30,6 +30,8 @@ from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSigner
 from settings import Settings
 
+pytestmark = pytest.mark.slow
+
 DAY = 86_400
 SIGNER = ArtifactSigner("key-1", Ed25519PrivateKey.generate(), EncryptionKey(bytes(32)))
 SMALL = TrainingSettings(threads=1, boosting=BoostingSettings(trees=40), autoencoder_epochs=1, sequence_epochs=1)

@@ -12,6 +12,8 @@ from ml.training.tracking import TrackingError, TrainingRun
 from ml.training.tracking_mlflow import VERSION_TAG, MlflowTracker
 from settings import Settings
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = "v20261123T154500-0a1b2c", "v20261123T164500-0a1b2c"
 
 

@@ -21,6 +21,8 @@ from ml.training.train import TrainingSettings, train
 from ml.training.trained_model import TrainedModel
 from ml.training.window import TrainingWindow
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[4]
 
 

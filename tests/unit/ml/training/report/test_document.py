@@ -12,6 +12,8 @@ from ml.training.evaluation import measure
 from ml.training.report import render_report
 from ml.training.trained_model import ScoredRows, TrainedModel
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "br", "use"}
 
 

@@ -42,6 +42,7 @@ def failure(*arguments: str) -> str:
     return sentence(result.exception) or result.output
 
 
+@pytest.mark.slow
 def test_training_registers_promotes_and_tracks_a_version(data: Path, installation: Path) -> None:
     arguments = ["--data", str(data), "--days", "14", "--threads", "1"]
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)

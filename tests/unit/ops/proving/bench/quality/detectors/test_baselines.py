@@ -49,6 +49,7 @@ def test_the_first_test_week_holds_the_rows_and_the_ceiling_of_the_handbook(week
     assert round(ceiling, 3) == 0.397
 
 
+@pytest.mark.slow
 def test_both_baselines_reach_the_published_figures(data: BenchmarkData, week: TestWeek) -> None:
     measured = {
         name: [figures] for name, figures in fit_baselines(handbook_features(data.table), data.table, week, threads=2)
