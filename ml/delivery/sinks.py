@@ -21,7 +21,7 @@ from security.errors import MessageRejectedError, SecurityError
 from security.messages.message_signer import MessageSigner
 
 SINK_NAMES: Final = {"explain": "mongo", "publish": "kafka", "labels": "labels"}
-"""What each consumer group delivers to, as the metrics call it."""
+"""The sink of each consumer group, as the metrics name it."""
 
 
 class ExplanationSink:

@@ -1,4 +1,4 @@
-"""What a sink holds, in memory, for tests and tools of one process."""
+"""A sink's contents in memory, for tests and tools of one process."""
 
 from collections.abc import Sequence
 

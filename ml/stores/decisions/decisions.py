@@ -46,7 +46,7 @@ class Reply:
 
 
 class CommitOutcome(StrEnum):
-    """What a commit did with one entry.
+    """The outcome of a commit for one entry.
 
     A decision is recorded; or the transaction was decided before, and that decision was answered again (replayed) or
     its content differed (conflict); or the outbox was full. An undecided entry is only passed on. A

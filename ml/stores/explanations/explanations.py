@@ -15,7 +15,7 @@ class InvalidCursorError(MlError):
 
 @dataclass(frozen=True, slots=True)
 class ExplanationQuery:
-    """What an audit asks for; None leaves a criterion out. `start` is inclusive, `end` exclusive, by `scored_at`."""
+    """Criteria of an audit search; None leaves one out. `start` is inclusive, `end` exclusive, by `scored_at`."""
 
     customer_id: str | None = None
     decision: Outcome | None = None

@@ -1,4 +1,4 @@
-"""What every Redis adapter shares: commands, scripts, server and cluster, failures, durability.
+"""The parts that all Redis adapters share: commands, scripts, server and cluster, failures, durability.
 
 Knows no store; the stores import it.
 """

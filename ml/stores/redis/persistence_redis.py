@@ -1,4 +1,4 @@
-"""What a Redis server keeps when it dies, and what it forgets when it is full."""
+"""A Redis server's durability: its append-only file, and its eviction when memory is full."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _BARRIER_SINCE = (7, 2)
 
 @dataclass(frozen=True, slots=True)
 class Persistence:
-    """What a server says of itself.
+    """A server's own report of its durability.
 
     Attributes:
         has_aof: whether it keeps an append-only file.
@@ -70,7 +70,7 @@ def broken_promises(server: Persistence, *, waits_for_disk: bool) -> Iterator[st
     """Yields, in sentences, which promises the server cannot keep.
 
     Args:
-        server: what it says of itself.
+        server: its own report.
         waits_for_disk: whether answers wait until they are on disk (DURABILITY=aof-fsync).
     """
     if not server.has_aof:

@@ -1,4 +1,4 @@
-"""What decisions cost on the measured slice, in money: the thresholds that were chosen, and those beside them."""
+"""The cost of decisions on the measured slice, in money, at the chosen thresholds and at others."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -28,7 +28,7 @@ COMPONENT_TITLES: Mapping[str, str] = {
     "autoencoder": "autoencoder",
     "sequence": "LSTM sequence",
 }
-"""What the components are called in text, `score` being all of them together."""
+"""The components' names in text; `score` is all of them together."""
 
 # Dashes as well as colours: a print may be grey.
 _LINES: Mapping[str, Mapping[str, Any]] = {
