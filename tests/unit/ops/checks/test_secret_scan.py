@@ -32,6 +32,7 @@ def cloud_key() -> str:
         (f'HMAC_KEY = "{secrets.token_hex(32)}"\n', "Hex High Entropy String"),
         ('url = "redis://web:' + 'hunter22@cache:6379/0"\n', "Basic Auth Credentials"),
     ],
+    ids=["cloud key", "private key", "hex key", "password in a URL"],
 )
 @pytest.mark.usefixtures("folder")
 def test_a_planted_secret_is_found(text: str, kind: str) -> None:
