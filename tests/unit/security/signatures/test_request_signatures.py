@@ -157,7 +157,9 @@ def test_time_is_checked_before_the_signature() -> None:
 
 
 @pytest.mark.parametrize(
-    "signature", ["x", "AAAA", good()[:-1], good() + "=", " " + good(), good() + "\n", "é" * 44, "sha256=" + good()]
+    "signature",
+    ["x", "AAAA", good()[:-1], good() + "=", " " + good(), good() + "\n", "é" * 44, "sha256=" + good()],
+    ids=["short", "four", "unpadded", "padded twice", "space before", "line end", "not ASCII", "prefixed"],
 )
 def test_what_is_no_signature_is_malformed(signature: str) -> None:
     assert rejection(signature) == "signature_malformed"
@@ -244,6 +246,7 @@ def test_both_live_keys_of_a_client_sign_for_it_under_their_names() -> None:
         ("other", "shop-old", OLD, "signature_key_id"),
         ("other", None, OLD, "signature_mismatch"),
     ],
+    ids={KEY: "KEY", OLD: "OLD", NEW: "NEW"}.get,
 )
 def test_a_key_signs_for_nobody_else_and_under_no_other_name(
     subject: str, key_id: str | None, key: bytes, reason: str
