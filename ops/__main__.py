@@ -1,5 +1,5 @@
 """`python -m ops`."""
 
-from ops.terminal.cli import main
+from ops.cli.command_line import main
 
 main()

@@ -5,7 +5,7 @@ Values come from, in rising priority: the defaults, the development key file tha
 reads the environment; this package imports nothing else of the project.
 """
 
-from settings.process import DEVELOPMENT_MARK, Environment
+from settings.fields.process import DEVELOPMENT_MARK, Environment
 from settings.settings import DEVELOPMENT_ENV_FILE, Settings, load_settings
 from settings.topology import ScoringTopology
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from settings.process import DEVELOPMENT_MARK
+from settings.fields.process import DEVELOPMENT_MARK
 
 if TYPE_CHECKING:
     from settings.settings import Settings

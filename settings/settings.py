@@ -6,17 +6,17 @@ from typing import Self
 from pydantic import model_validator
 from pydantic_settings import SettingsConfigDict
 
-from settings.delivery import DeliverySettings
-from settings.kafka import KafkaSettings
-from settings.model import ModelSettings
-from settings.mongo import MongoSettings
-from settings.operations import OperationsSettings
-from settings.process import Environment, ProcessSettings
+from settings.fields.delivery import DeliverySettings
+from settings.fields.kafka import KafkaSettings
+from settings.fields.model import ModelSettings
+from settings.fields.mongo import MongoSettings
+from settings.fields.operations import OperationsSettings
+from settings.fields.process import Environment, ProcessSettings
+from settings.fields.scoring import ScoringSettings
+from settings.fields.security import SecuritySettings
+from settings.fields.shards import ShardSettings
+from settings.fields.web import WebSettings
 from settings.production_rules import production_problems
-from settings.scoring import ScoringSettings
-from settings.security import SecuritySettings
-from settings.shards import ShardSettings
-from settings.web import WebSettings
 
 DEVELOPMENT_ENV_FILE = Path("var/keys/dev.env")
 

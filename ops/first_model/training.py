@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 
 from ml.registry.registry import ModelRegistry
+from ops.cli.steps import run_command
 from ops.errors import StackError
 from ops.first_model.source import LIVE_DAYS, SIMULATION, Days, Source, TrainedFor, load, models_folder, moment
 from ops.stack.preconditions import ensure_keys
-from ops.terminal.steps import run_command
 from settings import Settings
 
 

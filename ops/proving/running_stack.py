@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ops.cli.progress import ProgressLine
 from ops.stack.child import child_stack
 from ops.stack.state import StackState
-from ops.terminal.progress import ProgressLine
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from ml.features.schema import FEATURES
-from ops.terminal.cli import shrike
+from ops.cli.command_line import shrike
 from settings import Settings
 
 PAGES = [

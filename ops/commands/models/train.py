@@ -21,7 +21,7 @@ from ml.training.tracking_mlflow import MlflowTracker
 from ml.training.train import TrainingSettings, train
 from ml.training.trained_model import TrainedModel
 from ml.training.window import TrainingWindow
-from ops.terminal.training_output import Stages, print_results
+from ops.cli.training_output import Stages, print_results
 from security.artifacts.artifact_keys import ArtifactSigner
 from settings import Settings, load_settings
 

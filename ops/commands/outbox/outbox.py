@@ -102,7 +102,7 @@ def reconcile(context: click.Context, minutes: int | None, as_json: bool) -> Non
     The exit code is 0 if nothing was missing, 3 if something was and is repaired, 4 if something is lost.
     """
     # Needs the clients of MongoDB and Kafka, which an image that only looks at Redis may lack.
-    from ops.terminal.outbox_reconciliation import exit_code, reconcile_now, table
+    from ops.cli.outbox_reconciliation import exit_code, reconcile_now, table
 
     reports = reconcile_now(load_settings(), minutes=minutes)
     if as_json:

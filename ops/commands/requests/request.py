@@ -5,9 +5,9 @@ import sys
 
 import click
 
+from ops.cli.request_body import read_body
 from ops.client import Client
 from ops.stack import state
-from ops.terminal.request_body import read_body
 from security.keys import check_secret
 from security.roles import Role
 from security.tokens.token_issuer import issue_token

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from ops.cli.request_body import read_body
 from ops.errors import OpsError
-from ops.terminal.request_body import read_body
 from security.keys import check_secret
 from security.roles import Role
 from security.signatures.client_keys import SHARED_KEY_ID

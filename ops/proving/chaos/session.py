@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
+from ops.cli.progress import ProgressLine
 from ops.first_model.training import prepare
 from ops.proving.chaos.evidence.sinks import Evidence, gathering
 from ops.proving.chaos.fault import Fault, Trial
@@ -13,7 +14,6 @@ from ops.proving.chaos.platform.stack import ChaosStack, chaos_stack
 from ops.proving.chaos.report import details, growth_row, header, row
 from ops.proving.chaos.run import run_fault
 from ops.proving.chaos.soak import ENVIRONMENT, SOAK, SoakReport, run_soak
-from ops.terminal.progress import ProgressLine
 from settings import Settings, load_settings
 
 _SOAK_DISK_MEGABYTES = 2048

@@ -12,6 +12,8 @@ from ml.data.table import TransactionTable
 from ml.domain.durations import DAY_SECONDS
 from ml.registry.registry import ModelRegistry
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
+from ops.cli.progress import ProgressLine
+from ops.cli.steps import run_command, say
 from ops.client import Client
 from ops.first_model.source import Days, Source, TrainedFor, load, moment
 from ops.first_model.training import ensure_data, ensure_model
@@ -23,8 +25,6 @@ from ops.proving.running_stack import running_stack
 from ops.proving.traffic import Outcome, fire
 from ops.stack.preconditions import ensure_keys
 from ops.stack.state import StackState
-from ops.terminal.progress import ProgressLine
-from ops.terminal.steps import run_command, say
 from security.keys import check_secret
 from security.roles import Role
 from security.tokens.token_issuer import issue_token

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from ml.domain.durations import DAY_SECONDS
+from ops.cli.progress import ProgressLine
+from ops.cli.steps import say
 from ops.proving.bench.latency.paths import FASTAPI_TWO_HOP, SHRIKE, title_of
 from ops.proving.bench.latency.peers import require_packages
 from ops.proving.bench.latency.picture import draw
@@ -20,8 +22,6 @@ from ops.proving.bench.load.requests import Signer, TransactionSupply
 from ops.proving.bench.load.rounds import Plan, Round, run_rounds
 from ops.proving.bench.platform.own_stack import own_stack
 from ops.proving.bench.report import target_table, targets_document
-from ops.terminal.progress import ProgressLine
-from ops.terminal.steps import say
 from settings import Settings
 
 _WARM_UP = Plan(rounds=1, rates=(50.0,), seconds=2.0)

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from ml.domain.transaction import Transaction
+from ops.cli.steps import run_command, say
 from ops.first_model.source import Days, Source, load, moment
 from ops.first_model.training import prepare
 from ops.processes.ports import LOOPBACK
@@ -20,7 +21,6 @@ from ops.proving.bench.platform.waiting import wait_until_delivered
 from ops.proving.running_stack import running_stack
 from ops.stack.preconditions import ensure_keys
 from ops.stack.state import StackState
-from ops.terminal.steps import run_command, say
 from security.keys import check_secret
 from security.roles import Role
 from security.tokens.token_issuer import issue_token

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from ops.cli.progress import ProgressLine
 from ops.proving.bench.quality.detectors.hybrid import Progress
-from ops.terminal.progress import ProgressLine
 
 
 class Steps:

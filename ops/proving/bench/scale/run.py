@@ -10,6 +10,8 @@ from typing import Any
 import click
 from redis import Redis
 
+from ops.cli.progress import ProgressLine
+from ops.cli.steps import say
 from ops.errors import OpsError
 from ops.proving.bench.load.contender import Contender
 from ops.proving.bench.load.medians import CPU, CPU_AT_RATE, P50, P99, THROUGHPUT, divided, medians
@@ -20,8 +22,6 @@ from ops.proving.bench.scale.layout import beside, database
 from ops.proving.bench.scale.memory import STEP, Reading, watch_memory
 from ops.proving.bench.scale.population import Pool, Population
 from ops.proving.bench.scale.server import ServerCounters, decision_record_bytes
-from ops.terminal.progress import ProgressLine
-from ops.terminal.steps import say
 from settings import Settings
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import feature_store

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from ml.registry.registry import ModelRegistry
+from ops.cli.steps import say
 from ops.proving.bench.load.loops import closed_loop
 from ops.proving.bench.load.requests import single_requests
 from ops.proving.bench.platform.own_stack import OwnStack, own_stack
 from ops.proving.bench.report import Target, target_table, targets_document
 from ops.proving.bench.start.readiness import time_score_worker, time_web
 from ops.proving.bench.start.swap import Swap, copy_of_champion, medians, swap_under_load, wait_for_next_poll
-from ops.terminal.steps import say
 from security.artifacts.artifact_keys import ArtifactSigner
 from settings import Settings
 

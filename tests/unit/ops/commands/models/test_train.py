@@ -9,9 +9,9 @@ from ml.data.datasets import load_transactions, write_transactions
 from ml.data.simulator import simulate
 from ml.data.table import FRAUD, LEGITIMATE, UNKNOWN
 from ml.registry.registry import ModelRegistry
+from ops.cli.failures import sentence
 from ops.commands.models.train import command
 from ops.credentials.development_keys import make_development_keys
-from ops.terminal.failures import sentence
 
 
 @pytest.fixture(scope="module")

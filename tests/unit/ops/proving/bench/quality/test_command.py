@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from ml.data.datasets import write_transactions
 from ml.data.table import TransactionTable
 from ml.training.train import TrainingSettings
+from ops.cli.failures import sentence
 from ops.proving.bench.quality import run as run_module
 from ops.proving.bench.quality.command import command
 from ops.proving.bench.quality.plan import Plan
@@ -18,7 +19,6 @@ from ops.proving.bench.quality.report.document import document as document_of
 from ops.proving.bench.quality.report.text import to_text
 from ops.proving.bench.quality.run import Results
 from ops.proving.bench.report import as_json
-from ops.terminal.failures import sentence
 
 MEASURED_FAMILIES = ("terminal_risk",)
 """Each family costs two trainings."""

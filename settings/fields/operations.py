@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from settings.process import ProcessSettings
+from settings.fields.process import ProcessSettings
 
 
 class OperationsSettings(ProcessSettings):

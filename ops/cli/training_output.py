@@ -6,7 +6,7 @@ import click
 
 from ml.policy.thresholds import OperatingPoint, ThresholdPolicy
 from ml.training.trained_model import TrainedModel
-from ops.terminal.progress import ProgressLine
+from ops.cli.progress import ProgressLine
 
 
 class Stages:

@@ -5,7 +5,7 @@ import pytest
 from ml.domain.decision import Thresholds
 from ml.policy.thresholds import ThresholdPolicy
 from ml.training.trained_model import TrainedModel
-from ops.terminal.training_output import print_results
+from ops.cli.training_output import print_results
 
 
 def test_every_component_and_both_thresholds_are_told(

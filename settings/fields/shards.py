@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from settings.redis import RedisSettings
+from settings.fields.redis import RedisSettings
 from settings.redis_urls import SERVER_SCHEMES
 
 

@@ -7,9 +7,9 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from ml.domain.errors import DataError
+from ops.cli.command_line import shrike
+from ops.cli.failures import sentence
 from ops.errors import OpsError
-from ops.terminal.cli import shrike
-from ops.terminal.failures import sentence
 from settings import Settings
 
 ROOT = Path(__file__).parents[4]
@@ -40,7 +40,7 @@ def test_unknown_commands_options_and_values_are_refused(arguments: list[str]) -
 
 
 def test_a_command_imports_only_what_it_needs() -> None:
-    imports = "import sys, ops.terminal.cli, ops.commands.processes.worker"
+    imports = "import sys, ops.cli.command_line, ops.commands.processes.worker"
     program = f"{imports}; print(sorted(m for m in sys.modules if '.' not in m))"
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import click
 
-from ops import commands
+_COMMANDS = Path(__file__).parents[1] / "commands"
+"""Not imported: each command imports this package."""
 
 
 class LazyCommands(click.Group):
@@ -42,9 +43,9 @@ class LazyCommands(click.Group):
 def _modules() -> dict[str, str]:
     """Returns the dotted module of every command by the command's name."""
     return {
-        module.name.replace("_", "-"): f"{commands.__name__}.{folder.name}.{module.name}"
-        for folder in pkgutil.iter_modules(commands.__path__)
-        for module in pkgutil.iter_modules([str(Path(path) / folder.name) for path in commands.__path__])
+        module.name.replace("_", "-"): f"ops.commands.{folder.name}.{module.name}"
+        for folder in pkgutil.iter_modules([str(_COMMANDS)])
+        for module in pkgutil.iter_modules([str(_COMMANDS / folder.name)])
     }
 
 
@@ -69,7 +70,7 @@ def main() -> None:
     try:
         shrike(prog_name="python -m ops")
     except Exception as error:
-        from ops.terminal.failures import sentence
+        from ops.cli.failures import sentence
 
         text = sentence(error)
         if text is None:
