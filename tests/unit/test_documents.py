@@ -127,12 +127,17 @@ def test_every_setting_of_the_operators_table_exists() -> None:
     assert names <= set(Settings.model_fields)
 
 
+def is_room(folder: Path) -> bool:
+    return folder.name[0] not in "_." and any(path.name != "__pycache__" for path in folder.iterdir())
+
+
 @pytest.mark.parametrize("room", [room for room in ROOMS if Path(room).is_dir()])
 def test_the_architecture_shows_every_room(room: str) -> None:
     tree = re.search(rf"^{room}/.*?(?=^\S)", text_of(Path("ARCHITECTURE.md")), re.DOTALL | re.MULTILINE)
     assert tree is not None
     shown = set(re.findall(r"([\w-]+)/", tree[0]))
-    packages = {path.name for path in Path(room).iterdir() if path.is_dir() and not path.name.startswith(("_", "."))}
+    # A folder that was moved away may still hold bytecode.
+    packages = {path.name for path in Path(room).iterdir() if path.is_dir() and is_room(path)}
     assert packages - shown == set()
     at_the_left = set(re.findall(r"^  ([\w-]+)/", tree[0], re.MULTILINE))
     assert at_the_left - packages == set()
