@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO
 
 _BOUND = Path(__file__).with_name("bound.py")
-_CLASSES = {False: "foreground", True: "background"}
 
 
 def spawn(
@@ -19,7 +18,6 @@ def spawn(
     env: Mapping[str, str] | None = None,
     output: IO[bytes] | int | None = None,
     directory: Path | None = None,
-    is_background: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Starts a command that dies with this process, whatever ends it.
 
@@ -31,11 +29,10 @@ def spawn(
         argv: the command.
         env: its whole environment; this process's own by default.
         directory: its working directory; this process's own by default.
-        is_background: whether it runs under SCHED_IDLE.
         output: where standard output and error go together; inherited by default.
     """
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(_BOUND), str(os.getpid()), _CLASSES[is_background], *argv],
+        [sys.executable, "-I", "-S", str(_BOUND), str(os.getpid()), *argv],
         env=env,
         cwd=directory,
         stdin=subprocess.DEVNULL,

@@ -12,7 +12,8 @@ from ops.processes.ports import last_line
 from ops.processes.spawn import spawn, stop
 from ops.stack import state
 
-_START_SECONDS = 180.0
+_START_SECONDS = 1800.0
+"""A start that makes no progress is ended by the supervisor itself; this bounds the wait for a stuck supervisor."""
 _STOP_SECONDS = 75.0
 _POLL_SECONDS = 0.1
 

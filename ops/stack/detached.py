@@ -13,7 +13,8 @@ from ops.stack import state
 from ops.stack.foreground import already_running
 from settings import Settings
 
-_START_SECONDS = 240.0
+_START_SECONDS = 1800.0
+"""A start that makes no progress is ended by the supervisor itself; this bounds the wait for a stuck supervisor."""
 _STOP_SECONDS = 75.0
 _POLL_SECONDS = 0.1
 

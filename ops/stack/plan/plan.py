@@ -21,7 +21,7 @@ class Process:
     Attributes:
         env: what is added to the supervisor's own environment.
         port: where it listens, if it does.
-        is_background: whether it runs under SCHED_IDLE.
+        is_background: whether it runs under SCHED_IDLE once it is ready.
         is_healthy: whether it is ready to work; None if there is nothing to ask but whether it lives.
         is_alive: whether it can go on at all; if not for some time, it is replaced. None if it is not asked.
     """

@@ -32,7 +32,7 @@ class Role:
         command: what follows `python -m ops`.
         requirements: the requirements set of its image, under `requirements/`.
         count: how many of it the stack starts.
-        is_background: whether it runs under SCHED_IDLE, so that answers never wait for it.
+        is_background: whether it runs under SCHED_IDLE once it is ready, so that answers never wait for it.
         health_path: where it answers 200 when it is ready to work; None if it serves no HTTP.
         live_path: where it answers 200 as long as it need not be replaced; None if it is not asked, because its work
             may take all its time, or because it replaces its own processes.

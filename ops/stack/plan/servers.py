@@ -24,7 +24,7 @@ class Server:
         setting: the field of the settings that holds its URL.
         command: the embedded server's command for a data folder, a port and the settings.
         url: what clients connect to when it is embedded on a port.
-        is_background: whether it runs under SCHED_IDLE, as servers do that no answer waits for.
+        is_background: whether it runs under SCHED_IDLE once it is ready, as servers do that no answer waits for.
     """
 
     name: str

@@ -14,7 +14,7 @@ from ops.errors import StackError
 from ops.processes.ports import accepts, free_port
 from ops.stack import state
 
-PROGRAM = """
+PROGRAM = '''
 import sys
 from functools import partial
 from pathlib import Path
@@ -30,13 +30,21 @@ data = var / "data"
 data.mkdir()
 is_healthy = partial(valkey.is_healthy, port)
 server = Process("valkey", Stage.SERVERS, tuple(valkey.command(data, port)), {}, port, is_healthy)
-work = "import time; print('at work', flush=True); time.sleep(99)"
-worker = Process("worker", Stage.WORKERS, (sys.executable, "-c", work), {})
+ready = var / "ready"
+work = f"""
+import os, pathlib, time
+ready = pathlib.Path({str(ready)!r})
+assert ready.exists() or os.sched_getscheduler(0) == os.SCHED_OTHER, "its start must not wait for everybody"
+print("at work", flush=True)
+ready.touch()
+time.sleep(99)
+"""
+worker = Process("worker", Stage.WORKERS, (sys.executable, "-c", work), {}, None, ready.exists, is_background=True)
 web = Process("web", Stage.WEB, (sys.executable, "-c", "import time; time.sleep(99)"), {})
 plan = Plan((server, worker, web), {"api": "http://x"}, {})
 with state.holding_lock(var):
     Supervisor(plan, var, Console()).run(lambda: print("READY", flush=True))
-"""
+'''
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -111,6 +119,15 @@ def test_a_died_process_starts_again_and_the_terminal_says_so(stack: SmallStack)
     wait_for(lambda: pids(stack.state).get("worker", before) != before)
     assert next(process.restarts for process in stack.state.processes if process.name == "worker") == 1
     assert "worker ended with SIGKILL; it starts again in 0.5 s" in stack.printed
+
+
+def test_a_background_process_takes_the_cpu_last_once_it_is_ready(stack: SmallStack) -> None:
+    before = pids(stack.state)
+    assert os.sched_getscheduler(before["worker"]) == os.SCHED_IDLE
+    assert os.sched_getscheduler(before["web"]) == os.sched_getscheduler(before["valkey"]) == os.SCHED_OTHER
+    os.kill(before["worker"], signal.SIGKILL)
+    wait_for(lambda: pids(stack.state).get("worker", before["worker"]) != before["worker"])
+    wait_for(lambda: os.sched_getscheduler(pids(stack.state)["worker"]) == os.SCHED_IDLE)
 
 
 def test_a_server_keeps_its_data_over_its_own_death(stack: SmallStack) -> None:

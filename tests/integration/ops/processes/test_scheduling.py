@@ -1,0 +1,57 @@
+"""SCHED_IDLE and waiting times of real processes."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ops.processes.scheduling import run_idle, seconds_kept_waiting
+
+THREADED = (
+    "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); print('up', flush=True); "
+    "input(); threading.Thread(target=time.sleep, args=(60,)).start(); print('more', flush=True); time.sleep(60)"
+)
+BUSY = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
+
+
+def test_every_thread_of_an_idle_process_is_idle_those_that_start_later_too() -> None:
+    with subprocess.Popen([sys.executable, "-c", THREADED], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdout.readline()
+        run_idle(child.pid)
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        child.stdout.readline()
+        threads = [thread.name for thread in Path(f"/proc/{child.pid}/task").iterdir()]
+        assert len(threads) == 3
+        assert {os.sched_getscheduler(int(thread)) for thread in threads} == {os.SCHED_IDLE}
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER
+        child.kill()
+
+
+def test_a_process_that_has_ended_is_left_alone() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    run_idle(child.pid)
+    assert seconds_kept_waiting(child.pid) == 0.0
+
+
+def test_a_process_beside_busy_ones_waits_for_the_cpu_and_a_sleeping_one_does_not() -> None:
+    # On one CPU, two busy processes have half of it each.
+    cpu = str(min(os.sched_getaffinity(0)))
+    busy = [subprocess.Popen([sys.executable, "-c", BUSY, cpu]) for _ in range(2)]
+    sleeping = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        deadline = time.monotonic() + 60
+        while not all(seconds_kept_waiting(process.pid) > 0.3 for process in busy):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        before = seconds_kept_waiting(sleeping.pid)
+        time.sleep(0.5)
+        assert seconds_kept_waiting(sleeping.pid) - before < 0.25
+    finally:
+        for process in (*busy, sleeping):
+            process.kill()
+            process.wait()
