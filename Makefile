@@ -17,9 +17,10 @@ endif
 
 # Without bytecode on disk, every process that a test starts compiles its libraries anew.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
-# Tests wait more than they work: more test processes than cores. Files are shared out by tests/scheduling.py.
+# Tests of processes wait more than they work: more test processes than cores. Unit tests only work: one per core.
+# Files are shared out by tests/scheduling.py.
 TEST_PROCESSES ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
-PARALLEL := --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder
+PARALLEL := --dist=loadfile --no-loadscope-reorder --numprocesses
 
 # OpenMP threads that wait spinning take the cores from each other and from everything else.
 export OMP_WAIT_POLICY ?= passive
@@ -49,13 +50,13 @@ demo: ## catch fraud on this machine, from nothing (DATA=file.parquet uses your 
 	exec $(BIN)/python -m ops demo --setup-started $$started $(if $(DATA),--data "$(DATA)")
 
 test: $(STAMP) ## run all tests: unit, integration, end to end, faults
-	$(PYTEST) $(PARALLEL) tests/e2e tests/integration tests/unit tests/chaos
+	$(PYTEST) $(PARALLEL)=$(TEST_PROCESSES) tests/e2e tests/integration tests/unit tests/chaos
 
 test-quick: $(STAMP) ## run the unit tests and the stores' contracts, but for the slow ones
-	$(PYTEST) $(PARALLEL) -m "not slow" tests/unit
+	$(PYTEST) $(PARALLEL)=auto -m "not slow" tests/unit
 
 test-unit: $(STAMP) ## run all unit tests
-	$(PYTEST) $(PARALLEL) tests/unit
+	$(PYTEST) $(PARALLEL)=auto tests/unit
 
 up: $(STAMP) ## start the whole stack and keep it running (Ctrl-C stops it)
 	@$(BIN)/python -m ops prepare && exec $(BIN)/python -m ops up

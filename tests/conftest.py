@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from xdist.remote import Producer
 
 pytest.register_assert_rewrite("tests.contracts")  # before anything imports them
@@ -20,6 +21,22 @@ from ops.embedded.mongo import mongo
 from ops.embedded.valkey import valkey
 from tests.scheduling import FileSchedule, is_alone
 from tests.shared import once_per_run
+
+# A busy machine must decide no test; all else stays as the environment's own profile has it.
+hypothesis_settings.register_profile("untimed", parent=hypothesis_settings(), deadline=None)
+hypothesis_settings.load_profile("untimed")
+
+SLOW_FIXTURES = frozenset(
+    {"trained", "hybrid", "measured", "components", "autoencoder", "sequence_model", "booster", "forest"}
+)
+"""Each trains a model or a part of one: a test that asks for one is slow, whatever it does itself."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Marks a test that needs a trained model as slow."""
+    if not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+        item.add_marker("slow")
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,8 +3,8 @@
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
-TOGETHER = ("tests/e2e/",)
-"""Folders whose files share one running platform, so one test process takes them all."""
+TOGETHER = ("tests/e2e/", "tests/unit/ops/proving/bench/quality/")
+"""Folders whose files share something expensive, a running platform or a trained model: one test process takes all."""
 
 ALONE = ("tests/chaos/",)
 """Folders and files that count what gets through in time: nothing else runs beside them."""

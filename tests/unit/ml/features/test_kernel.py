@@ -166,6 +166,7 @@ def terminal_reference(now: Row, everything: list[Row]) -> dict[str, float]:
     return result
 
 
+@pytest.mark.slow
 def test_every_feature_means_what_its_plain_reading_says(table: TransactionTable) -> None:
     matrix = compute_features(table)
     customers: dict[str, list[Row]] = {}
@@ -194,6 +195,7 @@ def test_every_feature_means_what_its_plain_reading_says(table: TransactionTable
     assert [name for name, moves in zip(FEATURE_NAMES, expected.std(axis=0) > 0, strict=True) if not moves] == []
 
 
+@pytest.mark.slow
 def test_a_sequence_holds_the_customers_last_payments_and_this_one(table: TransactionTable) -> None:
     matrix = compute_features(table)
     channel = {name: index for index, name in enumerate(SEQUENCE_CHANNELS)}

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +119,7 @@ def assert_same(online: FeatureMatrix, offline: FeatureMatrix) -> None:
     np.testing.assert_allclose(online.sequences, offline.sequences, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(history=histories, repeated=st.sets(st.integers(0, 40), max_size=5))
 def test_online_equals_offline_for_any_history(history: tuple[Event, ...], repeated: set[int]) -> None:
@@ -126,6 +128,7 @@ def test_online_equals_offline_for_any_history(history: tuple[Event, ...], repea
     assert_same(online, compute_features(table, rows))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(history=st.tuples(*(events(number) for number in range(30))), repeated=st.sets(st.integers(0, 30), max_size=5))
 def test_online_equals_offline_when_payments_are_folded(history: tuple[Event, ...], repeated: set[int]) -> None:
@@ -134,6 +137,7 @@ def test_online_equals_offline_when_payments_are_folded(history: tuple[Event, ..
     assert_same(online, compute_features(table, rows, SMALL))
 
 
+@pytest.mark.slow
 def test_online_equals_offline_over_a_simulated_history() -> None:
     table = simulate(customers=40, terminals=30, days=60, seed=3)
     store = MemoryFeatureStore()

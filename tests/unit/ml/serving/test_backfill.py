@@ -27,6 +27,7 @@ def applied_labels(table: TransactionTable) -> list[AppliedLabel]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late_seconds", [0, 40_000])
 def test_scoring_after_a_backfill_equals_scoring_after_having_lived(late_seconds: int) -> None:
     # Few entities and many days, so that payments are folded.

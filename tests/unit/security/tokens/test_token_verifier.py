@@ -400,7 +400,7 @@ def outcome(verifier: TokenVerifier, token: str) -> object:
         return error.reason
 
 
-TestRememberingBesideForgetful = RememberingBesideForgetful.TestCase
+TestRememberingBesideForgetful = pytest.mark.slow(RememberingBesideForgetful.TestCase)
 
 
 def test_no_refused_token_is_remembered() -> None:

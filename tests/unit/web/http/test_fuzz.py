@@ -99,6 +99,7 @@ def operations(schema: BaseSchema) -> Iterator[Any]:
         yield result.ok()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @pytest.mark.parametrize("role", CALLERS)
 def test_every_operation_keeps_its_word_to_every_role(

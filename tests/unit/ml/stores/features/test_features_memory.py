@@ -12,6 +12,7 @@ class TestMemoryFeatureStore(FeatureStoreContract):
         return MemoryFeatureStore()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(history=operations(60))
 def test_a_retry_gets_its_first_vector_whatever_happened_since(history: list[Operation]) -> None:

@@ -61,6 +61,7 @@ def refusal(*arguments: str) -> str:
     return sentence(result.exception) or result.output
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_writes_what_it_measured(data: Path, tmp_path: Path) -> None:
     written = tmp_path / "quality.json"
     result = CliRunner().invoke(

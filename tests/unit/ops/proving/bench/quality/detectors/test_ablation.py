@@ -30,6 +30,7 @@ def test_every_component_is_measured_alone_and_removed(hybrid: Hybrid, week: Tes
     assert {item.quality.rows for item in ablated} == {len(week)}
 
 
+@pytest.mark.slow
 def test_a_removed_family_is_constant_in_training_and_in_test(
     history: TransactionTable, week: TestWeek, quick_settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
