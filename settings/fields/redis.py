@@ -26,7 +26,7 @@ class RedisSettings(BaseSettings):
     redis_credentials_file: Path | None = Field(
         None,
         description="File with one line user:password, put into every Redis URL that names none; "
-        "`python -m ops keys` makes one per kind of process.",
+        "`python -m ops keys --redis-users` makes one per kind of process.",
     )
     redis_socket_timeout_seconds: float = Field(
         5.0, gt=0, description="Longest wait for one Redis reply before the connection counts as dead."
