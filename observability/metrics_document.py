@@ -11,7 +11,7 @@ LABELS = {
     "bucket": "`subject` or `device`",
     "channel": "the transaction's channel: `pos`, `ecom`, `atm`, `transfer` or `mobile`",
     "check": "the loader's check, such as `signature`, `hash` or `golden`; or `registry`, `revoked`",
-    "component": "`queue`, `features`, `model`, `commit` or `total`",
+    "component": "`queue`, `features`, `model` or `total`",
     "decision": "`approve`, `review` or `decline`",
     "dependency": "`scoring` (`scoring-<shard>` where there are shards), `redis` (admission) or `mongo`",
     "feature": "a feature's name",
