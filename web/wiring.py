@@ -25,12 +25,12 @@ from tasks.messaging.doorbells import sign_doorbells
 from tasks.messaging.label_intake import LabelIntake
 from tasks.messaging.messages import MessagePublisher
 from tasks.model.self_test import OwnSelfTest, WorkersSelfTest
+from tasks.upkeep.queue_monitor_redis import RedisQueueMonitor, RedisShardView
 from tasks.upkeep.queues import live_workers
 from tasks.wiring import stores
 from tasks.wiring.clients_redis import Wait
 from tasks.wiring.connections import Connections, Policy, answer_wait
 from tasks.wiring.scoring_queue import message_queue, reply_box
-from web.blueprints.queue_monitor_redis import RedisQueueMonitor, RedisShardView
 from web.dispatch.dispatcher import Dispatcher
 from web.dispatch.local_scoring import LocalScoring, open_beside_requests
 from web.dispatch.shards import ShardedDispatcher

@@ -14,7 +14,7 @@ _PATIENCE_SECONDS = 60.0
 
 
 def provide_stream(connections: Connections, group: str, name: str) -> WorkerParts:
-    """Provides a consumer group's view of its stream and the bounds of a drain."""
+    """Provides a consumer group's view of its stream and the bounds of a drain; returns the parts of its worker."""
     settings = connections.settings
     provide(RedisOutbox, outbox(connections, group, consumer=name))
     provide(

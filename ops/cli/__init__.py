@@ -1,4 +1,4 @@
-"""The command line itself: finding commands, turning failures into sentences, showing progress.
+"""The command line itself: finding commands, turning failures into sentences, and what commands read and print.
 
 Imports no command before it is named.
 """

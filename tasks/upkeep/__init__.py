@@ -1,4 +1,4 @@
-"""The jobs that processes do beside their work: audit, completeness, durability, housekeeping, the state of the queues.
+"""The jobs that processes do beside their work: audit, completeness, durability, housekeeping, status of the queues.
 
-Called by tasks and workers; no task of its own.
+Called by tasks, workers, the web processes and the command line; no task of its own.
 """

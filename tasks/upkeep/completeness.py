@@ -34,7 +34,7 @@ class Repairs(Protocol):
 
 
 class CompletenessCheck:
-    """Compares every sink; wired by the retrain worker and by the command line.
+    """Compares every sink; the scheduled reconciliation runs it. The command line runs each `SinkCheck` itself.
 
     Args:
         checks: of the sinks.

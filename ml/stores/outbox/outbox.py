@@ -33,7 +33,13 @@ class OutboxEntry:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Unacknowledged entries of a consumer group: their number, and the age of the oldest in seconds (0 if none)."""
+    """What a consumer group has not delivered.
+
+    Attributes:
+        entries: the unacknowledged entries.
+        oldest_seconds: the age of the oldest of them; 0 if there is none.
+        dead_letters: the entries that were given up.
+    """
 
     entries: int
     oldest_seconds: float

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from ml.stores.redis.scripts_redis import LuaScript
 
 Command = tuple[str | bytes | int, ...]
-"""A command on exactly one key: `EVALSHA sha 1 key …`, or one whose first argument is the key, as `SET key …`."""
+"""A command: `EVALSHA sha n key …`, or one whose first argument is a key, as `SET key …`. On a cluster, of one key."""
 
 
 def key_of(command: Command) -> str | bytes | int:

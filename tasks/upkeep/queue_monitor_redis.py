@@ -1,4 +1,7 @@
-"""Queues, streams and workers as Redis shows them; the keys are those of `tasks.upkeep.queues` and the outbox."""
+"""The status of queues, streams and workers as Redis shows it, in the form of `web.services.QueueMonitor`.
+
+The keys are those of `tasks.upkeep.queues` and the outbox.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
