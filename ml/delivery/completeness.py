@@ -50,7 +50,7 @@ class CompletenessReport:
         answered: transactions answered in the window.
         awaiting: not acknowledged yet, or given up: left to the drains and the operator.
         present: acknowledged and there.
-        unjudged: acknowledged and possibly dropped by the sink's own rules since.
+        unverifiable: acknowledged and possibly dropped by the sink's own rules since.
         repaired: acknowledged, absent, and put back into the stream from the decision record.
         lost: acknowledged, absent, and without a decision record.
         shard: whose outbox it was; None where scoring is not sharded.
@@ -60,7 +60,7 @@ class CompletenessReport:
     answered: int
     awaiting: int
     present: int
-    unjudged: int
+    unverifiable: int
     repaired: int
     lost: int
     shard: str | None = None
@@ -107,7 +107,7 @@ class SinkCheck:
             answered=len(answered),
             awaiting=len(awaiting),
             present=len(asked) - len(absent),
-            unjudged=len(absent) - len(missing),
+            unverifiable=len(absent) - len(missing),
             repaired=repaired,
             lost=len(missing) - repaired,
             shard=self.shard,

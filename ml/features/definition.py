@@ -1,4 +1,4 @@
-"""The numbers in the features' definition: windows, ring capacities, floors and caps.
+"""The numbers in the features' definition: windows, numbers of entries and tiles, floors and caps.
 
 Each of them enters `ml.features.schema.schema_hash`: changing one makes trained models refuse the vectors.
 """

@@ -106,7 +106,7 @@ class Windows:
 
     Attributes:
         epoch_seconds, amount_units: [B], whole numbers.
-        terminal, device, country: [B] codes as in the rings; 0 means not given.
+        terminal, device, country: [B] codes as in the entries; 0 means not given.
         customer_past: [B, W] of `CUSTOMER_ENTRY`, right-aligned, those that arrived before the transaction, in order
             of arrival.
         customer_counts: [B] numbers of present entries; columns left of them are ignored.

@@ -25,7 +25,7 @@ class SinkReport:
         present: of these, those that the sink holds.
         waiting: of these, those that it has not acknowledged yet.
         overdue: entries of any age that have waited longer than a minute; dead letters included.
-        unjudged: acknowledged, and possibly dropped by a Kafka topic's retention since.
+        unverifiable: acknowledged, and possibly dropped by a Kafka topic's retention since.
         repaired: put back into the outbox.
         lost: neither in the sink nor recorded any more.
     """
@@ -35,7 +35,7 @@ class SinkReport:
     present: int
     waiting: int
     overdue: int
-    unjudged: int
+    unverifiable: int
     repaired: int
     lost: int
 
@@ -66,7 +66,7 @@ def _together(overdue: ReconciliationReport, compared: CompletenessReport) -> Si
         present=compared.present,
         waiting=compared.awaiting,
         overdue=overdue.overdue,
-        unjudged=compared.unjudged,
+        unverifiable=compared.unverifiable,
         repaired=overdue.repaired + compared.repaired,
         lost=overdue.lost + compared.lost,
     )

@@ -40,7 +40,7 @@ def _drain(group: str, stream: str) -> tuple[Grant, ...]:
         Grant(f"~shrike:doorbell:{group}", "del"),
         *_consume(group),
         *_watch(group),
-        *_ring(group),
+        *_send_doorbell(group),
     )
 
 
@@ -68,7 +68,7 @@ def _watch(queue: str) -> tuple[Grant, ...]:
     )
 
 
-def _ring(*queues: str) -> tuple[Grant, ...]:
+def _send_doorbell(*queues: str) -> tuple[Grant, ...]:
     """Returns what sending a doorbell takes, of which one alone stays in the queue."""
     return (Grant(" ".join(f"~{queue}" for queue in queues), "lpush ltrim llen"), _BINDINGS)
 
@@ -95,7 +95,7 @@ _SCORE = (
     _MARK,
     Grant("%R~shrike:self_test", "get"),
     Grant("~shrike:self_test:*", "hset expire"),
-    *_ring(*SHARD_CONSUMER_GROUPS),
+    *_send_doorbell(*SHARD_CONSUMER_GROUPS),
 )
 _WEB = (
     Grant("~admission:*", "evalsha get set del"),
@@ -107,7 +107,7 @@ _WEB = (
     Grant("~shrike:reply:*", "blpop"),
     _BARRIER,
     Grant("~shrike:labels ~shrike:doorbell:labels", "xadd set"),
-    *_ring("labels"),
+    *_send_doorbell("labels"),
     _SWITCH,
     _MARK,
     Grant("~shrike:self_test", "set"),
@@ -127,7 +127,7 @@ _TRAINER = (
     Grant("~shrike:outbox", "xrange xadd"),
     Grant("%R~shrike:dead:*", "xrange"),
     _DECISIONS_READER,
-    *_ring(*SHARD_CONSUMER_GROUPS),
+    *_send_doorbell(*SHARD_CONSUMER_GROUPS),
 )
 _DRAINS = (
     *_drain("explain", "shrike:outbox"),
@@ -140,7 +140,7 @@ _DRAINS = (
 )
 _BEAT = (
     Grant("~shrike:redbeat:*", "evalsha hget hset hsetnx zadd zrem zrangebyscore get set pexpire pttl del"),
-    *_ring(*CONSUMER_GROUPS),
+    *_send_doorbell(*CONSUMER_GROUPS),
     Grant("~retrain", "lpush llen"),
 )
 _FLOWER = (

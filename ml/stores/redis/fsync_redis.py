@@ -55,7 +55,7 @@ class RedisFsync:
             with redis_failures_as_unavailable():
                 servers = self._written()
         except ResponseError as error:  # it keeps no append-only file, or knows no WAITAOF
-            raise StoreUnavailableError(f"Redis cannot tell what is on its disk: {error}") from error
+            raise StoreUnavailableError(f"Redis cannot confirm what is on its disk: {error}") from error
         if servers < 1:
             raise StoreUnavailableError("Redis did not write to its disk in time")
 

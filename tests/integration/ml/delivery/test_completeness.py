@@ -59,31 +59,31 @@ class TestCompleteness:
     def test_all_is_well_once_everything_answered_is_stored(self) -> None:
         self.answer("a", "b")
         self.deliver()
-        assert self.run() == CompletenessReport("explain", 2, 0, present=2, unjudged=0, repaired=0, lost=0)
+        assert self.run() == CompletenessReport("explain", 2, 0, present=2, unverifiable=0, repaired=0, lost=0)
 
     def test_what_is_not_acknowledged_is_left_to_its_drain(self) -> None:
         self.answer("a")
-        assert self.run() == CompletenessReport("explain", 1, 1, present=0, unjudged=0, repaired=0, lost=0)
+        assert self.run() == CompletenessReport("explain", 1, 1, present=0, unverifiable=0, repaired=0, lost=0)
 
     def test_what_the_sink_confirmed_and_lost_is_repaired_from_the_record(self) -> None:
         self.answer("a", "b")
         self.deliver()
         self.collection.delete_one({"_id": "a"})
-        assert self.run() == CompletenessReport("explain", 2, 0, present=1, unjudged=0, repaired=1, lost=0)
+        assert self.run() == CompletenessReport("explain", 2, 0, present=1, unverifiable=0, repaired=1, lost=0)
         assert self.run().awaiting == 1
         self.deliver()
         assert self.store.existing(["a", "b"]) == {"a", "b"}
-        assert self.run() == CompletenessReport("explain", 2, 0, present=2, unjudged=0, repaired=0, lost=0)
+        assert self.run() == CompletenessReport("explain", 2, 0, present=2, unverifiable=0, repaired=0, lost=0)
 
     def test_says_what_cannot_be_repaired(self) -> None:
         self.answer("a")
         self.deliver()
         self.collection.delete_one({"_id": "a"})
         self.client.delete(decision_key("a"))
-        assert self.run() == CompletenessReport("explain", 1, 0, present=0, unjudged=0, repaired=0, lost=1)
+        assert self.run() == CompletenessReport("explain", 1, 0, present=0, unverifiable=0, repaired=0, lost=1)
 
     def test_a_window_without_answers_asks_no_sink(self) -> None:
-        assert self.run() == CompletenessReport("explain", 0, 0, present=0, unjudged=0, repaired=0, lost=0)
+        assert self.run() == CompletenessReport("explain", 0, 0, present=0, unverifiable=0, repaired=0, lost=0)
 
     def test_minutes_outside_the_window_are_not_looked_at(self) -> None:
         self.answer("a")

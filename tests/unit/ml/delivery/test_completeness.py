@@ -35,7 +35,7 @@ class TestCompleteness:
         self.acknowledge()
         self.answer("b")
         self.arrivals.held = {"a"}
-        expected = CompletenessReport("explain", answered=2, awaiting=1, present=1, unjudged=0, repaired=0, lost=0)
+        expected = CompletenessReport("explain", answered=2, awaiting=1, present=1, unverifiable=0, repaired=0, lost=0)
         assert self.check.run(WINDOW) == expected
 
     def test_repairs_what_the_sink_acknowledged_and_lost(self) -> None:
@@ -58,7 +58,7 @@ class TestCompleteness:
         self.acknowledge()
         self.arrivals.complete_since_ms = 11 * 60_000
         report = self.check.run(WINDOW)
-        assert (report.unjudged, report.repaired) == (1, 1)
+        assert (report.unverifiable, report.repaired) == (1, 1)
 
     def test_minutes_outside_the_window_are_not_looked_at(self) -> None:
         self.answer("a", minute=9)
