@@ -108,7 +108,7 @@ def _text(value: str) -> str:
 def _curl(method: str, url: str, headers: dict[str, str], body: bytes) -> str:
     """Returns a command for a POSIX shell, which sends the body byte for byte."""
     # Without --path-as-is, curl would tidy the path that was signed.
-    lines = [f"curl --path-as-is --request {method} {shlex.quote(url)}"]
+    lines = [f"curl --silent --show-error --path-as-is --request {method} {shlex.quote(url)}"]
     lines += [f"--header {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()]
     if body:
         try:

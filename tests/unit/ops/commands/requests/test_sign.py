@@ -90,7 +90,8 @@ def test_a_clients_own_key_and_token_are_used_if_given(tmp_path: Path) -> None:
 def test_the_curl_command_keeps_path_and_body_as_they_were_signed() -> None:
     result = run("POST", URL, "--data", DATA)
     words = shlex.split(result.output)
-    assert words[:5] == ["curl", "--path-as-is", "--request", "POST", URL]
+    assert words[:3] == ["curl", "--silent", "--show-error"]
+    assert words[3:7] == ["--path-as-is", "--request", "POST", URL]
     assert words[words.index("--data-raw") + 1] == DATA
     assert "Content-Type: application/json" in words
 
