@@ -12,7 +12,7 @@ _PLAIN_SECONDS = 2.0
 
 
 class ProgressLine:
-    """Prints at most ten times a second on a terminal, every two seconds into a file or pipe.
+    """Prints a text that has changed: at most ten times a second on a terminal, every two seconds into a file or pipe.
 
     Args:
         stream: where to; default: standard output.
@@ -26,9 +26,10 @@ class ProgressLine:
         self._interval_seconds = _TERMINAL_SECONDS if self._is_terminal else _PLAIN_SECONDS
         self._printed_at = 0.0
         self._last = ""
+        self._printed: str | None = None
 
     def show(self, text: str) -> None:
-        """Shows the text unless one was shown just now."""
+        """Shows the text unless one was printed just now or it stands there already."""
         self._last = text
         if self._clock() - self._printed_at >= self._interval_seconds:
             self._print(text)
@@ -36,11 +37,14 @@ class ProgressLine:
     def finish(self, text: str | None = None) -> None:
         """Shows the final text, the last one by default, and ends the line."""
         self._print(self._last if text is None else text)
+        self._printed = None
         if self._is_terminal:
             click.echo(file=self._stream)
 
     def _print(self, text: str) -> None:
-        self._printed_at = self._clock()
+        if text == self._printed:
+            return
+        self._printed, self._printed_at = text, self._clock()
         if self._is_terminal:
             click.echo(f"\r\x1b[2K  {text}", nl=False, file=self._stream)
         else:

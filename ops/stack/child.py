@@ -17,7 +17,8 @@ _START_SECONDS = 1800.0
 _STOP_SECONDS = 75.0
 _POLL_SECONDS = 0.1
 
-OnReady = Callable[[Sequence[str], int], None]
+OnReady = Callable[[Sequence[str], Sequence[str]], None]
+"""Called with the names of the ready processes, and of those that are not ready yet, in the order of their start."""
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def child_stack(
     Args:
         var_dir: the stack's `VAR_DIR`.
         env: the whole environment of its processes but for `VAR_DIR`.
-        on_ready: called, while the stack starts, with the names of the ready processes and the number of all.
+        on_ready: called again and again while the stack starts.
         options: further options of `ops up`.
         directory: the processes' working directory; this process's own by default.
 
@@ -65,8 +66,13 @@ def _wait_until_running(
             raise ServerStartError(last_line(log))
         stack = state.read(var_dir)
         if stack is not None:
-            on_ready([process.name for process in stack.processes if process.state == "running"], len(stack.processes))
+            _report(stack, on_ready)
             if stack.phase == "running":
                 return stack
         time.sleep(_POLL_SECONDS)
     raise ServerStartError(f"The stack did not start within {_START_SECONDS:.0f} s; {log} says more.")
+
+
+def _report(stack: state.StackState, on_ready: OnReady) -> None:
+    ready = [process.name for process in stack.processes if process.state == "running"]
+    on_ready(ready, [process.name for process in stack.processes if process.state != "running"])

@@ -14,6 +14,7 @@ from ops.proving.chaos.platform.stack import ChaosStack, chaos_stack
 from ops.proving.chaos.report import details, growth_row, header, row
 from ops.proving.chaos.run import run_fault
 from ops.proving.chaos.soak import ENVIRONMENT, SOAK, SoakReport, run_soak
+from ops.proving.running_stack import readiness
 from settings import Settings, load_settings
 
 _SOAK_DISK_MEGABYTES = 2048
@@ -68,7 +69,7 @@ def _platform(
     with chaos_stack(
         settings,
         settings.var_dir / "chaos",
-        on_ready=lambda ready, total: progress.show(f"{len(ready)} of {total} processes are ready"),
+        on_ready=lambda ready, awaited: progress.show(readiness(ready, awaited)),
         settings_changes=changes,
         disk_megabytes=disk_megabytes,
     ) as stack:

@@ -141,7 +141,7 @@ def chaos_stack(
     settings: Settings,
     folder: Path,
     *,
-    on_ready: OnReady = lambda _ready, _total: None,
+    on_ready: OnReady = lambda _ready, _awaited: None,
     env: Mapping[str, str] | None = None,
     settings_changes: Mapping[str, str] | None = None,
     directory: Path | None = None,
@@ -152,7 +152,7 @@ def chaos_stack(
     Args:
         settings: keys, and the folder of a model; the model is copied, because some faults spoil it.
         folder: where everything is written.
-        on_ready: called with the names of the ready processes while the stack starts.
+        on_ready: called again and again while the stack starts.
         env: the environment of the processes; this process's own by default. What the suite needs is added to it.
         settings_changes: settings of the platform that differ from the suite's usual ones.
         directory: their working directory.

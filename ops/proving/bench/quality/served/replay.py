@@ -83,7 +83,9 @@ def replay(
     if not len(rows):
         raise ReplayError(f"There are no transactions in the test week {fold.test_week}.")
     started = time.monotonic()
-    with served_platform(trained, on_ready=lambda ready, total: progress("start", len(ready) / total)) as platform:
+    with served_platform(
+        trained, on_ready=lambda ready, awaited: progress("start", len(ready) / (len(ready) + len(awaited)))
+    ) as platform:
         _backfill(platform, table, fold.test_start, progress)
         sending = time.monotonic()
         with Sender(platform, rows_per_request=rows_per_request) as sender:
