@@ -1,4 +1,4 @@
-"""The demo's data: a transaction file, the days that are scored, and the folder of its own."""
+"""The first model's data: a transaction file, the days that training leaves out, and the folder of its own."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -15,17 +15,17 @@ from settings import Settings
 
 SIMULATION = ("--customers", "800", "--terminals", "1600", "--days", "80", "--seed", "7")
 LIVE_DAYS = 7
-"""The last days of the data: training only measures itself on them, the demo scores from their start."""
+"""The last days of the data: training only measures itself on them; the demo and benchmarks score from their start."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """The demo's data and where it keeps things.
+    """The data of a first model, and where it is kept.
 
     Attributes:
         name: `simulated`, or the file's name up to its first dot.
         file: the transactions.
-        folder: data, logs and state that belong to this demo alone.
+        folder: data, logs and state that belong to this source alone.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Days:
-    """The borders of the demo's time, epoch seconds: training knows nothing after `live_start`."""
+    """The borders of the data's time, epoch seconds: training knows nothing after `live_start`."""
 
     data_start: int
     live_start: int
@@ -71,7 +71,7 @@ class Days:
         end = (int(table.epoch_seconds[-1]) // DAY_SECONDS + 1) * DAY_SECONDS
         start, live_start = int(table.epoch_seconds[0]), end - LIVE_DAYS * DAY_SECONDS
         if start >= live_start:
-            raise DataError(f"The demo needs more than {LIVE_DAYS} days of transactions.")
+            raise DataError(f"A first model needs more than {LIVE_DAYS} days of transactions.")
         return cls(start, live_start, end)
 
     def live_rows(self, table: TransactionTable, count: int) -> TransactionTable:
@@ -103,7 +103,7 @@ def load(source: Source, settings: Settings) -> TransactionTable:
 
 @dataclass(frozen=True)
 class TrainedFor:
-    """The record of which model was trained for which data: `trained.json` in the demo's folder."""
+    """The record of which model was trained for which data: `trained.json` in the source's folder."""
 
     models: Path
     version: str
@@ -133,10 +133,10 @@ class TrainedFor:
 
 
 def models_folder(source: Source, settings: Settings) -> Path:
-    """Returns where the demo's model belongs.
+    """Returns where the first model belongs.
 
-    The simulated demo trains the model that `make up` serves afterwards, unless the user has trained one. Any
-    other data gets a registry of its own, so that a demo never replaces a model in use.
+    Simulated data train the model that `make up` serves afterwards, unless the user has trained one. Any other data
+    get a registry of their own, so that a model in use is never replaced.
     """
     trained = TrainedFor.read(source)
     champion = ModelRegistry(settings.models_path).champion()

@@ -38,8 +38,8 @@ def require_model(settings: Settings) -> None:
     champion = registry.champion()
     if champion is None:
         raise StackError(
-            f"No model is trained yet in {settings.models_path}: run `python -m ops train --data PATH`, "
-            "or `make demo`, which does it."
+            f"No model is trained yet in {settings.models_path}: run `python -m ops prepare`, "
+            "which trains a first one on simulated data, `python -m ops train --data PATH`, or `make demo`."
         )
     # onnxruntime takes its time to load, and only this check needs it.
     from ml.registry.release import open_version

@@ -28,7 +28,7 @@ def command(as_json: bool) -> None:  # noqa: FBT001 - click passes options by na
 
 
 def _print_table(stack: state.StackState) -> None:
-    click.echo(f"The stack is {stack.phase} since {stack.started_at} (supervisor {stack.supervisor_pid}).")
+    click.echo(f"The stack has been {stack.phase} since {stack.started_at} (supervisor {stack.supervisor_pid}).")
     click.echo(f"{'process':<12}{'state':<12}{'pid':>8}{'port':>8}{'restarts':>10}")
     for process in stack.processes:
         colour = "green" if process.state == "running" else "yellow"

@@ -8,17 +8,17 @@ from subprocess import Popen
 from ops.processes.spawn import kill_group
 
 _PAUSE_SECONDS = 2.0
-_STRIKES = 4
+_MISSED_ANSWERS = 4
 """Questions without an answer in a row; each waits two seconds, so a busy machine is not taken for a frozen process."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class WatchedProcess:
     """A running process and how to ask it.
 
     Attributes:
         name: for people.
-        process: the very process that is asked: its successor is another patient.
+        process: the very process that is asked: its successor is another watched process.
         is_alive: asks; takes a few seconds at most.
     """
 
@@ -28,17 +28,17 @@ class Patient:
 
 
 class LivenessWatch:
-    """Asks all patients in turn, on a thread of its own, and kills those that do not answer.
+    """Asks all watched processes in turn, on a thread of its own, and kills those that do not answer.
 
     Args:
-        patients: returns those that run and have once been ready.
+        processes: returns those that run and have once been ready.
         say: called with a sentence about each process that is killed.
     """
 
-    def __init__(self, patients: Callable[[], Sequence[Patient]], say: Callable[[str], None]) -> None:
-        self._patients = patients
+    def __init__(self, processes: Callable[[], Sequence[WatchedProcess]], say: Callable[[str], None]) -> None:
+        self._processes = processes
         self._say = say
-        self._strikes: dict[int, int] = {}
+        self._missed: dict[int, int] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="liveness", daemon=True)
 
@@ -52,18 +52,18 @@ class LivenessWatch:
 
     def _run(self) -> None:
         while not self._stopped.wait(_PAUSE_SECONDS):
-            for patient in self._patients():
-                self.ask(patient)
+            for watched in self._processes():
+                self.ask(watched)
 
-    def ask(self, patient: Patient) -> None:
+    def ask(self, watched: WatchedProcess) -> None:
         """Asks one, and kills it after too many failures in a row; the supervisor notices its death."""
-        pid = patient.process.pid
-        if patient.is_alive():
-            self._strikes.pop(pid, None)
+        pid = watched.process.pid
+        if watched.is_alive():
+            self._missed.pop(pid, None)
             return
-        self._strikes[pid] = self._strikes.get(pid, 0) + 1
-        if self._strikes[pid] < _STRIKES or self._stopped.is_set() or patient.process.poll() is not None:
+        self._missed[pid] = self._missed.get(pid, 0) + 1
+        if self._missed[pid] < _MISSED_ANSWERS or self._stopped.is_set() or watched.process.poll() is not None:
             return
-        del self._strikes[pid]
-        self._say(f"{patient.name} (pid {pid}) does not answer and is killed")
+        del self._missed[pid]
+        self._say(f"{watched.name} (pid {pid}) does not answer and is killed")
         kill_group(pid)

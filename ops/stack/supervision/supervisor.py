@@ -23,7 +23,7 @@ from ops.stack import state
 from ops.stack.plan.plan import Plan, Process
 from ops.stack.plan.roles import STOP_ORDER, Stage
 from ops.stack.supervision.console import Console, follow
-from ops.stack.supervision.liveness import LivenessWatch, Patient
+from ops.stack.supervision.liveness import LivenessWatch, WatchedProcess
 
 _POLL_SECONDS = 0.1
 _START_SECONDS = {Stage.SERVERS: 30.0, Stage.WORKERS: 90.0, Stage.WEB: 60.0, Stage.OPERATIONS: 60.0}
@@ -94,7 +94,7 @@ class Supervisor:
         logs = self.var_dir / "log"
         logs.mkdir(parents=True, exist_ok=True)
         self._children = [_Child(process, logs / f"{process.name}.log") for process in self.plan.processes]
-        watch = LivenessWatch(self._patients, lambda text: self.console.say(text, level="ERROR"))
+        watch = LivenessWatch(self._watched, lambda text: self.console.say(text, level="ERROR"))
         try:
             for stage in Stage:
                 self._start_stage(stage)
@@ -108,9 +108,9 @@ class Supervisor:
             watch.stop()
             self._stop_all()
 
-    def _patients(self) -> list[Patient]:
+    def _watched(self) -> list[WatchedProcess]:
         return [
-            Patient(child.process.name, child.running, child.process.is_alive)
+            WatchedProcess(child.process.name, child.running, child.process.is_alive)
             for child in self._children
             if child.is_ready and child.running is not None and child.process.is_alive is not None
         ]
