@@ -92,14 +92,14 @@ class RevocationList:
         try:
             self.refresh()
         except RevocationsUnavailableError as error:
-            _log.warning("the revocations are as old as the last reading: %s", error)
+            _log.warning("the revocations could not be read again; those read last stay in use: %s", error)
 
     def _read_late(self) -> None:
         if self._known is not None and self._reading.acquire(blocking=False):
             try:
                 self._read()
             except RevocationsUnavailableError as error:
-                _log.warning("the revocations are as old as the last reading: %s", error)
+                _log.warning("the revocations could not be read again; those read last stay in use: %s", error)
             finally:
                 self._reading.release()
 

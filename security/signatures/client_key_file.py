@@ -63,7 +63,7 @@ class ClientKeyFile:
             keys = parse_client_keys(document, origin=f"HMAC_KEYS_FILE: {self._path}")
             self.ring = KeyRing((*self._shared, *keys))
             self._document = document
-            _log.info("clients sign with %d keys of their own", len(keys))
+            _log.info("loaded %d client keys from the file", len(keys))
 
     def _refresh_quietly(self) -> None:
         problem = ""
@@ -72,7 +72,7 @@ class ClientKeyFile:
         except KeyUnusableError as error:
             problem = str(error)
         if problem and problem != self._problem:
-            _log.error("the client keys are as old as the last reading: %s", problem)
+            _log.error("the client keys could not be read again; those read last stay in use: %s", problem)
         self._problem = problem
 
 

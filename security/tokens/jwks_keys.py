@@ -136,7 +136,7 @@ class JwksKeys:
         try:
             self.refresh()
         except KeyUnusableError as error:
-            _log.error("the key set is as old as the last reading: %s", error)
+            _log.error("the key set could not be read again; the one read last is used until it is too old: %s", error)
 
     def _live(self) -> _KeySet:
         known, now = self._known, self._clock()

@@ -179,4 +179,4 @@ def test_a_broken_file_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureF
     file.write_text("{")
     for _ in range(3):
         keys._refresh_quietly()
-    assert caplog.text.count("as old as the last reading") == 1
+    assert caplog.text.count("those read last stay in use") == 1
