@@ -77,7 +77,7 @@ class ModelAdministration:
             raise OlderVersionError(f"{target} is older than {state.high_water_mark}, the last accepted")
         self._note("models.rolled_back", by, reason, champion=target, before=state.champion or "")
         # The mark first: scoring processes that see the older champion under the higher mark would refuse it.
-        self._mark.lower_to(target)
+        self._mark.set_to(target)
         return self._registry.rollback(target)
 
     def _check(self, version: str) -> None:

@@ -16,7 +16,7 @@ class AcceptedVersionContract:
 
     def test_an_administrator_sets_it_back(self, mark: AcceptedVersion) -> None:
         mark.raise_to(NEWER)
-        mark.lower_to(OLD)
+        mark.set_to(OLD)
         assert mark.read() == OLD
         mark.raise_to(NEW)
         assert mark.read() == NEW

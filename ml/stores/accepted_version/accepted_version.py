@@ -22,6 +22,6 @@ class AcceptedVersion(Protocol):
         """Notes a version that was accepted; an older one than the mark changes nothing."""
         ...
 
-    def lower_to(self, version: str) -> None:
+    def set_to(self, version: str) -> None:
         """Sets the mark, back as well as forth: an administrator's override, which the caller audits."""
         ...

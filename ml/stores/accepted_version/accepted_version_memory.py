@@ -16,6 +16,6 @@ class MemoryAcceptedVersion:
         if self._version is None or version > self._version:
             self._version = version
 
-    def lower_to(self, version: str) -> None:
-        """See `AcceptedVersion.lower_to`."""
+    def set_to(self, version: str) -> None:
+        """See `AcceptedVersion.set_to`."""
         self._version = version

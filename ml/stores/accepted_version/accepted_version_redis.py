@@ -47,7 +47,7 @@ class RedisAcceptedVersion:
         with redis_failures_as_unavailable():
             self._raise(keys=[KEY], args=[version, self._seal.sign(version)])
 
-    def lower_to(self, version: str) -> None:
-        """See `AcceptedVersion.lower_to`."""
+    def set_to(self, version: str) -> None:
+        """See `AcceptedVersion.set_to`."""
         with redis_failures_as_unavailable():
             self._client.hset(KEY, mapping={"version": version, "seal": self._seal.sign(version)})

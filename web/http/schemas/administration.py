@@ -29,7 +29,7 @@ class ModelVersionAnswer(AnswerModel):
 
 
 class AliasesAnswer(AnswerModel):
-    """The versions that play a part."""
+    """The versions that are champion and challenger."""
 
     champion: str | None
     challenger: str | None

@@ -37,7 +37,7 @@ def test_the_accepted_version(redis_client: "redis.Redis") -> None:
     redis_client.hset(ACCEPTED_VERSION_KEY, mapping=sealed)
     mark = RedisAcceptedVersion(redis_client, SIGNER)
     assert mark.read() == version
-    mark.lower_to(version)
+    mark.set_to(version)
     assert redis_client.hget(ACCEPTED_VERSION_KEY, "seal") == sealed["seal"].encode()
 
 

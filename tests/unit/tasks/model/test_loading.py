@@ -126,7 +126,7 @@ class TestModelKeeper:
     def test_an_administrator_s_way_back_is_taken(self) -> None:
         first, second = self.promote(), self.promote()
         self.keeper.refresh()
-        self.mark.lower_to(first)
+        self.mark.set_to(first)
         self.registry.rollback()
         self.keeper.refresh()
         assert slot_version(self.slot)() == first

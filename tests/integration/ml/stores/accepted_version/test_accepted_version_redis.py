@@ -19,7 +19,7 @@ class TestRedisAcceptedVersion(AcceptedVersionContract):
         mark.raise_to(NEWER)
         stranger = RedisAcceptedVersion(redis_client, MessageSigner(b"s" * 32))
         for change in (
-            lambda: stranger.lower_to(OLD),
+            lambda: stranger.set_to(OLD),
             lambda: redis_client.hset(KEY, "version", OLD),
             lambda: redis_client.hdel(KEY, "seal"),
             lambda: redis_client.hset(KEY, "seal", "x"),
@@ -28,12 +28,12 @@ class TestRedisAcceptedVersion(AcceptedVersionContract):
             with pytest.raises(ArtifactError, match="altered") as caught:
                 mark.read()
             assert caught.value.check == "version"
-            mark.lower_to(NEW)
+            mark.set_to(NEW)
             assert mark.read() == NEW
 
 
 def test_an_unreachable_redis_raises_the_domains_exception() -> None:
     mark = RedisAcceptedVersion(redis.Redis(port=1, socket_timeout=0.2, retry=None), SIGNER)
-    for call in (mark.read, lambda: mark.raise_to(NEW), lambda: mark.lower_to(NEW)):
+    for call in (mark.read, lambda: mark.raise_to(NEW), lambda: mark.set_to(NEW)):
         with pytest.raises(StoreUnavailableError):
             call()

@@ -41,7 +41,7 @@ class TestRollback:
         )
         for version in (self.first, self.second):
             self.registry.promote(version)
-        self.mark.lower_to(self.second)
+        self.mark.set_to(self.second)
 
     def run(self, *arguments: str) -> Result:
         return CliRunner().invoke(command, ["rollback", "--reason", "it declines everybody", *arguments])
