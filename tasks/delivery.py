@@ -10,7 +10,7 @@ from ml.domain.errors import StoreUnavailableError
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from observability import metrics
 from tasks.app import app
-from tasks.messaging.doorbells import send_doorbell
+from tasks.messaging.doorbells import send_doorbells
 from tasks.services import require
 from tasks.upkeep.audit import AuditCourier
 
@@ -65,7 +65,7 @@ def _drain(group: str, sink: ExplanationSink | PublicationSink | LabelSink) -> D
     if report.unavailable is not None:
         _log.warning("the sink is unavailable", extra={"sink": group, "reason": report.unavailable})
     elif report.has_more:
-        send_doorbell(group)
+        send_doorbells(group)
     _measure_lag(outbox, group)
     return report
 

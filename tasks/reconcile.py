@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ml.delivery.reconciliation import ReconciliationReport
 from ml.domain.errors import StoreUnavailableError
 from tasks.app import app
-from tasks.messaging.doorbells import send_doorbell
+from tasks.messaging.doorbells import send_doorbells
 from tasks.services import require
 from tasks.upkeep.completeness import CompletenessCheck, count_repairs
 
@@ -63,6 +63,6 @@ def run_reconciliation() -> None:
         count_repairs(report)
         # A shard's own beat starts its drains within seconds; this process reaches its own broker alone.
         if report.repaired and report.shard is None:
-            send_doorbell(report.sink)
+            send_doorbells(report.sink)
     compared = require(CompletenessCheck).run()
-    send_doorbell(*{report.sink for report in compared if report.repaired and report.shard is None})
+    send_doorbells(*{report.sink for report in compared if report.repaired and report.shard is None})

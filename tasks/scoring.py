@@ -15,7 +15,7 @@ from ml.serving.pipeline import BatchReport, ScoringPipeline
 from observability import metrics
 from settings.queues import SCORE_TASK
 from tasks.app import app
-from tasks.messaging.doorbells import send_doorbell
+from tasks.messaging.doorbells import send_doorbells
 from tasks.services import require
 
 _log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def conclude(report: BatchReport, seconds: float) -> None:
     """
     _measure(report, seconds)
     if report.commit is not None and report.commit.doorbells:
-        send_doorbell(*report.commit.doorbells)
+        send_doorbells(*report.commit.doorbells)
 
 
 def _batch(request: Any, payload: str) -> ScoringBatch:

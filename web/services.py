@@ -18,7 +18,7 @@ from security.signatures.http_message_verifier import MessageSignatureVerifier
 from security.signatures.request_signatures import SignatureVerifier
 from security.tokens.token_verifier import TokenVerifier
 from settings import ScoringTopology, Settings
-from tasks.upkeep.queues import QueueStatus, ShardStatus, WorkerStatus
+from tasks.upkeep.queue_status import QueueStatus, ShardStatus, WorkerStatus
 from web.dispatch.local_scoring import LocalScoring
 from web.entrance.batcher import AdmissionBatcher
 from web.entrance.open_admission import OpenAdmission
@@ -29,7 +29,7 @@ from web.scoring.queue import ScoringQueue
 _EXTENSION = "shrike"
 
 
-class LabelGate(Protocol):
+class LabelIntake(Protocol):
     """Takes confirmed outcomes in."""
 
     def accept(self, label: Label, correlation_id: str) -> None:
@@ -95,7 +95,7 @@ class Services:
     dispatcher: ScoringQueue
     decisions: DecisionReader
     explanations: ExplanationReader
-    labels: LabelGate
+    labels: LabelIntake
     monitor: QueueMonitor
     safe_mode: CachedSafeMode
     safe_mode_switch: SafeModeStore

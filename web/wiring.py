@@ -22,11 +22,11 @@ from settings import ScoringTopology, Settings
 from settings.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS
 from tasks.app import app as celery_app
 from tasks.messaging.doorbells import sign_doorbells
-from tasks.messaging.label_intake import LabelIntake
+from tasks.messaging.label_intake import StreamLabelIntake
 from tasks.messaging.messages import MessagePublisher
 from tasks.model.self_test import OwnSelfTest, WorkersSelfTest
 from tasks.upkeep.queue_monitor_redis import RedisQueueMonitor, RedisShardView
-from tasks.upkeep.queues import live_workers
+from tasks.upkeep.queue_status import live_workers
 from tasks.wiring import stores
 from tasks.wiring.clients_redis import Wait
 from tasks.wiring.connections import Connections, Policy, answer_wait
@@ -78,7 +78,7 @@ def build_services(settings: Settings) -> Services:
         dispatcher=scoring.queue,
         decisions=stores.decision_reader(connections),
         explanations=GuardedExplanations(stores.explanation_store(connections), _breaker(settings, "mongo")),
-        labels=LabelIntake(stores.label_inbox(connections)),
+        labels=StreamLabelIntake(stores.label_inbox(connections)),
         monitor=_queue_monitor(connections, topology),
         safe_mode=safe_mode,
         safe_mode_switch=stores.safe_mode_store(connections),

@@ -2,12 +2,12 @@
 
 from ml.delivery.drain import DeliveryRules
 from ml.stores.outbox.outbox_redis import RedisOutbox
-from tasks.messaging.doorbells import send_doorbell
+from tasks.messaging.doorbells import send_doorbells
 from tasks.services import provide
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import outbox
 from workers.health.watch import Watched
-from workers.start.steps import WorkerParts
+from workers.start.worker import WorkerParts
 
 _PATIENCE_SECONDS = 60.0
 """A drain may wait this long for a sink that does not answer: its budget, then MongoDB's or Kafka's own timeouts."""
@@ -28,6 +28,6 @@ def provide_stream(connections: Connections, group: str, name: str) -> WorkerPar
     )
     # Drain once at start: entries may have accumulated.
     return WorkerParts(
-        on_ready=lambda: send_doorbell(group),
+        on_ready=lambda: send_doorbells(group),
         watched=Watched(max(_PATIENCE_SECONDS, settings.watchdog_patience_seconds)),
     )

@@ -10,7 +10,7 @@ from tasks.upkeep.audit import AuditCourier
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import audit_log, explanation_store, safe_mode_store
 from workers.drains import provide_stream
-from workers.start.steps import WorkerParts, build_worker
+from workers.start.worker import WorkerParts, build_worker
 
 _log = logging.getLogger(__name__)
 

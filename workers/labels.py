@@ -7,7 +7,7 @@ from tasks.services import provide
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import decision_reader, explanation_store, feature_store, label_store
 from workers.drains import provide_stream
-from workers.start.steps import WorkerParts, build_worker
+from workers.start.worker import WorkerParts, build_worker
 
 
 def _wire(connections: Connections, name: str) -> WorkerParts:

@@ -6,7 +6,7 @@ from tasks.services import provide
 from tasks.wiring.clients_kafka import publication_log
 from tasks.wiring.connections import Connections
 from workers.drains import provide_stream
-from workers.start.steps import WorkerParts, build_worker
+from workers.start.worker import WorkerParts, build_worker
 
 
 def _wire(connections: Connections, name: str) -> WorkerParts:

@@ -15,7 +15,7 @@ from tasks.upkeep.slots_redis import SlotKeeper
 from tasks.wiring.connections import Connections
 from tasks.wiring.reconciliation import reconciled_sinks, sink_checks
 from tasks.wiring.stores import explanation_store, training_source
-from workers.start.steps import WorkerParts, build_worker
+from workers.start.worker import WorkerParts, build_worker
 
 
 def _wire(connections: Connections, _name: str) -> WorkerParts:

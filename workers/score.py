@@ -15,7 +15,7 @@ from tasks.wiring.perf_mode import warn_of_perf_mode
 from tasks.wiring.scorer import build_scorer
 from tasks.wiring.stores import safe_mode_store, self_test_exchange
 from workers.health.watch import Watched
-from workers.start.steps import WorkerParts, build_worker
+from workers.start.worker import WorkerParts, build_worker
 
 _LOOK_SECONDS = 1.0
 _LOSS = (

@@ -35,7 +35,7 @@ _LONGEST_LIFE_SECONDS = 3600
 _log = logging.getLogger(__name__)
 
 
-def send_doorbell(*groups: str) -> None:
+def send_doorbells(*groups: str) -> None:
     """Sends a doorbell to the drain of each consumer group, all in one round trip: the sender has answers to give.
 
     A lost doorbell costs only time: beat sends another one every few seconds.
@@ -57,7 +57,7 @@ def send_doorbell(*groups: str) -> None:
 
 
 def keep_newest_doorbell(sender: object = None, **_: Any) -> None:
-    """Trims the queue to the newest doorbell: the hook of beat, which does not send through `send_doorbell`."""
+    """Trims the queue to the newest doorbell: the hook of beat, which does not send through `send_doorbells`."""
     group = _GROUP_OF_DRAIN.get(str(sender))
     if group is None:
         return

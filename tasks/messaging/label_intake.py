@@ -2,10 +2,10 @@
 
 from ml.domain.label import Label
 from ml.stores.labels.labels import LabelInbox
-from tasks.messaging.doorbells import send_doorbell
+from tasks.messaging.doorbells import send_doorbells
 
 
-class LabelIntake:
+class StreamLabelIntake:
     """Accepts labels.
 
     Args:
@@ -22,4 +22,4 @@ class LabelIntake:
             StoreUnavailableError: nothing is promised; the client must send it again.
         """
         if self._inbox.accept([(label, correlation_id)]):
-            send_doorbell("labels")
+            send_doorbells("labels")

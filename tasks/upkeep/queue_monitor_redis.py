@@ -1,6 +1,6 @@
 """The status of queues, streams and workers as Redis shows it, in the form of `web.services.QueueMonitor`.
 
-The keys are those of `tasks.upkeep.queues` and the outbox.
+The keys are those of `tasks.upkeep.queue_status` and the outbox.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from ml.domain.errors import StoreUnavailableError
 from ml.stores.outbox.outbox import Lag
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from settings.queues import SHARD_QUEUES
-from tasks.upkeep.queues import (
+from tasks.upkeep.queue_status import (
     QueueStatus,
     ShardStatus,
     WorkerStatus,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from flask import Blueprint
 
 from ml.domain.errors import RetryableError
-from tasks.upkeep.queues import ShardStatus, WorkerStatus
+from tasks.upkeep.queue_status import ShardStatus, WorkerStatus
 from web.http import examples
 from web.http.answers import HttpAnswer, json_answer
 from web.http.schemas.administration import LivenessAnswer, ReadinessAnswer

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from redis import Redis
 
-from tasks.upkeep.queues import WorkerStatus, forget_worker, show_worker
+from tasks.upkeep.queue_status import WorkerStatus, forget_worker, show_worker
 
 
 class SignOfLife:

@@ -9,7 +9,7 @@ import click
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from settings import ScoringTopology, load_settings
 from settings.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS
-from tasks.upkeep.queues import outbox_lags
+from tasks.upkeep.queue_status import outbox_lags
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import outbox
 

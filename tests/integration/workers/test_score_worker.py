@@ -16,7 +16,7 @@ from ml.stores.outbox.keys_redis import OUTBOX
 from security.messages.message_signer import MessageSigner
 from settings.queues import SCORE_TASK
 from tasks.messaging.scoring_message import seal_batch
-from tasks.upkeep.queues import live_workers
+from tasks.upkeep.queue_status import live_workers
 from tests.integration.workers.conftest import RunningWorker, Works, wait_until
 
 MakeTransaction = Callable[..., Transaction]

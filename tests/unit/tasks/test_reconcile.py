@@ -24,7 +24,7 @@ def test_an_outbox_that_cannot_be_asked_keeps_no_other_from_its_turn(caplog: pyt
 
 def test_repairs_send_their_drains_a_doorbell_but_for_those_of_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(reconcile, "send_doorbell", lambda *names: sent.extend(names))
+    monkeypatch.setattr(reconcile, "send_doorbells", lambda *names: sent.extend(names))
     reports = [report("explain"), report("publish", repaired=0), report("publish", "s1")]
     provide(CompletenessCheck, CompletenessCheck([], minutes=1))
     provide(Reconciler, Reconciler([lambda _before_ms, item=item: item for item in reports]))

@@ -39,7 +39,7 @@ from security.signatures.request_signatures import SignatureVerifier, sign
 from security.tokens.token_issuer import issue_token
 from security.tokens.token_verifier import TokenVerifier
 from settings import ScoringTopology, Settings
-from tasks.upkeep.queues import QueueStatus, ShardStatus, WorkerStatus
+from tasks.upkeep.queue_status import QueueStatus, ShardStatus, WorkerStatus
 from web.app import create_app
 from web.dispatch.dispatcher import Dispatcher
 from web.dispatch.transport import Transport
@@ -59,7 +59,7 @@ JSON = "application/json"
 
 
 @dataclass
-class MemoryLabelGate:
+class MemoryLabelIntake:
     """Keeps accepted labels."""
 
     accepted: list[tuple[Label, str]] = field(default_factory=list)
@@ -159,7 +159,7 @@ class World:
     client: FlaskClient
     services: Services
     worker: Worker
-    labels: MemoryLabelGate
+    labels: MemoryLabelIntake
     monitor: MemoryQueueMonitor
     safe_mode: MemorySafeMode
     decisions: MemoryDecisionStore
@@ -215,7 +215,7 @@ def build_world(
     breaker: CircuitBreaker | None = None,
 ) -> World:
     decisions, explanations = MemoryDecisionStore(), MemoryExplanationStore()
-    worker, labels, monitor, safe_mode = Worker(decisions), MemoryLabelGate(), MemoryQueueMonitor(), MemorySafeMode()
+    worker, labels, monitor, safe_mode = Worker(decisions), MemoryLabelIntake(), MemoryQueueMonitor(), MemorySafeMode()
     revocations = MemoryRevocations()
     self_test, audit, registry = FakeSelfTest(), MemoryAuditLog(), ModelRegistry(settings.models_path)
     used = transport or MemoryTransport(worker.score)

@@ -7,7 +7,7 @@ from ops.errors import OpsError
 from ops.stack.state import StackState
 from settings import Settings
 from settings.queues import CONSUMER_GROUPS
-from tasks.upkeep.queues import outbox_lags
+from tasks.upkeep.queue_status import outbox_lags
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import outbox
 

@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from ops.errors import StackError
 from settings import Settings
 from settings.queues import CONSUMER_GROUPS
-from tasks.upkeep.queues import outbox_lags
+from tasks.upkeep.queue_status import outbox_lags
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import outbox
 

@@ -6,10 +6,10 @@ import redis
 
 SENDER = """
 from security.messages.message_signer import MessageSigner
-from tasks.messaging.doorbells import send_doorbell, sign_doorbells
+from tasks.messaging.doorbells import send_doorbells, sign_doorbells
 sign_doorbells(MessageSigner(b"k" * 32))
 for _ in range(100):
-    send_doorbell("explain", "publish")
+    send_doorbells("explain", "publish")
 """
 
 

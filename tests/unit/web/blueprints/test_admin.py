@@ -7,7 +7,7 @@ from ml.registry.artifacts import package
 from ml.registry.artifacts.manifest import MANIFEST_NAME, REQUIRED_FILES
 from ml.stores.outbox.outbox import Lag
 from security.roles import Role
-from tasks.upkeep.queues import QueueStatus, ShardStatus
+from tasks.upkeep.queue_status import QueueStatus, ShardStatus
 from tests.unit.web.world import ARTIFACT_SIGNER, World
 from web.http.schemas.administration import AliasesAnswer, ModelsAnswer, QueuesAnswer, SafeModeAnswer
 from web.http.schemas.decisions import ProblemAnswer

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from tasks.upkeep.queues import ShardStatus, WorkerStatus
+from tasks.upkeep.queue_status import ShardStatus, WorkerStatus
 from tests.unit.web.world import World
 from web.dispatch.local_scoring import LocalScoring
 from web.http.schemas.administration import LivenessAnswer, ReadinessAnswer

@@ -5,7 +5,7 @@ import redis
 from celery import Celery
 
 from settings.queues import QUEUES
-from tasks.upkeep.queues import WORKERS, WorkerStatus, forget_worker, live_workers, queue_statuses, show_worker
+from tasks.upkeep.queue_status import WORKERS, WorkerStatus, forget_worker, live_workers, queue_statuses, show_worker
 
 
 def worker(name: str = "score-1@host", queue: str = "score") -> WorkerStatus:
