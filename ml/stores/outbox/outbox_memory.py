@@ -16,6 +16,7 @@ class MemoryStream:
         groups: the groups by name.
         awaiting: by group, when each unacknowledged transaction entered the stream, epoch milliseconds.
         dead: by group, the dead letters by letter id.
+        doorbells: the groups that a doorbell was sent to and that have not read since.
     """
 
     def __init__(self) -> None:
@@ -23,6 +24,7 @@ class MemoryStream:
         self.groups: dict[str, MemoryOutbox] = {}
         self.awaiting: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self.dead: defaultdict[str, dict[str, DeadLetter]] = defaultdict(dict)
+        self.doorbells: set[str] = set()
         self._next_id = 1
 
     def add(self, transaction_id: str, body: bytes, *, only: str | None = None) -> str:
@@ -93,7 +95,8 @@ class MemoryOutbox:
         return Lag(entries=len(waiting), oldest_seconds=age, dead_letters=len(self._dead))
 
     def clear_doorbell(self) -> None:
-        """See `Outbox.clear_doorbell`; in memory there are no doorbells."""
+        """See `Outbox.clear_doorbell`."""
+        self._stream.doorbells.discard(self._group)
 
     def trim(self) -> int:
         """See `Outbox.trim`."""

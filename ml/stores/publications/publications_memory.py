@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from ml.stores.publications.publications import Publication
 
+_MOST_BYTES = 1_000_000
+"""As Kafka's client: `message.max.bytes`."""
+
 
 class MemoryPublicationLog:
     """Collects events.
@@ -17,5 +20,12 @@ class MemoryPublicationLog:
 
     def publish(self, publications: Sequence[Publication]) -> dict[int, str]:
         """See `PublicationLog.publish`."""
-        self.published.extend(publications)
-        return {}
+        refused = {
+            position: "the event is too large"
+            for position, publication in enumerate(publications)
+            if len(publication.value) > _MOST_BYTES
+        }
+        self.published.extend(
+            publication for position, publication in enumerate(publications) if position not in refused
+        )
+        return refused
