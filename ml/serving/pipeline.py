@@ -57,13 +57,13 @@ class BatchReport:
     model_ms: float = 0.0
 
     def outcomes(self) -> Counter[str]:
-        """Returns how many requests ended how; a repeated answer counts as `replayed`, not as `scored`."""
+        """Returns how many requests ended how; a repeated decision counts as `replayed`, not `scored`."""
         counts = Counter({status.value: count for status, count in self.undecided.items()})
         if self.commit is not None:
             committed = Counter(self.commit.outcomes)
             counts += Counter(
                 scored=sum(committed[outcome] for outcome in _MADE),
-                replayed=committed[CommitOutcome.REPLAYED],
+                replayed=committed[CommitOutcome.REPEATED],
                 conflict=committed[CommitOutcome.CONFLICT],
                 overloaded=committed[CommitOutcome.OVERLOADED],
             )

@@ -37,7 +37,7 @@ class DecisionStoreContract:
         self.commit(new_decision("t-1", score=0.25))
         report = self.commit(new_decision("t-1", score=0.75))
         assert self.replies("shrike:reply:test")[-1]["results"][0]["decision"]["score"] == 0.25
-        assert report.outcomes == (CommitOutcome.REPLAYED,)
+        assert report.outcomes == (CommitOutcome.REPEATED,)
 
     def test_reports_a_conflict_for_other_content(self) -> None:
         self.commit(new_decision("t-1"))
@@ -47,7 +47,7 @@ class DecisionStoreContract:
 
     def test_decides_once_within_one_batch(self) -> None:
         report = self.commit(new_decision("t-1", score=0.1), new_decision("t-1", score=0.9))
-        assert report.outcomes == (CommitOutcome.RECORDED, CommitOutcome.REPLAYED)
+        assert report.outcomes == (CommitOutcome.RECORDED, CommitOutcome.REPEATED)
         results = self.replies("shrike:reply:test")[-1]["results"]
         assert [result["decision"]["score"] for result in results] == [0.1, 0.1]
 

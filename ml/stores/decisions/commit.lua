@@ -18,13 +18,13 @@
 --
 -- A record is `fingerprint .. length of the decision JSON (8 digits) .. decision JSON .. transaction JSON`.
 -- Returns {doorbell of explain was unset (0|1), of publish (0|1), reply}, then one number per item:
---   0 recorded, 1 replayed, 2 conflict, 3 overloaded, 4 passed on.
+--   0 recorded, 1 repeated, 2 conflict, 3 overloaded, 4 passed on.
 --   The reply is empty if it was pushed to a list.
 
 local FIRST_KEY, FIRST_ARG, ARGS_PER_ITEM = 8, 8, 5
 local timings = ARGV[2]
 local room = tonumber(ARGV[4]) - redis.call('XLEN', KEYS[2])
-local RECORDED, REPLAYED, CONFLICT, OVERLOADED, PASSED_ON = 0, 1, 2, 3, 4
+local RECORDED, REPEATED, CONFLICT, OVERLOADED, PASSED_ON = 0, 1, 2, 3, 4
 local recorded, entry_ms = {}, nil
 local results, outcomes = {}, {}
 
@@ -43,7 +43,7 @@ for item = 1, #KEYS - FIRST_KEY + 1 do
     if record then
       if string.sub(record, 1, 32) == fingerprint then
         results[item] = scored(string.sub(record, 41, 40 + tonumber(string.sub(record, 33, 40))))
-        outcomes[item] = REPLAYED
+        outcomes[item] = REPEATED
       else
         results[item], outcomes[item] = '{"status":"conflict"}', CONFLICT
       end

@@ -48,13 +48,13 @@ class Reply:
 class CommitOutcome(StrEnum):
     """The outcome of a commit for one entry.
 
-    A decision is recorded; or the transaction was decided before, and that decision was answered again (replayed) or
-    its content differed (conflict); or the outbox was full. An undecided entry is only passed on. A
-    decision that was answered without a record (PERF_MODE) is unrecorded.
+    A decision is recorded; or the transaction was decided before, and that decision was answered again (repeated; the
+    metrics' word is `replayed`) or its content differed (conflict); or the outbox was full. An undecided entry is only
+    passed on. A decision that was answered without a record (PERF_MODE) is unrecorded.
     """
 
     RECORDED = "recorded"
-    REPLAYED = "replayed"
+    REPEATED = "repeated"
     CONFLICT = "conflict"
     OVERLOADED = "overloaded"
     PASSED_ON = "passed_on"

@@ -42,7 +42,7 @@ class MemoryDecisionStore:
         record = self._records.get(entry.transaction_id)
         if record is not None:
             same = record.fingerprint == entry.fingerprint
-            return CommitOutcome.REPLAYED if same else CommitOutcome.CONFLICT
+            return CommitOutcome.REPEATED if same else CommitOutcome.CONFLICT
         if len(self.events) >= self._outbox_limit:
             return CommitOutcome.OVERLOADED
         self._records[entry.transaction_id] = DecisionRecord(entry.fingerprint, entry.decision, entry.transaction)

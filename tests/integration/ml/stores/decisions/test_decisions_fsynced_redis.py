@@ -44,7 +44,7 @@ class TestRedisFsyncedDecisionsOnAServerThatWritesAtOnce(DecisionStoreContract):
             self.commit(new_decision("t-1", score=0.25))
         assert self.client.llen("shrike:reply:test") == 0
         self.client.config_set("appendfsync", self.policy)
-        assert self.commit(new_decision("t-1", score=0.75)).outcomes == (CommitOutcome.REPLAYED,)
+        assert self.commit(new_decision("t-1", score=0.75)).outcomes == (CommitOutcome.REPEATED,)
         assert self.replies("shrike:reply:test")[0]["results"][0]["decision"]["score"] == 0.25
 
     def test_a_retry_that_writes_nothing_waits_for_the_disk_as_well(self) -> None:

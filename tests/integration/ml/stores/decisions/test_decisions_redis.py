@@ -64,7 +64,7 @@ class TestRedisDecisionStore(DecisionStoreContract):
         self.store = make_store(self.client, outbox_limit=2)
         self.commit(new_decision("t-1"), new_decision("t-2"))
         report = self.commit(new_decision("t-3"), new_decision("t-1"))
-        assert report.outcomes == (CommitOutcome.OVERLOADED, CommitOutcome.REPLAYED)
+        assert report.outcomes == (CommitOutcome.OVERLOADED, CommitOutcome.REPEATED)
         assert self.replies("shrike:reply:test")[-1]["results"][0] == {"status": "overloaded"}
         assert self.client.xlen(OUTBOX) == 2
 

@@ -20,4 +20,4 @@ class TestBound:
         contract.store = MemoryDecisionStore(outbox_limit=1)
         contract.commit(new_decision("t-1"))
         report = contract.commit(new_decision("t-2"), new_decision("t-1"))
-        assert report.outcomes == (CommitOutcome.OVERLOADED, CommitOutcome.REPLAYED)
+        assert report.outcomes == (CommitOutcome.OVERLOADED, CommitOutcome.REPEATED)
