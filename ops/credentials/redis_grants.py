@@ -160,6 +160,8 @@ USERS: Mapping[str, tuple[Grant, ...]] = {
         *_consume("score"),
         *_watch("score"),
         Grant("~shrike:dataset_id ~shrike:dataset_id:loss_reported", "get set"),
+        # The same under their former names, while workers of the version before are replaced.
+        Grant("~shrike:founded ~shrike:founded:told", "get set"),
     ),
     "drains": _DRAINS,
     "trainer": _TRAINER,

@@ -4,11 +4,11 @@ On Linux the package index has PyTorch with the libraries of graphics cards, whi
 PyTorch's own index has it for CPUs alone. Run as a file: `python ops/installation/torch_source.py`.
 """
 
+import http.client
 import os
 import platform
 import re
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -44,7 +44,15 @@ def has_wheel(find_links: str, version: str) -> bool:
     tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
     fits = re.compile(rf"torch-{re.escape(version)}(\+\w+)?-{tag}-.*\.whl")
     folders = [Path(entry.removeprefix("file://")) for entry in re.split(r"[\s,]+", find_links) if entry]
-    return any(fits.fullmatch(file.name) for folder in folders if folder.is_dir() for file in folder.iterdir())
+    return any(fits.fullmatch(name) for folder in folders for name in _names(folder))
+
+
+def _names(folder: Path) -> list[str]:
+    """Returns the names in a folder; none if it cannot be read."""
+    try:
+        return [file.name for file in folder.iterdir()]
+    except OSError:
+        return []
 
 
 def pinned_version(requirements: str) -> str:
@@ -67,7 +75,7 @@ def _index_answers() -> bool:
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - the address is a constant
             return True
-    except (urllib.error.URLError, OSError):
+    except (OSError, http.client.HTTPException, ValueError):  # no answer, no HTTP, or a proxy that is no address
         return False
 
 

@@ -52,9 +52,10 @@ class _Child:
     @property
     def is_late(self) -> bool:
         """Whether it should have become healthy by now; a busy machine gives it more time."""
-        seconds = time.monotonic() - self.started_at
-        waited = seconds_kept_waiting(self.running.pid) if self.running is not None else 0.0
-        return seconds > _LONGEST_START_SECONDS or seconds - waited > _START_SECONDS[self.process.stage]
+        seconds, patience = time.monotonic() - self.started_at, _START_SECONDS[self.process.stage]
+        if seconds <= patience or self.running is None:
+            return False
+        return seconds > _LONGEST_START_SECONDS or seconds - seconds_kept_waiting(self.running.pid) > patience
 
     def state(self) -> state.ProcessState:
         word = "restarting" if self.restart_at is not None else "stopped"

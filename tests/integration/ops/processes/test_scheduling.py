@@ -1,6 +1,7 @@
 """SCHED_IDLE and waiting times of real processes."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -38,11 +39,26 @@ def test_a_process_that_has_ended_is_left_alone() -> None:
     assert seconds_kept_waiting(child.pid) == 0.0
 
 
+def test_the_waiting_of_a_child_counts_where_its_parent_only_waits_for_it() -> None:
+    cpu = str(min(os.sched_getaffinity(0)))
+    program = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
+    parents = [subprocess.Popen([sys.executable, "-c", program, BUSY, cpu], process_group=0) for _ in range(2)]
+    try:
+        deadline = time.monotonic() + 60
+        while not all(seconds_kept_waiting(parent.pid) > 0.5 for parent in parents):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        for parent in parents:
+            os.killpg(parent.pid, signal.SIGKILL)
+            parent.wait()
+
+
 def test_a_process_beside_busy_ones_waits_for_the_cpu_and_a_sleeping_one_does_not() -> None:
     # On one CPU, two busy processes have half of it each.
     cpu = str(min(os.sched_getaffinity(0)))
-    busy = [subprocess.Popen([sys.executable, "-c", BUSY, cpu]) for _ in range(2)]
-    sleeping = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    busy = [subprocess.Popen([sys.executable, "-c", BUSY, cpu], process_group=0) for _ in range(2)]
+    sleeping = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], process_group=0)
     try:
         deadline = time.monotonic() + 60
         while not all(seconds_kept_waiting(process.pid) > 0.3 for process in busy):

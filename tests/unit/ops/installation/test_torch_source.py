@@ -77,3 +77,16 @@ def test_it_runs_as_a_file_without_the_project(tmp_path: Path) -> None:
         check=True,
     )
     assert (done.stdout, done.stderr) == ("cpu\n", "")
+
+
+@pytest.mark.parametrize("proxy", ["foo:bar", "http://127.0.0.1:notaport", "http://127.0.0.1:1"])
+def test_a_proxy_that_is_none_is_an_index_that_cannot_be_reached(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, proxy)
+    assert not torch_source._index_answers()
+
+
+def test_a_folder_that_cannot_be_read_holds_no_wheel(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert not has_wheel(f"{file} {tmp_path / 'absent'}", "2.13.0")
