@@ -1,4 +1,4 @@
-"""A Valkey Cluster on loopback for tests and benchmarks: masters and their replicas, gone with whoever started them."""
+"""A Valkey Cluster on loopback for tests and benchmarks: masters and replicas that end with their starter."""
 
 import os
 import signal
@@ -140,7 +140,7 @@ def _serving(directory: Path, *, port: int, bus_port: int, node_timeout_ms: int)
 def _join(nodes: list[ValkeyNode], *, masters: int, replicas: int) -> None:
     first = nodes[0]
     for number, node in enumerate(nodes):
-        # Without epochs of their own the masters would have to settle who is who by collisions, which takes seconds.
+        # Without epochs of their own the masters would have to resolve collisions of their epochs, which takes seconds.
         node.call("CLUSTER SET-CONFIG-EPOCH", number + 1)
         node.call("CLUSTER MEET", LOOPBACK, first.port, first.bus_port)
     bounds = [REDIS_CLUSTER_HASH_SLOTS * number // masters for number in range(masters + 1)]

@@ -65,7 +65,7 @@ def main() -> None:
                 "all parts full": memory(client, arguments.customers, iter(full_states(labelled=True))),
             },
         }
-    print(json.dumps(figures, indent=2) if arguments.json else told(figures))
+    print(json.dumps(figures, indent=2) if arguments.json else as_text(figures))
 
 
 @contextmanager
@@ -239,7 +239,7 @@ def forget(client: "redis.Redis") -> None:
             client.delete(*keys[first : first + 10_000])
 
 
-def told(figures: Figures) -> str:
+def as_text(figures: Figures) -> str:
     """Returns the figures as lines, one per innermost table."""
     lines = []
     for title, tables in figures.items():

@@ -93,7 +93,7 @@ class AdmissionContract:
         assert (answer.outcome, answer.limit, answer.remaining) == (AdmissionOutcome.LIMITED_DEVICE, 1, 0)
         assert control.admit([asked(subject)])[0].admitted
 
-    def test_a_device_is_limited_whoever_uses_it(self, make: Make, subject: str) -> None:
+    def test_a_device_is_limited_over_all_its_users(self, make: Make, subject: str) -> None:
         control = make(policy(device=Bucket(2, 1)))
         answers = control.admit([asked(f"{subject}-{number}", device=f"d-{subject}") for number in range(3)])
         assert [answer.outcome for answer in answers] == ["admitted", "admitted", "limited_device"]

@@ -31,7 +31,7 @@ def test_a_second_up_says_what_runs_already(stack: Stack) -> None:
         assert expected in again.stderr
 
 
-def test_status_tells_people_and_programs(stack: Stack) -> None:
+def test_status_is_readable_by_people_and_programs(stack: Stack) -> None:
     wait_for(lambda: stack.home.ops("status").returncode == 0)
     text = stack.home.ops("status").stdout
     content = json.loads(stack.home.ops("status", "--json").stdout)

@@ -94,10 +94,10 @@ def test_the_explanation_arrives_and_names_its_request(client: Client) -> None:
     assert record["score"] == answered["score"]
     assert record["correlation_id"] == answered["correlation_id"]
     assert record["customer_id"] == "C000001"
-    told = ExplanationAnswer.model_validate(record).explanation
-    assert told is not None
-    assert 1 / (1 + math.exp(-told.log_odds)) == pytest.approx(answered["score"], abs=1e-6)
-    strongest = {part.code: part for part in reversed(told.contributions) if part.contribution > 0}
+    explanation = ExplanationAnswer.model_validate(record).explanation
+    assert explanation is not None
+    assert 1 / (1 + math.exp(-explanation.log_odds)) == pytest.approx(answered["score"], abs=1e-6)
+    strongest = {part.code: part for part in reversed(explanation.contributions) if part.contribution > 0}
     for reason in answered["reasons"]:
         assert reason["text"] == strongest[reason["code"]].text
 

@@ -65,7 +65,7 @@ class Platform:
         self.flower_port = free_port()
 
     def place(self, user: str) -> Works:
-        """Returns what processes of a user are told."""
+        """Returns the environment of processes of a user."""
         env = self._works.env | self._changes | self._guarded.env(user)
         return Works(self._folder, env, settings_of(env))
 
@@ -127,9 +127,9 @@ class Platform:
         Its configuration is asked for by every process and refused to all, since it holds passwords.
         """
         entries = self.admin.execute_command("ACL", "LOG", "128")
-        told = [[entry[name].decode() for name in (b"username", b"reason", b"object")] for entry in entries]
+        refusals = [[entry[name].decode() for name in (b"username", b"reason", b"object")] for entry in entries]
         commands = [entry[b"client-info"].decode().partition(" cmd=")[2].split(" ")[0] for entry in entries]
-        return {(*each, command) for each, command in zip(told, commands, strict=True) if each[2] != "config|get"}
+        return {(*each, command) for each, command in zip(refusals, commands, strict=True) if each[2] != "config|get"}
 
 
 @pytest.fixture(scope="module")

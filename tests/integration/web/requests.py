@@ -29,7 +29,7 @@ def transaction(**members: Any) -> dict[str, Any]:
 def raw(api: RunningApi, *parts: bytes, ended: bool = False) -> bytes:
     """Sends bytes as they are and returns all that comes back until the connection closes.
 
-    `ended` tells the server that nothing more will come.
+    `ended` closes the sending side, so that the server sees the end.
     """
     received = b""
     with socket.create_connection(("127.0.0.1", api.port), timeout=15) as connection:

@@ -32,12 +32,12 @@ from tests.integration.workers.conftest import Works, wait_until
 from tests.unit.security.signatures.request_mutations import Sent, mutations
 
 RECORD = "/predictions/nobody-scored-this"
-"""Answers 404 to whoever is let in."""
+"""Answers 404 if the signature is accepted."""
 
 SECONDS_AGO = itertools.count()
 
 BODY = b'{"transaction_id": ""}'
-"""Answered 422 to whoever is let in."""
+"""Answered 422 if the signature is accepted."""
 
 
 def key_of(api: RunningApi) -> bytes:

@@ -71,7 +71,7 @@ def test_a_drain_that_starts_late_finds_everything(
         wait_until(lambda: view.lag().entries == 0, what="an empty outbox")
 
 
-def test_a_worker_told_to_stop_finishes_its_batch_and_loses_nothing(works: Works, database: Database) -> None:
+def test_a_stopped_worker_finishes_its_batch_and_loses_nothing(works: Works, database: Database) -> None:
     store = MongoExplanationStore(database["explanations"])
     ids = [f"stop-{number}" for number in range(6000)]
     now = datetime.now(UTC).isoformat(timespec="milliseconds")

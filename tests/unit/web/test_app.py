@@ -39,7 +39,9 @@ def test_a_wrong_method_is_a_problem_that_names_the_right_one(world: World) -> N
         assert answer.content_type == "application/problem+json"
 
 
-def test_an_unexpected_error_is_logged_and_told_without_detail(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_is_logged_and_answered_without_detail(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     def explode(*_: object) -> None:
         raise ZeroDivisionError("the secret of the house")
 

@@ -107,7 +107,7 @@ def comparable(raw: bytes) -> dict[str, Any]:
     return message
 
 
-def test_a_broker_that_is_away_is_told_soon_and_one_that_comes_back_is_used_again(tmp_path: Path) -> None:
+def test_a_broker_that_is_away_is_reported_soon_and_one_that_comes_back_is_used_again(tmp_path: Path) -> None:
     port = free_port()
     url = f"redis://127.0.0.1:{port}/0"
     settings = Settings(_env_file=None, redis_url=url, score_timeout_ms=500)

@@ -82,7 +82,7 @@ def test_a_worker_on_a_half_open_connection_ends_itself_and_a_healthy_one_is_lef
     blind = {"REDIS_SOCKET_TIMEOUT_SECONDS": "300", "WATCHDOG_SECONDS": "0.5", "WATCHDOG_PATIENCE_SECONDS": "3"}
     victim_home = Works(works.folder, works.env | through | blind, works.settings)
     works.client.delete(REPLACED)
-    # The two even share a node name: whoever answers for the other would hide it.
+    # The two even share a node name: an answer of the one could hide that the other is frozen.
     with works.worker("score") as healthy, victim_home.worker("score") as victim:
         wait_until(lambda: victim.metric("worker_probe_seconds") > 0, what="an answered probe")
         assert victim.metric('celery_worker_up{queue="score"}') == 1

@@ -191,7 +191,7 @@ class TestLabelSink:
     def test_the_vector_of_a_fraud_decides_whether_it_was_ordinary(
         self, explanation: float | None, ordinary: float
     ) -> None:
-        """Without a stored vector the customer's remembered payments tell, of which there are none here."""
+        """Without a stored vector the customer's remembered payments count, of which there are none here."""
         self.answer(transaction("a"))
         vector = {"customer_ratio_median": explanation}
         record = event("a")["decision"] | {"explanation": None if explanation is None else {"vector": vector}}

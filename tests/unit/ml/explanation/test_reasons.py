@@ -49,7 +49,7 @@ def reasons(of: Findings) -> tuple[Reason, ...]:
     return top_reasons(of, BREAKDOWN, epoch_seconds=MIDDAY)
 
 
-def told(of: Findings, *, breakdown: Breakdown = BREAKDOWN, epoch_seconds: int = MIDDAY) -> dict[str, Any]:
+def explained(of: Findings, *, breakdown: Breakdown = BREAKDOWN, epoch_seconds: int = MIDDAY) -> dict[str, Any]:
     """The full explanation after the way through the outbox and a store."""
     sent = orjson.loads(orjson.dumps(of.wire(), option=orjson.OPT_SERIALIZE_NUMPY))
     return full_explanation(stored_explanation(sent, epoch_seconds=epoch_seconds), asdict(breakdown))
@@ -127,7 +127,7 @@ def test_reasons_are_the_top_three_of_the_full_explanation(
         components = [getattr(scores, name)[row] for name in ("tabular", "anomaly", "autoencoder", "sequence")]
         breakdown = Breakdown(*map(float, components))
         strongest: dict[str, dict[str, Any]] = {}
-        for part in told(each, breakdown=breakdown, epoch_seconds=times[row])["contributions"]:
+        for part in explained(each, breakdown=breakdown, epoch_seconds=times[row])["contributions"]:
             if part["contribution"] > 0:
                 strongest.setdefault(part["code"], part)
         expected = [(part["code"], part["feature"], part["text"]) for part in list(strongest.values())[:3]]
@@ -138,7 +138,7 @@ def test_reasons_are_the_top_three_of_the_full_explanation(
 
 
 def test_all_parts_add_up_to_the_score(matrix: FeatureMatrix, scores: ModelScores) -> None:
-    totals = np.array([told(each)["log_odds"] for each in findings(matrix, scores)])
+    totals = np.array([explained(each)["log_odds"] for each in findings(matrix, scores)])
     score = scores.score.astype(np.float64)
     # At both ends a float32 probability no longer holds its log-odds.
     middle = (score > 1e-3) & (score < 0.999)
@@ -152,14 +152,14 @@ def test_all_parts_add_up_to_the_score(matrix: FeatureMatrix, scores: ModelScore
     arrays(np.float32, FEATURE_COUNT, elements=st.floats(-5, 5, width=32)),
 )
 def test_every_value_has_a_text_and_everything_is_json(vector: np.ndarray, parts: np.ndarray) -> None:
-    full = told(replace(found(), vector=vector, contributions=parts))
+    full = explained(replace(found(), vector=vector, contributions=parts))
     assert len(full["contributions"]) == FEATURE_COUNT + len(TERMS)
     assert all(part["text"] for part in full["contributions"])
     orjson.dumps(full)
 
 
 def test_the_explanation_holds_the_steps_and_the_least_expected_features() -> None:
-    full = told(found())
+    full = explained(found())
     sequence, autoencoder = full["sequence"], full["unusual"]["autoencoder"]
     assert (sequence["lowest"], sequence["log_odds"], sequence["decisive"]) == (-6.0, -1.0, 1)
     assert sequence["steps"][1] == {"at": "2026-07-31T10:00:00Z", "amount": 512.3, "log_odds": -2.0, "rise": 3.5}

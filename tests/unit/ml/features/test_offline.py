@@ -97,7 +97,7 @@ def live_through(
         vectors.append(matrix.vectors)
         sequences.append(matrix.sequences)
         known_at = NEVER if event.label_after is None else now + event.label_after
-        # Only the order of arrivals matters; ranks tell those of one second apart.
+        # Only the order of arrivals matters; ranks order those of one second.
         rows.append((transaction, event.number, known_at, int(event.is_fraud)))
         if event.label_after is not None:
             ids = (transaction.transaction_id, transaction.customer_id, transaction.terminal_id)

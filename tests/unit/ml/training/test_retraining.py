@@ -41,7 +41,7 @@ WORSE = TrainingSettings(
 
 
 class RecordingTracker:
-    """Keeps what it was told."""
+    """Keeps the runs and aliases that it receives."""
 
     def __init__(self) -> None:
         self.runs: list[TrainingRun] = []

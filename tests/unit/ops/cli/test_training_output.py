@@ -8,7 +8,7 @@ from ml.training.trained_model import TrainedModel
 from ops.cli.training_output import print_results
 
 
-def test_every_component_and_both_thresholds_are_told(
+def test_every_component_and_both_thresholds_are_printed(
     trained: TrainedModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
     print_results(trained)
@@ -29,7 +29,7 @@ def test_warnings_go_to_standard_error(trained: TrainedModel, capsys: pytest.Cap
     assert capsys.readouterr().err == "Warning: one\nWarning: two\n"
 
 
-def test_a_measurement_that_flatters_and_a_review_that_never_pays_are_told(
+def test_a_measurement_that_flatters_and_a_review_that_never_pays_are_reported(
     trained: TrainedModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flattering = replace(

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from settings import Settings
 
 
-def test_one_url_serves_broker_and_features_unless_told_otherwise() -> None:
+def test_one_url_serves_broker_and_features_unless_set_otherwise() -> None:
     shared = Settings(_env_file=None, redis_url="redis://a/0")
     assert shared.celery_broker_url == shared.feature_store_url == "redis://a/0"
     apart = Settings(_env_file=None, redis_url="redis://a/0", broker_url="redis://b/0", feature_redis_url="redis://c/0")

@@ -171,7 +171,7 @@ class TestModelKeeper:
         assert self.safe_mode.read().enabled
         assert failures("hash") == before + 2
 
-    def test_a_broken_registry_is_told_once_and_again_after_safe_mode_was_left(self) -> None:
+    def test_a_broken_registry_is_reported_once_and_again_after_safe_mode_was_left(self) -> None:
         self.registry.path.mkdir(parents=True)
         (self.registry.path / "registry.json").write_text("{")
         before = failures("registry")

@@ -48,7 +48,7 @@ def test_it_passes_once_every_living_worker_is_well() -> None:
     assert hall.now < 1
 
 
-def test_each_failure_is_told_with_its_worker() -> None:
+def test_each_failure_is_reported_with_its_worker() -> None:
     assert Hall(a=well, b=ill).failures("a", "b") == ["b: model.onnx is not the file that the manifest names"]
 
 

@@ -41,8 +41,8 @@ def test_a_stored_explanation_is_returned_whole_and_in_sentences(world: World) -
     world.explanations.save([record(1)])
     answer = world.get("/explanations/t-1")
     assert answer.status_code == 200
-    told = full_explanation(record(1)["explanation"], BREAKDOWN)
-    assert answer.get_json() == record(1) | {"explanation": told}
+    explained = full_explanation(record(1)["explanation"], BREAKDOWN)
+    assert answer.get_json() == record(1) | {"explanation": explained}
     parts = answer.get_json()["explanation"]["contributions"]
     assert [part["text"] for part in parts[:2]] == [
         (
@@ -54,7 +54,7 @@ def test_a_stored_explanation_is_returned_whole_and_in_sentences(world: World) -
     ExplanationAnswer.model_validate(answer.get_json())
 
 
-def test_an_explanation_stored_before_scores_had_terms_is_still_told(world: World) -> None:
+def test_an_explanation_stored_before_scores_had_terms_is_still_given(world: World) -> None:
     stored = {"bias": -1.0, "vector": {"amount": 12.0}, "contributions": {"amount": 0.5}}
     world.explanations.save([record(1, explanation=stored)])
     answer = world.get("/explanations/t-1")
@@ -68,7 +68,7 @@ def test_a_record_that_was_repaired_without_its_vector_is_returned_all_the_same(
     assert world.get("/explanations/t-1").get_json() == record(1, explanation=None)
 
 
-def test_an_answered_transaction_is_told_to_come_back(world: World) -> None:
+def test_an_answered_transaction_gets_a_retry_after(world: World) -> None:
     world.post("/predictions/score", world.transaction(transaction_id="fresh"))
     answer = world.get("/explanations/fresh")
     assert answer.status_code == 404
@@ -76,7 +76,7 @@ def test_an_answered_transaction_is_told_to_come_back(world: World) -> None:
     assert answer.get_json()["type"] == "/docs#problem-explanation-pending"
 
 
-def test_an_unknown_transaction_is_not_told_to_come_back(world: World) -> None:
+def test_an_unknown_transaction_gets_no_retry_after(world: World) -> None:
     answer = world.get("/explanations/never")
     assert answer.status_code == 404
     assert "Retry-After" not in answer.headers

@@ -278,7 +278,9 @@ def test_in_safe_mode_nothing_is_scored(world: World) -> None:
         ({"status": "failed", "reason": "x"}, 500, "scoring-failed"),
     ],
 )
-def test_what_the_worker_refuses_is_told(world: World, result: dict[str, str], status: int, kind: str) -> None:
+def test_the_refusal_of_a_worker_reaches_the_client(
+    world: World, result: dict[str, str], status: int, kind: str
+) -> None:
     world.worker.override = lambda batch: orjson.dumps({"batch_id": batch.batch_id, "results": [result]})
     answer = world.post(SCORE, world.transaction())
     assert (answer.status_code, problem(answer)) == (status, kind)
@@ -323,7 +325,7 @@ def test_no_decision_in_time_is_a_gateway_timeout_and_opens_the_breaker(make_wor
     assert (batch.status_code, problem(batch)) == (503, "scoring-suspended")
 
 
-def test_an_unreachable_broker_is_told_at_once(make_world: Callable[..., World]) -> None:
+def test_an_unreachable_broker_is_reported_at_once(make_world: Callable[..., World]) -> None:
     answer = make_world(transport=Down()).post(SCORE, World.transaction(make_world()))
     assert (answer.status_code, problem(answer)) == (503, "unavailable")
     assert answer.headers["Retry-After"]

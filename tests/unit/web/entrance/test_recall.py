@@ -50,7 +50,7 @@ def test_only_repeated_transactions_are_asked_for_and_each_shard_once() -> None:
     assert (one.asked, two.asked) == ([["a", "b"]], [["d"]])
 
 
-def test_a_passage_of_new_transactions_costs_nothing() -> None:
+def test_an_admission_of_new_transactions_asks_no_shard() -> None:
     records = Records()
     first = result(a=Placement("s1", True))
     assert ShardRecall({"s1": source(records)}).complete(first) is first
@@ -76,7 +76,7 @@ def test_a_shard_that_this_process_does_not_know_is_unavailable() -> None:
     assert isinstance(records["a"], QueueUnavailableError)
 
 
-def test_what_the_entrance_knows_already_is_not_asked_again() -> None:
+def test_records_that_came_with_the_admission_are_not_asked_for_again() -> None:
     asked = Records()
     record = Records("a").find("a")
     if record is None:

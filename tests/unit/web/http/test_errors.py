@@ -24,7 +24,7 @@ def test_every_error_of_the_web_has_its_place_in_the_table(kind: type[WebError])
     assert kind in errors._TABLE
 
 
-def test_kinds_are_told_apart_by_name_and_documented() -> None:
+def test_kinds_have_names_of_their_own_and_are_documented() -> None:
     assert len({kind.name for kind in problems.KINDS}) == len(problems.KINDS)
     assert set(errors._TABLE.values()) <= set(problems.KINDS)
 

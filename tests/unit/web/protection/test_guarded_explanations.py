@@ -50,7 +50,7 @@ def world() -> World:
     return World()
 
 
-def test_a_store_that_failed_is_left_alone_and_the_client_told_when_to_come_back(world: World) -> None:
+def test_a_store_that_failed_is_left_alone_and_the_client_gets_a_retry_after(world: World) -> None:
     world.server.is_down = True
     for _ in range(MAX_FAILURES):
         with pytest.raises(StoreUnavailableError):

@@ -22,7 +22,7 @@ CLOSED = {
     "GET /admin/queues",
     "GET /admin/models",
 }
-"""Refused with 503: a replay cannot be told from a first request."""
+"""Refused with 503: a replay looks like a first request."""
 
 OPEN = {"GET /metrics", "GET /health/live", "GET /health/ready", "GET /openapi.json", "GET /docs"}
 """Answered: they take no signature, so there is nothing to replay, and an operator needs them most in an outage."""

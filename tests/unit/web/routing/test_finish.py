@@ -66,7 +66,7 @@ def test_paths_and_methods_that_a_client_makes_up_are_no_labels(app: Flask) -> N
     assert count("OTHER", "(unmatched)", "405") == before[1] + 1
 
 
-def test_one_line_per_request_tells_what_the_view_annotated(app: Flask, log_lines: Lines) -> None:
+def test_one_line_per_request_holds_the_annotations_of_the_view(app: Flask, log_lines: Lines) -> None:
     headers = {"User-Agent": "client/1.0", "X-Correlation-ID": "order-4711"}
     app.test_client().get("/things/a?card=4111111111111111", headers=headers)
     (line,) = log_lines()

@@ -206,7 +206,7 @@ def test_the_device_has_a_bucket_of_its_own(make_world: Callable[..., World]) ->
     assert send("d-2").status_code == 200
 
 
-def test_tells_how_much_of_the_rate_limit_is_left(make_world: Callable[..., World]) -> None:
+def test_headers_show_how_much_of_the_rate_limit_is_left(make_world: Callable[..., World]) -> None:
     world = make_world(changes={"rate_limit_capacity": 3, "rate_limit_refill_per_minute": 1})
     answer = world.post(PATH, world.transaction())
     assert answer.headers["RateLimit-Limit"] == "3"

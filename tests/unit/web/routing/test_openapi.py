@@ -61,7 +61,7 @@ def test_has_every_route_of_the_contract(document: dict[str, Any]) -> None:
     }
 
 
-def test_tells_the_security_that_the_guards_demand(world: World, document: dict[str, Any]) -> None:
+def test_the_document_names_the_security_that_the_guards_demand(world: World, document: dict[str, Any]) -> None:
     declared = {item.declared.name: item.declared for item in endpoints_of(world.app)}
     for _, _, operation in operations(document):
         guarded = declared[operation["operationId"]]

@@ -11,7 +11,7 @@ from web.server.log_output import MOST_LINES, GatheringHandler
 
 
 class Stream(io.StringIO):
-    """Counts writes and tells when one came."""
+    """Counts writes and signals each one."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ def test_orders_are_refused_and_counted(order: str) -> None:
 
 
 @pytest.mark.parametrize("question", ["conf", "report", "memdump", "objgraph"])
-def test_what_tells_more_than_an_operator_needs_is_refused(question: str) -> None:
+def test_questions_that_reveal_more_than_an_operator_needs_are_refused(question: str) -> None:
     assert "error" in Panel.data[question](None)
 
 

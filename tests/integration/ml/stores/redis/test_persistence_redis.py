@@ -30,7 +30,7 @@ def test_a_running_server_that_is_changed_is_found_out(redis_client: redis.Redis
 
 
 @pytest.mark.parametrize(
-    ("appendfsync", "knows_barrier", "told"),
+    ("appendfsync", "knows_barrier", "problem"),
     [
         ("always", True, None),
         ("everysec", True, "up to a second"),
@@ -39,8 +39,10 @@ def test_a_running_server_that_is_changed_is_found_out(redis_client: redis.Redis
         ("always", False, "WAITAOF"),
     ],
 )
-def test_waiting_for_the_disk_asks_for_more(appendfsync: str | None, *, knows_barrier: bool, told: str | None) -> None:
+def test_waiting_for_the_disk_asks_for_more(
+    appendfsync: str | None, *, knows_barrier: bool, problem: str | None
+) -> None:
     server = replace(SOUND, appendfsync=appendfsync, knows_barrier=knows_barrier)
     problems = list(broken_promises(server, waits_for_disk=True))
-    assert len(problems) == (0 if told is None else 1)
-    assert told is None or told in problems[0]
+    assert len(problems) == (0 if problem is None else 1)
+    assert problem is None or problem in problems[0]

@@ -60,7 +60,7 @@ class TestOutboxCommand:
         assert "1 put back" in self.run("redrive", "explain", "--all")
         assert "no dead letters" in self.run("dead-letters", "explain")
 
-    def test_redrives_by_transaction_as_well_and_tells_programs(self) -> None:
+    def test_redrives_by_transaction_as_well_and_prints_json(self) -> None:
         self.bury("t-1", "t-2", "t-3")
         assert json.loads(self.run("redrive", "explain", "t-2", "--json")) == {"group": "explain", "put_back": 1}
         assert "no dead letter t-9" in self.run("redrive", "explain", "t-1", "t-9", code=1)
@@ -81,7 +81,7 @@ class TestOutboxCommand:
             if self.client.exists(answered_key(past)):
                 self.client.rename(answered_key(past), answered_key(past - 2))
 
-    def test_reconciles_over_a_window_and_its_exit_code_tells(
+    def test_reconciles_over_a_window_and_its_exit_code_shows(
         self, mongo_url: str, mongo_database: Database, kafka_bootstrap: str
     ) -> None:
         self.servers = {

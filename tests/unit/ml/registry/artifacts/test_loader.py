@@ -213,7 +213,7 @@ def test_keys_count_within_their_time_and_until_they_are_revoked(
 def test_what_claims_to_be_made_outside_its_keys_time_is_refused(
     artifact: Path, signer: ArtifactSigner, days: int
 ) -> None:
-    """Whoever stole an expired key would have to say so."""
+    """The date that a version claims must lie within the validity of its key."""
     _edit(artifact, signer, created_at=f"{NOW + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}")
     with pytest.raises(ArtifactError, match="outside the validity") as caught:
         load(artifact, verifier=_trusting(signer, now=NOW), feature_schema_hash=SCHEMA_HASH)

@@ -30,7 +30,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def nothing_was_written() -> bool:
-    """Tells whether a command left neither a version nor a run nor a report."""
+    """Returns whether a command left neither a version nor a run nor a report."""
     return [path.name for path in Path("var").iterdir()] == ["keys"]
 
 

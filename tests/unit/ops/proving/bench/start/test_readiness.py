@@ -14,6 +14,6 @@ def test_a_start_is_timed_until_it_is_ready(tmp_path: Path) -> None:
     assert 0.0 < seconds < 60.0
 
 
-def test_a_process_that_ends_instead_is_told_of(tmp_path: Path) -> None:
+def test_a_process_that_ends_instead_is_reported(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError, match="did not become ready"):
         time_start([sys.executable, "-c", "raise SystemExit(3)"], {}, tmp_path / "log", lambda: False)

@@ -63,7 +63,7 @@ def test_the_running_platform_answers_what_the_graph_says_of_the_offline_feature
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_replay_that_is_told_to_end_leaves_nothing_behind(
+def test_a_replay_that_is_stopped_leaves_nothing_behind(
     history: TransactionTable, trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
