@@ -52,7 +52,7 @@ class TestCompleteness:
         assert self.check.run(WINDOW).lost == 1
         assert self.outbox.read_new(5) == []
 
-    def test_does_not_judge_what_the_sink_may_have_dropped_by_its_own_rules(self) -> None:
+    def test_entries_that_the_sink_may_have_dropped_by_its_own_rules_are_unverifiable(self) -> None:
         self.answer("old", minute=10)
         self.answer("new", minute=12)
         self.acknowledge()
