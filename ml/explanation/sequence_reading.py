@@ -90,7 +90,7 @@ class SequenceReading:
         """Returns the sentence that names the payments and the decisive one."""
         last = len(self.at) - 1
         if last == 0:
-            return "this is the customer's first known payment; its amount, hour and terminal alone count"
+            return "this is the customer's first known payment; its amount, hour and terminal alone were judged"
         return f"the order and timing of this customer's last {last + 1} payments; {self._decisive_text(last)}"
 
     def _decisive_text(self, last: int) -> str:

@@ -24,7 +24,7 @@ class SequenceStepAnswer(AnswerModel):
     log_odds: Annotated[float, Field(description="What the component would say had the payments ended here.")]
     rise: Annotated[
         float | None,
-        Field(description="By how much this payment raised the log-odds for good; null if that is unknown."),
+        Field(description="By how much this payment raised the log-odds for good; null if that cannot be told."),
     ]
 
 

@@ -92,7 +92,7 @@ def test_the_rise_of_the_first_payment_of_a_full_sequence_is_unknown() -> None:
     [
         (
             reading(rises=[2.0]),
-            "this is the customer's first known payment; its amount, hour and terminal alone count",
+            "this is the customer's first known payment; its amount, hour and terminal alone were judged",
         ),
         (
             reading(180, 5400, rises=[0.1, 4.0, 1.0]),
