@@ -73,7 +73,7 @@ def _is_large_by_default() -> bool:
 def _index_answers() -> bool:
     request = urllib.request.Request(_INDEX, method="HEAD")
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - the address is a constant
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310  # nosec B310 - a constant address
             return True
     except (OSError, http.client.HTTPException, ValueError):  # no answer, no HTTP, or a proxy that is no address
         return False
