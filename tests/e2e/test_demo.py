@@ -1,11 +1,14 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from ml.data.datasets import write_transactions
 from ml.data.table import TransactionTable
 from tests.e2e.installation import make_home
 
 
+@pytest.mark.timeout(600)  # it trains a model and runs the whole platform, beside other tests
 def test_the_demo_scores_stores_and_publishes_and_leaves_nothing_running(
     tmp_path: Path, history: TransactionTable
 ) -> None:
