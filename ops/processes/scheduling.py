@@ -23,7 +23,7 @@ def run_idle(pid: int) -> None:
                 with contextlib.suppress(ProcessLookupError):  # a thread may end at any moment
                     os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
             idle |= new
-    except (AttributeError, PermissionError):  # another system than Linux, or a sandbox that forbids it
+    except PermissionError:  # a sandbox that forbids it
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, pid, _LOWEST_PRIORITY)
 

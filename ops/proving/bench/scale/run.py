@@ -151,7 +151,7 @@ def _interleaved(stack: OwnStack, plan: Plan, supplies: Sequence[tuple[Contender
 
 
 def _figures(rounds: Sequence[Round]) -> dict[str, dict[str, float]]:
-    """Returns the medians of each path, and each divided by the first path's; what was not measured is left out."""
+    """Returns the medians of each path, and each divided by the first path's; unmeasured paths are left out."""
     names = list(dict.fromkeys(item.contender for item in rounds))
     table = {}
     for name in names:
