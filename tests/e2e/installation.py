@@ -84,7 +84,7 @@ class Stack:
         return Client(self.api, hmac_key=settings.hmac_key.get_secret_value().encode(), token=token)
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Waits until the condition holds, and fails the test if it never does."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -10,10 +10,7 @@ from ops.proving.chaos.clients.ledger import Fate, Ledger, Sent, now
 from ops.proving.chaos.clients.steady import attempt
 from ops.proving.chaos.evidence.sinks import Evidence
 from ops.proving.chaos.fault import Fault, Struck, Trial
-from ops.proving.chaos.platform.stack import SCORE_TIMEOUT_SECONDS, ChaosStack, wait_for
-
-HUNG_SECONDS = 2 * SCORE_TIMEOUT_SECONDS + 5.0
-"""A request waits at most the deadline of its admission and the deadline of its decision; a busy machine adds to it."""
+from ops.proving.chaos.platform.stack import ChaosStack, wait_for
 
 _ASKED_AGAIN = 25
 _RECORD_SECONDS = 240.0
@@ -21,6 +18,11 @@ _RECORD_SECONDS = 240.0
 _DELIVERED_SECONDS = 120.0
 _SEEN_SECONDS = 20.0
 _FEW = 5
+
+
+def hung_seconds(stack: ChaosStack) -> float:
+    """Returns how long a request may wait: two deadlines, of admission and decision; a busy machine adds to it."""
+    return 2 * stack.score_timeout_seconds + 5.0
 
 
 def wait_until_delivered(stack: ChaosStack, evidence: Evidence, ledger: Ledger) -> list[str]:
@@ -60,7 +62,7 @@ def count(fault: Fault, struck: Struck, *, stack: ChaosStack, evidence: Evidence
         trial.notes += changed  # what is lost is decided anew when it is asked for again
     else:
         trial.problems += changed
-    trial.problems += broken_promises(fault, trial, ledger)
+    trial.problems += broken_promises(fault, trial, ledger, bound_seconds=hung_seconds(stack))
     if evidence.published.strange_keys:
         trial.problems.append(f"{evidence.published.strange_keys} events came twice under different keys")
     return trial
@@ -79,10 +81,13 @@ def _ask_again(stack: ChaosStack, acknowledged: Sequence[Sent]) -> None:
             attempt(client, sent)
 
 
-def broken_promises(fault: Fault, trial: Trial, ledger: Ledger) -> list[str]:
-    """Returns the promises that hold for every fault and did not hold in this trial."""
+def broken_promises(fault: Fault, trial: Trial, ledger: Ledger, *, bound_seconds: float) -> list[str]:
+    """Returns the promises that hold for every fault and did not hold in this trial.
+
+    Where the fault does not say how long a request may wait, `bound_seconds` does.
+    """
     attempts = ledger.attempts()
-    bound = fault.hung_seconds or HUNG_SECONDS
+    bound = fault.hung_seconds or bound_seconds
     slow = [one for one in attempts if one.seconds > bound]
     refused = Counter(f"{sent.attempts[-1].status} {sent.attempts[-1].problem}" for sent in ledger.of(Fate.REFUSED))
     silent = sum(one.status is None for one in attempts)

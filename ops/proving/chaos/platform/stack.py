@@ -71,6 +71,11 @@ class ChaosStack:
     directory: Path | None
 
     @property
+    def score_timeout_seconds(self) -> float:
+        """How long a request waits for its decision, at most."""
+        return int(self.env["SCORE_TIMEOUT_MS"]) / 1000
+
+    @property
     def state(self) -> StackState:
         """What the supervisor says of its processes.
 

@@ -4,8 +4,9 @@ from typing import Any
 from ops.proving.chaos.clients.ledger import Attempt, Ledger, Sent
 from ops.proving.chaos.fault import Fault, Struck, Trial
 from ops.proving.chaos.report import as_json, row
-from ops.proving.chaos.verdict import HUNG_SECONDS, broken_promises, differing
+from ops.proving.chaos.verdict import broken_promises, differing
 
+BOUND = 7.0
 FAULT = Fault("a", "nothing", lambda _scene: Struck(0.0))
 ANSWER = {"decision": "approve", "score": 0.1, "scored_at": "2026-01-01T00:00:00.000Z"}
 
@@ -20,13 +21,13 @@ def ledger_of(*attempts: Attempt, answer: Mapping[str, Any] | None = None) -> Le
 
 def test_a_quiet_trial_breaks_nothing() -> None:
     ledger = ledger_of(Attempt(1.0, 0.1, 200), answer=ANSWER)
-    assert broken_promises(FAULT, Trial(acknowledged=1), ledger) == []
+    assert broken_promises(FAULT, Trial(acknowledged=1), ledger, bound_seconds=BOUND) == []
 
 
 def test_each_broken_promise_is_named() -> None:
-    ledger = ledger_of(Attempt(1.0, HUNG_SECONDS + 1, None), Attempt(9.0, 0.1, 500))
+    ledger = ledger_of(Attempt(1.0, BOUND + 1, None), Attempt(9.0, 0.1, 500))
     trial = Trial(lost=1, mongo_duplicates=2, unknown=3, failed_first=1, recovery_seconds=99.0)
-    found = " | ".join(broken_promises(FAULT, trial, ledger))
+    found = " | ".join(broken_promises(FAULT, trial, ledger, bound_seconds=BOUND))
     for expected in (
         "nothing was answered",
         "1 answered transactions are lost",
@@ -43,7 +44,7 @@ def test_each_broken_promise_is_named() -> None:
 def test_a_fault_that_must_fail_nothing_fails_with_one_failure() -> None:
     strict = Fault("a", "nothing", lambda _scene: Struck(0.0), recovery_seconds=None)
     ledger = ledger_of(Attempt(1.0, 0.1, 503, "unavailable"), Attempt(9.0, 0.1, 200), answer=ANSWER)
-    (problem,) = broken_promises(strict, Trial(acknowledged=1, failed_first=1), ledger)
+    (problem,) = broken_promises(strict, Trial(acknowledged=1, failed_first=1), ledger, bound_seconds=BOUND)
     assert "503 unavailable" in problem
 
 
