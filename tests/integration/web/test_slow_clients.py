@@ -83,7 +83,7 @@ def test_a_body_that_does_not_come_is_answered_in_time(hurried_api: RunningApi) 
         started = time.monotonic()
         answer = raw(hurried_api, head, b"{")
         assert answer.startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 413 "))
-        assert time.monotonic() - started < 4 * TIMEOUT_SECONDS
+        assert time.monotonic() - started < 15 * TIMEOUT_SECONDS
 
 
 def test_a_client_that_takes_no_answers_is_cut_off(hurried_api: RunningApi) -> None:

@@ -119,7 +119,7 @@ def test_a_broker_that_is_away_is_reported_soon_and_one_that_comes_back_is_used_
                 publisher.connect()
             with pytest.raises(StoreUnavailableError):
                 publisher.publish(SCORE_TASK, "{}", message_id=uuid4().hex)
-            assert time.monotonic() - started < 5  # a busy machine is slow, an unbounded wait is slower
+            assert time.monotonic() - started < 20  # a busy machine is slow, an unbounded wait is slower
         for _ in range(2):
             with valkey(tmp_path, port=port), redis.Redis(port=port) as client:
                 before = client.llen("score")
