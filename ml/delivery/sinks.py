@@ -99,8 +99,9 @@ class LabelSink:
     def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
         """See `Sink.write`."""
         labels, refusals = _decode(entries, self._verified_label)
-        if labels:
-            applied = self._applied(self._labels.save([label for _, label in labels]))
+        of_record = self._labels.save([label for _, label in labels]) if labels else []
+        if of_record:  # none if all of them are older than what is known: labels come in any order
+            applied = self._applied(of_record)
             self.unmatched += applied.count(None)
             self._features.apply_labels([label for label in applied if label is not None])
         return refusals

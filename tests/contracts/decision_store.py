@@ -74,3 +74,4 @@ class DecisionStoreContract:
         assert record.fingerprint == "f" * 32
         assert self.store.find("t-9") is None
         assert [found is None for found in self.store.find_many(["t-9", "t-1"])] == [True, False]
+        assert self.store.find_many([]) == []

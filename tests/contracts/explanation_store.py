@@ -48,6 +48,11 @@ class ExplanationStoreContract:
             self.store.save([record("t-1"), record("t-2")])
         assert self.ids(ExplanationQuery()) == ["t-2", "t-1"]
 
+    def test_nothing_may_be_stored_or_asked_for(self) -> None:
+        assert self.store.save([]) == {}
+        assert self.store.find_many([]) == {}
+        assert self.store.existing([]) == set()
+
     def test_returns_which_ids_exist(self) -> None:
         self.store.save([record("t-1")])
         assert self.store.existing(["t-1", "t-2"]) == {"t-1"}

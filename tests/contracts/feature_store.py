@@ -168,6 +168,9 @@ class FeatureStoreContract:
         assert value(store.observe([payment(900, at=DAY + 3599)]), "terminal_frauds_7d") == 0
         assert value(store.observe([payment(901, at=DAY + 3600)]), "terminal_frauds_7d") == 1
 
+    def test_no_label_may_be_applied(self, store: FeatureStore) -> None:
+        assert store.apply_labels([]) == 0
+
     def test_a_label_keeps_counting_when_its_payment_is_folded(self, store: FeatureStore) -> None:
         fraud = payment(0)
         store.observe([fraud])

@@ -42,3 +42,8 @@ class LabelStoreContract:
         assert self.store.save([first, second]) == [first, second]
         assert self.store.save([corrected]) == [corrected]
         assert self.store.save([first, second]) == [second]
+
+    def test_labels_that_all_come_too_late_leave_none_of_record(self) -> None:
+        self.store.save([label("t-1", "legitimate", at=20.0)])
+        assert self.store.save([label("t-1", "fraud", at=19.999)]) == []
+        assert self.store.save([]) == []

@@ -90,6 +90,8 @@ class RedisDecisionStore:
 
     def find_many(self, transaction_ids: Sequence[str]) -> list[DecisionRecord | None]:
         """See `DecisionStore.find_many`."""
+        if not transaction_ids:  # Redis takes no MGET without a key
+            return []
         with redis_failures_as_unavailable():
             return read_records(self._client.execute_command(*lookup_command(transaction_ids)))
 

@@ -37,6 +37,8 @@ class MongoExplanationStore:
 
     def save(self, records: Sequence[dict[str, Any]]) -> dict[str, str]:
         """See `ExplanationStore.save`."""
+        if not records:  # MongoDB takes no bulk without a write
+            return {}
         writes = [ReplaceOne({"_id": record["transaction_id"]}, _document(record), upsert=True) for record in records]
         try:
             with mongo_failures_as_unavailable():
