@@ -21,7 +21,8 @@ class CircuitBreaker:
     """Opens after `max_failures` failures within `window_seconds` and refuses for `open_seconds`.
 
     Then it is half open: one probe may pass, and its success closes the breaker, its failure opens it again. A probe
-    that never reports back is given up after `open_seconds`, so that the breaker cannot stay half open for ever.
+    that ends in another way is given back, and the next caller is the probe. One that never reports back is given up
+    after `open_seconds`, so that the breaker cannot stay half open for ever.
     Failures are those of the service as a whole: for scoring, a lost message or an unreachable broker. One lost message
     counts once, however many requests waited for it. Safe to use from many threads.
     """
@@ -88,7 +89,7 @@ class CircuitBreaker:
         """Returns the context of a call to the service: admitted first, its end recorded. May be kept and shared.
 
         Args:
-            failures: exceptions that count as failures of the service; any other counts as neither.
+            failures: exceptions that count as failures of the service; any other says nothing about it.
         """
         return Guard(self, failures)
 
@@ -101,6 +102,15 @@ class CircuitBreaker:
             if self._state is BreakerState.HALF_OPEN:
                 self._failures.clear()
                 self._change(BreakerState.CLOSED)
+
+    def record_neither(self) -> None:
+        """Notes an end that says nothing about the service; if it was the probe's, the next caller is the probe."""
+        if self.is_closed():
+            return
+        with self._lock:
+            if self._state is BreakerState.HALF_OPEN:
+                self._refuse_until = self._clock()
+                self._change(BreakerState.OPEN)
 
     def record_failure(self) -> None:
         """Notes a failure; the breaker opens at the limit, or if the probe failed."""
@@ -138,3 +148,5 @@ class Guard:
             self._breaker.record_success()
         elif issubclass(kind, self._failures):
             self._breaker.record_failure()
+        else:
+            self._breaker.record_neither()

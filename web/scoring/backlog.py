@@ -69,6 +69,7 @@ class Backlog:
         queued = [QueuedRequest(request, call, position) for position, request in enumerate(requests)]
         with self.changed:
             if self._closing:
+                self.breaker.record_neither()
                 raise ShuttingDownError
             self._pending.extend(queued)
             self.changed.notify()
@@ -174,6 +175,8 @@ class Backlog:
             item = self._pending.popleft()
             if item.call.deadline > now:
                 queued.append(item)
+            else:
+                self.breaker.record_neither()  # it is not sent, so nobody will report on it
         return queued
 
     def _count_failure(self, batch: BatchInFlight) -> None:

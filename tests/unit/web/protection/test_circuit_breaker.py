@@ -137,6 +137,27 @@ def test_a_probe_that_never_reports_is_given_up(breaker: CircuitBreaker, clock: 
     breaker.admit()
 
 
+def test_a_probe_that_says_nothing_about_the_service_is_given_back(breaker: CircuitBreaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now += OPEN
+    for _ in range(3):
+        with pytest.raises(ValueError, match="the caller's"), breaker.guarding(OSError):
+            raise ValueError("the caller's own mistake")
+    with breaker.guarding(OSError):
+        assert breaker.state is BreakerState.HALF_OPEN
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_a_call_without_a_verdict_neither_opens_nor_closes(breaker: CircuitBreaker) -> None:
+    breaker.record_neither()
+    breaker.admit()
+    trip(breaker)
+    breaker.record_neither()
+    with pytest.raises(BreakerOpenError) as refused:
+        breaker.admit()
+    assert refused.value.retry_after_seconds == OPEN
+
+
 def test_a_late_success_does_not_close_an_open_breaker(breaker: CircuitBreaker) -> None:
     trip(breaker)
     breaker.record_success()
@@ -190,6 +211,12 @@ class BreakerMachine(RuleBasedStateMachine):
         if self.state is BreakerState.HALF_OPEN or len(recent) >= MAX_FAILURES:
             self.state, self.failures = BreakerState.OPEN, []
             self.refuse_until = self.clock.now + OPEN
+
+    @rule()
+    def something_ends_without_a_verdict(self) -> None:
+        self.breaker.record_neither()
+        if self.state is BreakerState.HALF_OPEN:
+            self.state, self.refuse_until = BreakerState.OPEN, self.clock.now
 
     @precondition(lambda self: self.state is not BreakerState.CLOSED)
     @rule()

@@ -86,6 +86,20 @@ def test_a_clients_own_mistake_is_no_failure_of_the_store(world: World) -> None:
     assert world.breaker.state is BreakerState.CLOSED
 
 
+def test_a_bad_cursor_costs_a_healthy_store_nobody_else_anything(world: World) -> None:
+    world.server.is_down = True
+    for _ in range(MAX_FAILURES):
+        with pytest.raises(StoreUnavailableError):
+            world.explanations.find("a")
+    world.server.is_down = False
+    world.now += OPEN
+    for _ in range(3):
+        with pytest.raises(InvalidCursorError):
+            world.explanations.search(ExplanationQuery(), cursor="bad")
+    assert world.explanations.find("a") == {"transaction_id": "a"}
+    assert world.breaker.state is BreakerState.CLOSED
+
+
 class GuardMachine(RuleBasedStateMachine):
     """Whatever comes and goes, a dead server is hardly asked, and a live one is asked again within the open time."""
 
