@@ -157,6 +157,11 @@ reconciliation_lost_total = Counter(
 kafka_delivery_failures_total = Counter(
     "kafka_delivery_failures_total", "Kafka messages without a delivery report.", ["topic"]
 )
+kafka_producers_replaced_total = Counter(
+    "kafka_producers_replaced_total",
+    "Kafka producers replaced; reason: fatal (librdkafka gave it up) or failing (several calls in a row).",
+    ["reason"],
+)
 
 # Health
 redis_promises_kept = Gauge(

@@ -55,7 +55,7 @@ class PublicationSink:
         flat = [publication for _, publications in pairs for publication in publications]
         refused = self._log.publish(flat) if flat else {}
         # Two publications an entry, in order: position // 2 is the entry's place.
-        reasons = {position // 2: reason for position, reason in refused.items()}
+        reasons = {position // 2: refusal.reason for position, refusal in refused.items()}
         return refusals + [Refusal(pairs[place][0], reason) for place, reason in reasons.items()]
 
     def _publications(self, event: dict[str, Any]) -> tuple[Publication, Publication]:

@@ -1,13 +1,17 @@
 """Makes the Kafka producer, and the reader that looks up which decisions are in Kafka."""
 
+import logging
 import socket
 from typing import TYPE_CHECKING
 
+from observability import metrics
 from settings import Settings
 
 if TYPE_CHECKING:
     from ml.stores.arrivals.arrivals_kafka import KafkaArrivals
-    from ml.stores.publications.publications_kafka import KafkaPublicationLog
+    from ml.stores.publications.publications_kafka import KafkaPublicationLog, Replacement
+
+_log = logging.getLogger(__name__)
 
 
 def publication_log(settings: Settings) -> "KafkaPublicationLog":
@@ -20,7 +24,13 @@ def publication_log(settings: Settings) -> "KafkaPublicationLog":
         linger_ms=settings.kafka_linger_ms,
         timeout_seconds=settings.kafka_timeout_seconds,
         transport=_transport(settings),
+        on_replaced=_note_replacement,
     )
+
+
+def _note_replacement(why: "Replacement", error: str) -> None:
+    metrics.kafka_producers_replaced_total.labels(reason=why.value).inc()
+    _log.error("the Kafka producer was replaced", extra={"reason": why.value, "error": error})
 
 
 def kafka_arrivals(settings: Settings) -> "KafkaArrivals":

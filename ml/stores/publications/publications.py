@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ml.stores.refused import Refused
+
 
 @dataclass(frozen=True, slots=True)
 class Publication:
@@ -27,13 +29,14 @@ class Publication:
 class PublicationLog(Protocol):
     """Where events are published to."""
 
-    def publish(self, publications: Sequence[Publication]) -> dict[int, str]:
+    def publish(self, publications: Sequence[Publication]) -> dict[int, Refused]:
         """Publishes events and waits until each is acknowledged.
 
         Returns:
-            Reasons by position, for events that will never be taken (too large, unknown topic, …).
+            By position, the events that were not taken while others may have been.
 
         Raises:
-            StoreUnavailableError: not all events were acknowledged in time; some may have been published.
+            StoreUnavailableError: not all events were acknowledged in time, or none may be published at present; some
+                may have been published.
         """
         ...

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ml.stores.publications.publications import Publication
+from ml.stores.refused import Refused
 
 _MOST_BYTES = 1_000_000
 """As Kafka's client: `message.max.bytes`."""
@@ -18,10 +19,10 @@ class MemoryPublicationLog:
     def __init__(self) -> None:
         self.published: list[Publication] = []
 
-    def publish(self, publications: Sequence[Publication]) -> dict[int, str]:
+    def publish(self, publications: Sequence[Publication]) -> dict[int, Refused]:
         """See `PublicationLog.publish`."""
         refused = {
-            position: "the event is too large"
+            position: Refused("the event is too large", is_certain=True)
             for position, publication in enumerate(publications)
             if len(publication.value) > _MOST_BYTES
         }

@@ -19,6 +19,7 @@ from ml.stores.labels.labels_memory import MemoryLabelStore
 from ml.stores.outbox.outbox import OutboxEntry
 from ml.stores.publications.publications import Publication
 from ml.stores.publications.publications_memory import MemoryPublicationLog
+from ml.stores.refused import Refused
 from security.messages.message_signer import MessageSigner
 
 TIME = 1_800_000_000
@@ -138,9 +139,9 @@ def test_an_entry_is_published_twice_under_its_customer_with_stable_event_ids() 
 class PickyLog(MemoryPublicationLog):
     """Refuses every raw event of transaction b."""
 
-    def publish(self, publications: Sequence[Publication]) -> dict[int, str]:
+    def publish(self, publications: Sequence[Publication]) -> dict[int, Refused]:
         super().publish(publications)
-        return {place: "too large" for place, item in enumerate(publications) if item.event_id == "b:raw"}
+        return {place: Refused("too large") for place, item in enumerate(publications) if item.event_id == "b:raw"}
 
 
 def test_an_event_that_kafka_refuses_refuses_its_own_entry() -> None:

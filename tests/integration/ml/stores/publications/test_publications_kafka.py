@@ -1,18 +1,21 @@
 import time
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Consumer, Message
+from confluent_kafka import Consumer, KafkaError, Message
 
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.publications.publications import Publication
-from ml.stores.publications.publications_kafka import KafkaPublicationLog
+from ml.stores.publications.publications_kafka import KafkaPublicationLog, Replacement
+from ml.stores.refused import Refused
 from tests.contracts.publication_log import PublicationLogContract, publication
+from tests.kafka_faults import Api, MockCluster, mock_cluster
 
 
-def make_log(bootstrap: str, *, timeout_seconds: float = 10.0) -> KafkaPublicationLog:
-    return KafkaPublicationLog(bootstrap, client_id="test", linger_ms=1, timeout_seconds=timeout_seconds)
+def make_log(bootstrap: str, *, timeout_seconds: float = 10.0, **options: Any) -> KafkaPublicationLog:
+    return KafkaPublicationLog(bootstrap, client_id="test", linger_ms=1, timeout_seconds=timeout_seconds, **options)
 
 
 def consume(bootstrap: str, topic: str, count: int) -> list:
@@ -66,3 +69,81 @@ def test_an_unreachable_broker_is_unavailable_within_the_bound() -> None:
     with pytest.raises(StoreUnavailableError):
         log.publish([publication("scored", 1)])
     assert time.monotonic() - started < 20  # the bound of 1 s plus the client's own second; a slow machine adds to it
+
+
+class Replacements(list):
+    """Collects why producers were replaced."""
+
+    def note(self, why: Replacement, _error: str) -> None:
+        self.append(why)
+
+
+@pytest.fixture
+def cluster() -> Iterator[MockCluster]:
+    with mock_cluster() as cluster:
+        cluster.create("scored")
+        yield cluster
+
+
+class TestFaults:
+    @pytest.fixture(autouse=True)
+    def _log(self, cluster: MockCluster) -> Iterator[None]:
+        self.cluster = cluster
+        self.replaced = Replacements()
+        self.log = make_log(cluster.bootstrap, on_replaced=self.replaced.note)
+        yield
+        self.log._producer.close()  # one that outlives its broker goes on complaining
+
+    def publish(self) -> dict[int, Refused]:
+        return self.log.publish([publication("scored", 1), publication("scored", 2)])
+
+    @pytest.mark.parametrize(
+        ("api", "error"),
+        [
+            (Api.PRODUCE, KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER),
+            (Api.INIT_PRODUCER_ID, KafkaError.CLUSTER_AUTHORIZATION_FAILED),
+        ],
+    )
+    def test_a_producer_that_met_a_fatal_error_is_replaced(self, api: Api, error: int) -> None:
+        if api is Api.PRODUCE:  # the first request of a producer may be out of order without harm
+            assert self.publish() == {}
+        self.cluster.answer(api, error)
+        with pytest.raises(StoreUnavailableError):
+            self.publish()
+        assert self.publish() == {}
+        assert self.replaced == [Replacement.FATAL]
+
+    def test_a_producer_that_fails_again_and_again_is_replaced(self) -> None:
+        """The client remembers a missing permission for minutes after it was given."""
+        self.cluster.answer(Api.PRODUCE, KafkaError.TOPIC_AUTHORIZATION_FAILED)
+        for _ in range(3):
+            assert self.replaced == []
+            with pytest.raises(StoreUnavailableError):
+                self.publish()
+        assert self.replaced == [Replacement.FAILING]
+        assert self.publish() == {}
+
+    @pytest.mark.parametrize(
+        "error",
+        [KafkaError.INVALID_RECORD, KafkaError.POLICY_VIOLATION, KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.UNKNOWN],
+    )
+    def test_what_a_broker_refuses_is_refused_without_certainty(self, error: int) -> None:
+        self.cluster.answer(Api.PRODUCE, error)
+        refused = self.publish()
+        assert set(refused) == {0, 1}
+        assert not any(refusal.is_certain for refusal in refused.values())
+        assert self.publish() == {}
+
+    def test_what_the_client_will_not_even_send_is_refused_with_certainty(self) -> None:
+        refused = self.log.publish([publication("scored", 1, b"x" * 2_000_000), publication("scored", 2)])
+        assert {position: refusal.is_certain for position, refusal in refused.items()} == {0: True}
+
+
+def test_a_producer_whose_messages_only_time_out_is_replaced() -> None:
+    """So it is with a broker that lost its topics: librdkafka reports no fatal error, and a fresh producer delivers."""
+    replaced = Replacements()
+    log = make_log("127.0.0.1:1", timeout_seconds=0.2, on_replaced=replaced.note)
+    for calls in range(1, 7):
+        with pytest.raises(StoreUnavailableError):
+            log.publish([publication("scored", 1)])
+        assert replaced == [Replacement.FAILING] * (calls // 3)
