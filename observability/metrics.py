@@ -34,7 +34,8 @@ request_latency_ms = Histogram(
 # Scoring
 inference_requests_total = Counter(
     "fraud_inference_requests_total",
-    "Transactions by outcome: scored, replayed (decided before), conflict, overloaded, safe_mode, expired or failed.",
+    "Transactions by outcome: scored, replayed (decided before), conflict, overloaded, safe_mode, expired, failed "
+    "or unavailable (its histories did not answer).",
     ["outcome"],
 )
 inference_latency_seconds = Histogram(

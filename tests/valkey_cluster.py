@@ -36,6 +36,15 @@ class ValkeyNode:
         """The node's name within the cluster."""
         return self.call("CLUSTER MYID").decode()
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stops the process while the block runs: it keeps its connections and answers nothing."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """Ends the process as a crash would."""
         os.kill(self.process.pid, signal.SIGKILL)

@@ -28,7 +28,6 @@ from tasks.model.self_test import OwnSelfTest, WorkersSelfTest
 from tasks.upkeep.queue_monitor_redis import RedisQueueMonitor, RedisShardView
 from tasks.upkeep.queue_status import live_workers
 from tasks.wiring import stores
-from tasks.wiring.clients_redis import Wait
 from tasks.wiring.connections import Connections, Policy, answer_wait
 from tasks.wiring.scoring_queue import message_queue, reply_box
 from web.dispatch.dispatcher import Dispatcher
@@ -220,7 +219,6 @@ def _local_transport(
         name=f"web@{socket.gethostname()}",
         safe_mode=safe_mode,
         switch=stores.safe_mode_store(connections),
-        wait=Wait(settings.score_timeout_ms / 1000),
         open_model=open_beside_requests,
     )
     local_scoring = LocalScoring(

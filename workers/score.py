@@ -18,6 +18,8 @@ from workers.health.watch import Watched
 from workers.start.worker import WorkerParts, build_worker
 
 _LOOK_SECONDS = 1.0
+_MOST_WAITS = 10
+"""Bound on the waits of one batch, each at most SCORE_TIMEOUT_MS: connecting, sending and one repetition per store."""
 _LOSS = (
     "Redis has lost its data: answers not yet stored or published are gone, and the features with them. "
     "Run `python -m ops outbox reconcile` and `python -m ops backfill`, then switch SAFE MODE off."
@@ -40,6 +42,7 @@ def _wire(connections: Connections, name: str) -> WorkerParts:
     provide(ScoringPipeline, scorer.pipeline)
     tester = SelfTester(self_test_exchange(connections), scorer.test, name=name)
     identity = RedisDatasetIdentity(connections.redis(settings.delivery_url), partial(_declare_loss, switch, name))
+    longest_wait = _MOST_WAITS * settings.score_timeout_ms / 1000
     return WorkerParts(
         jobs=[
             no_more_often(settings.model_poll_seconds, scorer.keeper.refresh),
@@ -49,7 +52,11 @@ def _wire(connections: Connections, name: str) -> WorkerParts:
         ],
         model_version=scorer.version,
         is_ready=scorer.can_decide,
-        watched=Watched(settings.watchdog_patience_seconds, scorer.pipeline.probe),
+        watched=Watched(
+            settings.watchdog_patience_seconds,
+            scorer.pipeline.probe,
+            store_wait=lambda: longest_wait if scorer.pipeline.waits_for_store else 0.0,
+        ),
     )
 
 

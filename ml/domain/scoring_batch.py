@@ -18,6 +18,7 @@ class ResultStatus(StrEnum):
     EXPIRED = "expired"
     SAFE_MODE = "safe_mode"
     FAILED = "failed"
+    UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)

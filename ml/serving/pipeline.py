@@ -12,20 +12,25 @@ import orjson
 from numpy.typing import NDArray
 
 from ml.domain.decision import Breakdown, Decision
+from ml.domain.errors import StoreUnavailableError
 from ml.domain.scoring_batch import ResultStatus, ScoringBatch, ScoringRequest, Undecided
 from ml.explanation.findings import Findings, findings
 from ml.explanation.reasons import top_reasons
 from ml.policy.safe_mode_rules import SafeModeRules
 from ml.stores.decisions.decisions import CommitOutcome, CommitReport, DecisionStore, NewDecision, Reply
-from ml.stores.features.features import FeatureStore
+from ml.stores.features.features import FeatureStore, PartlyObservedError
 
 if TYPE_CHECKING:
     # A web process imports the scoring task to address it, and has no onnxruntime.
     from ml.explanation.scores import ModelScores
+    from ml.features.kernel import FeatureMatrix
     from ml.serving.runtime import ScoringModel
 
 
 _MADE = frozenset({CommitOutcome.RECORDED, CommitOutcome.UNRECORDED})
+
+_HISTORIES_SHARE = 0.5
+"""Share of the time left that a batch waits for its histories; the rest is for the model, the commit and the reply."""
 
 
 class ModelSlot:
@@ -82,6 +87,9 @@ class ScoringPipeline:
         unrecorded: answers batches that ask for no record; without it they are recorded like all others, so that
             sender and scoring process must both be in PERF_MODE for a decision to leave no record.
         now_ms: the clock, epoch milliseconds.
+
+    Attributes:
+        waits_for_store: whether a store is being asked right now; each such wait has a bound of its own.
     """
 
     def __init__(
@@ -102,6 +110,7 @@ class ScoringPipeline:
         self._rules = rules
         self._unrecorded = unrecorded or decisions
         self._now_ms = now_ms
+        self.waits_for_store = False
 
     def score(self, batch: ScoringBatch) -> BatchReport:
         """Decides every request of a batch and answers the waiting process.
@@ -109,6 +118,7 @@ class ScoringPipeline:
         A batch whose deadline has passed is dropped without any work: no caller waits for it any more, and its retry is
         safe. Retries are answered by the web process; one that overtook its first copy is scored once more here, counts
         nothing in the features, which recognise the transaction, and gets the answer that was committed first.
+        A transaction whose histories do not answer is refused; those beside it are decided.
 
         Raises:
             StoreUnavailableError: Redis cannot be reached; nothing was answered.
@@ -119,14 +129,14 @@ class ScoringPipeline:
             return BatchReport(undecided=Counter({ResultStatus.EXPIRED: len(batch.requests)}), queue_ms=queue_ms)
         model, blocked = self._slot.current, self._safe_mode()
         if blocked is not None and self._rules is not None:
-            decided = self._decide_by_rules(batch.requests, self._rules)
+            decided = self._decide_by_rules(self._observe(batch, now_ms), self._rules)
         elif model is None or blocked is not None:
             return self._refuse(batch, blocked or "no model is loaded", queue_ms)
         else:
-            decided = self._decide(batch.requests, model)
+            decided = self._decide(self._observe(batch, now_ms), model)
         entries = [answer.entry for answer in decided.answers]
         timings = {"queue_ms": queue_ms, "features_ms": decided.features_ms, "model_ms": decided.model_ms}
-        commit = self._store(batch).commit(entries, Reply(batch.reply_to, batch.batch_id, timings))
+        commit = self._commit(batch, entries, timings)
         made = [
             (answer.decision, request)
             for answer, request, outcome in zip(decided.answers, batch.requests, commit.outcomes, strict=True)
@@ -150,40 +160,64 @@ class ScoringPipeline:
         if self._slot.current is not None:
             self._slot.current.check_golden()
 
-    def _store(self, batch: ScoringBatch) -> DecisionStore:
-        return self._decisions if batch.recorded else self._unrecorded
+    def _commit(
+        self, batch: ScoringBatch, entries: Sequence[NewDecision | Undecided], timings: dict[str, float]
+    ) -> CommitReport:
+        store = self._decisions if batch.recorded else self._unrecorded
+        self.waits_for_store = True
+        try:
+            return store.commit(entries, Reply(batch.reply_to, batch.batch_id, timings))
+        finally:
+            self.waits_for_store = False
+
+    def _observe(self, batch: ScoringBatch, now_ms: int) -> "_Observed":
+        """Returns the features of a batch, or of the part whose histories answer in time."""
+        started = time.perf_counter()
+        transactions = [request.transaction for request in batch.requests]
+        within_seconds = _HISTORIES_SHARE * (batch.deadline_ms - now_ms) / 1000
+        rows: Sequence[int] | None = None
+        matrix: FeatureMatrix | None
+        self.waits_for_store = True
+        try:
+            matrix = self._features.observe(transactions, within_seconds=within_seconds)
+        except PartlyObservedError as error:
+            rows, matrix = error.rows, error.matrix
+        except StoreUnavailableError:
+            if self._now_ms() >= batch.deadline_ms:
+                raise  # nobody waits for a refusal any more
+            rows, matrix = (), None
+        finally:
+            self.waits_for_store = False
+        observed = batch.requests if rows is None else [batch.requests[row] for row in rows]
+        seconds = time.perf_counter() - started
+        return _Observed(observed, matrix, rows, size=len(transactions), features_ms=round(seconds * 1000, 3))
 
     def _refuse(self, batch: ScoringBatch, reason: str, queue_ms: float) -> BatchReport:
         refusals = [Undecided(ResultStatus.SAFE_MODE, reason) for _ in batch.requests]
-        commit = self._store(batch).commit(refusals, Reply(batch.reply_to, batch.batch_id, {"queue_ms": queue_ms}))
+        commit = self._commit(batch, refusals, {"queue_ms": queue_ms})
         return BatchReport(undecided=Counter({ResultStatus.SAFE_MODE: len(refusals)}), commit=commit, queue_ms=queue_ms)
 
-    def _decide(self, requests: Sequence[ScoringRequest], model: "ScoringModel") -> "_Decided":
+    def _decide(self, observed: "_Observed", model: "ScoringModel") -> "_Decided":
+        matrix = observed.matrix
+        if matrix is None:
+            return observed.decided([], model_ms=0.0)
         started = time.perf_counter()
-        matrix = self._features.observe([request.transaction for request in requests])
-        observed = time.perf_counter()
         scores = model.predict(matrix.vectors, matrix.sequences)
         scored_at = _now()
-        rows = zip(requests, findings(matrix, scores), _rounded(scores.score), _breakdowns(scores), strict=True)
+        rows = zip(
+            observed.requests, findings(matrix, scores), _rounded(scores.score), _breakdowns(scores), strict=True
+        )
         answers = [
             _answer(request, model, found, score=score, parts=parts, scored_at=scored_at)
             for request, found, score, parts in rows
         ]
-        finished = time.perf_counter()
-        return _Decided(
-            tuple(answers),
-            features_ms=round((observed - started) * 1000, 3),
-            model_ms=round((finished - observed) * 1000, 3),
-        )
+        return observed.decided(answers, model_ms=round((time.perf_counter() - started) * 1000, 3))
 
-    def _decide_by_rules(self, requests: Sequence[ScoringRequest], rules: SafeModeRules) -> "_Decided":
-        started = time.perf_counter()
-        # The rules do not look at it, but the histories must know these transactions when the model is back.
-        self._features.observe([request.transaction for request in requests])
-        observed = time.perf_counter()
+    def _decide_by_rules(self, observed: "_Observed", rules: SafeModeRules) -> "_Decided":
+        # The rules do not look at the features, but the histories must know these transactions when the model is back.
         scored_at = _now()
-        answers = tuple(_Answer(*rules.entry(request, scored_at=scored_at)) for request in requests)
-        return _Decided(answers, features_ms=round((observed - started) * 1000, 3), model_ms=0.0)
+        answers = [_Answer(*rules.entry(request, scored_at=scored_at)) for request in observed.requests]
+        return observed.decided(answers, model_ms=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +228,35 @@ class _Answer:
     decision: Decision | None = None
 
 
+_UNOBSERVED = _Answer(Undecided(ResultStatus.UNAVAILABLE))
+
+
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    answers: tuple[_Answer, ...]
+    answers: Sequence[_Answer]
     features_ms: float
     model_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """The requests of a batch whose histories answered, with their features; the matrix is None if there are none.
+
+    `rows` are their places in the batch, None if all answered; `size` is the batch's.
+    """
+
+    requests: Sequence[ScoringRequest]
+    matrix: "FeatureMatrix | None"
+    rows: Sequence[int] | None
+    size: int
+    features_ms: float
+
+    def decided(self, answers: Sequence[_Answer], *, model_ms: float) -> _Decided:
+        """Returns the whole batch's answers, given those of the observed requests."""
+        if self.rows is not None:
+            found = dict(zip(self.rows, answers, strict=True))
+            answers = [found.get(row, _UNOBSERVED) for row in range(self.size)]
+        return _Decided(answers, self.features_ms, model_ms)
 
 
 def _answer(

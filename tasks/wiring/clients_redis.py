@@ -74,17 +74,24 @@ def reply_timeout_seconds(client: Redis) -> float:
     return float(client.connection_pool.connection_kwargs["socket_timeout"])
 
 
-def connect_redis_cluster(settings: Settings, urls: Sequence[str]) -> RedisCluster:
+def connect_redis_cluster(
+    settings: Settings, urls: Sequence[str], *, timeout_seconds: float | None = None
+) -> RedisCluster:
     """Returns a client of the Redis Cluster that the URLs' nodes belong to, with raw replies.
 
     Unlike `connect_redis` it asks the nodes for the map of the cluster at once.
+
+    Args:
+        settings: of this process; its TLS files serve every node.
+        urls: of some nodes.
+        timeout_seconds: longest wait for a connection and for each reply; REDIS_SOCKET_TIMEOUT_SECONDS by default.
 
     Raises:
         redis.exceptions.RedisClusterException: none of the nodes answers, or they are no cluster.
     """
     first, *others = urls
     nodes = [urlsplit(url) for url in others]
-    timeout = settings.redis_socket_timeout_seconds
+    timeout = timeout_seconds or settings.redis_socket_timeout_seconds
     return RedisCluster.from_url(
         first,
         **settings.redis_tls_options(first),

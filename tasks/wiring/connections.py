@@ -93,3 +93,14 @@ def _waits(settings: Settings) -> Mapping[Policy, Wait]:
 def answer_wait(settings: Settings) -> Wait:
     """Returns the wait of a pinned client on the request path: a late reply comes after the request's deadline."""
     return Wait(settings.score_timeout_ms / 1000, retries_timeouts=False)
+
+
+def histories_wait(settings: Settings) -> Wait:
+    """Returns the scorer's wait for the histories.
+
+    Where they are on servers of their own it ends at half of the time that a request has, so that it can still be told.
+    """
+    wait = answer_wait(settings)
+    if settings.feature_store_url == settings.delivery_url:
+        return wait
+    return replace(wait, timeout_seconds=wait.timeout_seconds / 2)

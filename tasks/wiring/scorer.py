@@ -12,8 +12,7 @@ from security.artifacts.artifact_keys import ArtifactVerifier
 from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
 from settings import Settings
 from tasks.model.loading import ModelKeeper, OpenModel, open_champion, slot_version
-from tasks.wiring.clients_redis import Wait
-from tasks.wiring.connections import Connections
+from tasks.wiring.connections import Connections, answer_wait, histories_wait
 from tasks.wiring.stores import accepted_version, decision_store_on, feature_store
 
 _NOBODY = AppliedLabel(
@@ -47,7 +46,6 @@ def build_scorer(
     name: str,
     safe_mode: CachedSafeMode,
     switch: SafeModeStore,
-    wait: Wait | None = None,
     open_model: OpenModel = open_champion,
 ) -> Scorer:
     """Returns the scorer of this process; no model is loaded yet.
@@ -57,14 +55,14 @@ def build_scorer(
         name: this process, as the audit shows it.
         safe_mode: the switch as the pipeline obeys it.
         switch: the switch itself, for a model that must not be trusted.
-        wait: for Redis, as a client in the background by default.
         open_model: makes a servable model of a version.
 
     Raises:
         security.errors.KeyUnusableError: the key that models are checked with is missing or weak.
     """
     settings = connections.settings
-    client = connections.pinned_redis(settings.delivery_url, wait)
+    # A batch is worth no longer wait than its callers': they are gone by then, and a worker that waits takes no other.
+    client = connections.pinned_redis(settings.delivery_url, answer_wait(settings))
     slot = ModelSlot()
     keeper = ModelKeeper(
         registry=ModelRegistry(settings.models_path),
@@ -75,7 +73,7 @@ def build_scorer(
         name=name,
         open_model=open_model,
     )
-    features = feature_store(connections, wait)
+    features = feature_store(connections, histories_wait(settings))
     decisions = decision_store_on(client, settings)
     rules = safe_mode_rules(settings)
     pipeline = ScoringPipeline(

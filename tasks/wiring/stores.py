@@ -80,7 +80,7 @@ def feature_store(connections: Connections, wait: Wait | None = None) -> "RedisF
 
     Args:
         connections: of this process.
-        wait: for one server; on a cluster REDIS_SOCKET_TIMEOUT_SECONDS bounds the waits in any case.
+        wait: as in background by default; on a cluster its time-out bounds each connection and each reply.
     """
     from ml.stores.features.features_redis import RedisFeatureStore
 
@@ -88,7 +88,7 @@ def feature_store(connections: Connections, wait: Wait | None = None) -> "RedisF
     runner: CommandRunner
     if urls := settings.feature_cluster_urls:
         runner = ClusterCommands(
-            lambda: connect_redis_cluster(settings, urls),
+            lambda: connect_redis_cluster(settings, urls, timeout_seconds=wait.timeout_seconds if wait else None),
             patience_seconds=settings.redis_socket_timeout_seconds,
             on_pipeline=lambda: count_operation("pipeline"),
         )

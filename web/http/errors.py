@@ -164,6 +164,10 @@ class ScoringFailedError(WebError):
     """The scoring worker could not score this transaction."""
 
 
+class HistoriesUnavailableError(WebError):
+    """The histories of this customer or terminal cannot be read now. A retry with the same transaction_id is safe."""
+
+
 _TOKEN_DETAIL = "The bearer token is missing or not accepted."  # noqa: S105 - a sentence for every cause  # nosec B105
 _SIGNATURE_DETAILS = {
     "timestamp_missing": "X-Request-Timestamp is missing.",
@@ -210,6 +214,7 @@ _TABLE: dict[type[Exception], Kind] = {
     RegistryError: problems.UNAVAILABLE,
     DeadlineError: problems.DEADLINE,
     ScoringFailedError: problems.SCORING_FAILED,
+    HistoriesUnavailableError: problems.UNAVAILABLE,
 }
 """The one table from exception to answer; a subclass is answered as its nearest listed base."""
 

@@ -8,7 +8,15 @@ import orjson
 
 from ml.domain.scoring_batch import ResultStatus, ScoringRequest
 from ml.stores.decisions.decisions import DecisionRecord
-from web.http.errors import ConflictError, DeadlineError, OverloadedError, SafeModeError, ScoringFailedError, WebError
+from web.http.errors import (
+    ConflictError,
+    DeadlineError,
+    HistoriesUnavailableError,
+    OverloadedError,
+    SafeModeError,
+    ScoringFailedError,
+    WebError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +28,13 @@ class Scored:
 
 
 ScoringResult = Scored | WebError
+
+_REFUSALS: Mapping[str, type[WebError]] = {
+    ResultStatus.CONFLICT: ConflictError,
+    ResultStatus.OVERLOADED: OverloadedError,
+    ResultStatus.EXPIRED: DeadlineError,
+    ResultStatus.UNAVAILABLE: HistoriesUnavailableError,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +73,8 @@ def read_result(item: Mapping[str, Any], request: ScoringRequest) -> ScoringResu
             # A decision is never handed to a request it was not made for.
             if transaction_id == request.transaction.transaction_id:
                 return Scored(decision, item.get("timings") or {})
-        case {"status": ResultStatus.CONFLICT}:
-            return ConflictError()
-        case {"status": ResultStatus.OVERLOADED}:
-            return OverloadedError()
-        case {"status": ResultStatus.EXPIRED}:
-            return DeadlineError()
+        case {"status": str(status)} if status in _REFUSALS:
+            return _REFUSALS[status]()
         case {"status": ResultStatus.SAFE_MODE}:
             return SafeModeError(str(item.get("reason") or "unknown"))
         case _:

@@ -32,10 +32,12 @@ class Watched:
     Attributes:
         patience_seconds: how long a probe may lie unread; longer than the longest task.
         probe: the piece of work that a probe does.
+        store_wait: returns the bound of the wait for a store that the task at hand is in; 0 if it is in none.
     """
 
     patience_seconds: float
     probe: Callable[[], None] = lambda: None
+    store_wait: Callable[[], float] = lambda: 0.0
 
 
 def watch_jobs(
@@ -87,6 +89,7 @@ def watch_jobs(
         is_consuming=is_consuming,
         on_stuck=end,
         on_answer=metrics.worker_probe_seconds.labels(queue=queue).set,
+        store_wait=watched.store_wait,
     )
 
     def show() -> None:

@@ -2,10 +2,11 @@
 
 Every few seconds it puts a probe into a queue of this worker's own, which the worker reads over the same connection and
 in the same loop as its real queue. A probe that lies there unread for too long, while the broker answers the watchdog,
-means that the loop is stuck: on a connection whose other end is gone, on a lock, in a task without an end. Only the
-process itself can be sure of that, and only a new process mends it: the worker ends itself and its supervisor starts it
-again. A process that is frozen as a whole cannot watch itself; its supervisor notices that its endpoint does not
-answer. Source: ops/adr/0015.
+means that the loop is stuck: on a connection whose other end is gone, on a lock, in a task without an end. A task that
+waits for a store whose server does not answer is not stuck: its wait has a bound, and until that is over the probe may
+lie longer; ending the worker would mend nothing. Only the process itself can be sure of that, and only a new process
+mends it: the worker ends itself and its supervisor starts it again. A process that is frozen as a whole cannot watch
+itself; its supervisor notices that its endpoint does not answer. Source: ops/adr/0015.
 """
 
 import logging
@@ -52,6 +53,7 @@ class Watchdog:
         is_consuming: whether the worker should take messages at all: not while it starts or stops.
         on_stuck: called once, with the seconds that the probe has waited.
         on_answer: called with the seconds from probe to answer.
+        store_wait: returns how much longer a probe may lie unread now, because the task at hand waits for a store.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Watchdog:
         is_consuming: Callable[[], bool],
         on_stuck: Callable[[float], None],
         on_answer: Callable[[float], None] = lambda _seconds: None,
+        store_wait: Callable[[], float] = lambda: 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._line = line
@@ -71,6 +74,7 @@ class Watchdog:
         self._is_consuming = is_consuming
         self._on_stuck = on_stuck
         self._on_answer = on_answer
+        self._store_wait = store_wait
         self._clock = clock
         self._probe: _Probe | None = None
         self._next_at = clock()
@@ -104,7 +108,7 @@ class Watchdog:
             self._on_answer(now - probe.sent_at)
         elif paused > self._patience_seconds / 2:
             probe.sent_at = now  # the whole process stood still, so the loop could not read either
-        elif now - probe.sent_at < self._patience_seconds:
+        elif now - probe.sent_at < self._patience_seconds + self._store_wait():
             return
         elif self._line.is_waiting():
             self._on_stuck(now - probe.sent_at)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ml.domain.durations import DAY_SECONDS
+from ml.domain.errors import StoreUnavailableError
 from ml.domain.transaction import Transaction
 from ml.features.history import EntityKind
 from ml.features.kernel import FeatureMatrix
@@ -43,19 +44,38 @@ class EntityState:
     history: bytes
 
 
+class PartlyObservedError(StoreUnavailableError):
+    """Some histories did not answer; the features of the other transactions are here.
+
+    Attributes:
+        rows: the places of the transactions that were observed, ascending; never empty.
+        matrix: their features, a row each.
+    """
+
+    def __init__(self, message: str, *, rows: Sequence[int], matrix: FeatureMatrix) -> None:
+        super().__init__(message)
+        self.rows = rows
+        self.matrix = matrix
+
+
 class FeatureStore(Protocol):
     """State per entity is bounded, and changed atomically per entity."""
 
-    def observe(self, transactions: Sequence[Transaction]) -> FeatureMatrix:
+    def observe(self, transactions: Sequence[Transaction], *, within_seconds: float | None = None) -> FeatureMatrix:
         """Returns each transaction's features as of its arrival, and remembers it.
 
         Rows are taken in order: a later row of the batch sees the earlier ones. A transaction id that is already
         remembered changes nothing and gets the very features it got the first time, as long as no more payments have
         arrived since at its customer and terminal than their `Shape.slack`; the exceptions are labels that were
-        corrected since, or applied since although they had become known by its event time. Takes at least one
-        transaction.
+        corrected since, or applied since although they had become known by its event time.
+
+        Args:
+            transactions: at least one.
+            within_seconds: when the caller's time is over. Of several servers a silent one costs the transactions of
+                the others nothing but this wait.
 
         Raises:
+            PartlyObservedError: some of several servers did not answer; a repetition of the missing part is safe.
             StoreUnavailableError: the state could not be read or written; a repetition is safe.
         """
         ...

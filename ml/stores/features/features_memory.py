@@ -17,7 +17,12 @@ class MemoryFeatureStore:
         self._shapes = shapes
         self._histories: dict[tuple[EntityKind, str], bytes] = {}
 
-    def observe(self, transactions: Sequence[Transaction]) -> FeatureMatrix:
+    def observe(
+        self,
+        transactions: Sequence[Transaction],
+        *,
+        within_seconds: float | None = None,  # noqa: ARG002 - the protocol's signature
+    ) -> FeatureMatrix:
         """See `FeatureStore.observe`."""
         entries, customers, terminals = [], [], []
         for transaction in transactions:

@@ -13,14 +13,15 @@ transaction they have seen, so that any part of a pipeline may be sent again.
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from ml.domain.errors import StoreUnavailableError
 from ml.domain.transaction import Transaction
 from ml.features.definition import DAY_TILES, HOUR_TILES, LABEL_KEYS
 from ml.features.entries import encode, label_code, transaction_key
 from ml.features.history import SHAPES, EntityKind, Shapes
 from ml.features.kernel import FeatureMatrix
 from ml.features.online import amount_ratio, compute_online
-from ml.stores.features.features import ENTITY_TTL_SECONDS, AppliedLabel, EntityState
-from ml.stores.redis.commands import Command, CommandRunner
+from ml.stores.features.features import ENTITY_TTL_SECONDS, AppliedLabel, EntityState, PartlyObservedError
+from ml.stores.redis.commands import Command, CommandRunner, UnansweredError
 from ml.stores.redis.scripts_redis import LuaScript, script_source
 
 _LOAD_ROWS = 1000
@@ -43,14 +44,14 @@ def entity_key(kind: EntityKind, entity_id: str) -> str:
 class RedisFeatureStore:
     """Keeps the histories in Redis: on one server or on a cluster, as the command runner has it.
 
-    Fails closed: without the state nothing is scored.
+    Fails closed: without its histories a transaction is not scored. On a cluster each node fails for itself.
     """
 
     def __init__(self, runner: CommandRunner, shapes: Shapes = SHAPES) -> None:
         self._runner = runner
         self._shapes = shapes
 
-    def observe(self, transactions: Sequence[Transaction]) -> FeatureMatrix:
+    def observe(self, transactions: Sequence[Transaction], *, within_seconds: float | None = None) -> FeatureMatrix:
         """See `FeatureStore.observe`."""
         entries: list[bytes] = []
         commands: list[Command] = []
@@ -61,7 +62,10 @@ class RedisFeatureStore:
                 self._observation("customer", transaction.customer_id, customer_entry),
                 self._observation("terminal", transaction.terminal_id, terminal_entry),
             )
-        histories = self._runner.run(commands, scripts=_SCRIPTS)
+        try:
+            histories = self._runner.run(commands, scripts=_SCRIPTS, within_seconds=within_seconds)
+        except UnansweredError as error:
+            raise self._partly_observed(entries, error) from error
         return compute_online(entries, histories[0::2], histories[1::2], self._shapes)
 
     def apply_labels(self, labels: Sequence[AppliedLabel]) -> int:
@@ -87,6 +91,20 @@ class RedisFeatureStore:
             )
             number += len(part)
         return number
+
+    def _partly_observed(self, entries: Sequence[bytes], error: UnansweredError) -> StoreUnavailableError:
+        """Returns the error with the features of those transactions whose customer and terminal both answered."""
+        customers, terminals = error.replies[0::2], error.replies[1::2]
+        rows = [
+            row
+            for row in range(len(entries))
+            if not isinstance(customers[row], Exception) and not isinstance(terminals[row], Exception)
+        ]
+        if not rows:
+            return error
+        own, of_customers, of_terminals = ([part[row] for row in rows] for part in (entries, customers, terminals))
+        matrix = compute_online(own, of_customers, of_terminals, self._shapes)
+        return PartlyObservedError(str(error), rows=rows, matrix=matrix)
 
     def _observation(self, kind: EntityKind, entity_id: str, entry: bytes) -> Command:
         shape = self._shapes.of(kind)

@@ -4,9 +4,11 @@ redis-py holds the map of the cluster and the connections. Its own cluster pipel
 that a silent node left unanswered it sends again one by one, each with a timeout of its own, which turns one timeout
 into dozens; and it handles neither unknown scripts nor a node that imports its first slot.
 
-A master's death is not hidden: until its replica takes over (the cluster's node timeout and about a second more), runs
-that touch its slots fail. Replication is asynchronous: what the master answered in its last moments may be missing
-from the replica, and stays missing. A run that failed and is repeated writes its own part again.
+A master's death is not hidden: until its replica takes over (the cluster's node timeout and about a second more),
+commands on its slots fail, and only those: the run that meets the death waits for it, and for a second after that the
+node is not asked (`ml.stores.redis.node_rest`), so that the others' commands are answered at once. Replication is
+asynchronous: what the master answered in its last moments may be missing from the replica, and stays missing. A run
+that failed and is repeated writes its own part again.
 """
 
 import time
@@ -25,11 +27,12 @@ from redis.exceptions import (
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from ml.domain.errors import StoreUnavailableError
-from ml.stores.redis.commands import Command, key_of
+from ml.stores.redis.commands import Command, UnansweredError, key_of
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.node_pipeline_redis import CONNECTION_FAILURES, NodePipeline
+from ml.stores.redis.node_rest import NodeRest
 from ml.stores.redis.scripts_redis import LuaScript
 
 _PAUSES_SECONDS = (0.0, 0.05, 0.1)
@@ -38,6 +41,8 @@ _PAUSES_SECONDS = (0.0, 0.05, 0.1)
 _SIGNS_OF_AN_OLD_MAP = (*CONNECTION_FAILURES, MovedError, ClusterDownError, RedisClusterException)
 _MENDABLE = (*_SIGNS_OF_AN_OLD_MAP, AskError, TryAgainError, NoScriptError)
 _NOT_SENT = RedisConnectionError("not sent")
+_OLD_MAP_SECONDS = 0.5
+"""While a node rests, how old the map may be: another node may have taken its slots over."""
 
 
 class ClusterCommands:
@@ -67,22 +72,28 @@ class ClusterCommands:
         self._on_pipeline = on_pipeline
         self._cluster: Any = None  # redis-py annotates its cluster in part only
         self._is_map_old = False
+        self._mapped_at = 0.0
         self._lost_node: str | None = None
+        self._rest = NodeRest()
         self._unlisted: dict[str, ClusterNode] = {}
 
-    def run(self, commands: Sequence[Command], *, scripts: Sequence[LuaScript] = ()) -> list[Any]:
+    def run(
+        self, commands: Sequence[Command], *, scripts: Sequence[LuaScript] = (), within_seconds: float | None = None
+    ) -> list[Any]:
         """See `CommandRunner.run`; only what was not answered is sent again."""
-        until = time.monotonic() + self._patience_seconds
+        patience = self._patience_seconds if within_seconds is None else min(within_seconds, self._patience_seconds)
+        until = time.monotonic() + patience
         replies: list[Any] = [_NOT_SENT] * len(commands)
         failures = self._send(commands, replies, scripts=scripts, until=until)
         for pause_seconds in _PAUSES_SECONDS:
-            if not failures or time.monotonic() + pause_seconds >= until:
+            if not failures or time.monotonic() + pause_seconds >= until or all(map(_is_resting, failures)):
                 break
             time.sleep(pause_seconds)
             failures = self._send(commands, replies, scripts=scripts, until=until)
         if failures:
             number = f"{len(failures)} of {len(commands)} commands"
-            raise StoreUnavailableError(f"Redis Cluster left {number} unanswered: {failures[0]}") from failures[0]
+            message = f"Redis Cluster left {number} unanswered: {failures[0]}"
+            raise UnansweredError(message, replies) from failures[0]
         return replies
 
     def close(self) -> None:
@@ -104,11 +115,13 @@ class ClusterCommands:
         except _SIGNS_OF_AN_OLD_MAP as error:
             return [error] * sum(1 for reply in replies if isinstance(reply, Exception))
         shares = self._shares(cluster, commands, replies, scripts)
+        # A node that did not answer lately comes last: connecting to it may take long.
+        ordered = sorted(shares.items(), key=lambda item: self._rest.is_doubtful(item[0]))
         try:
-            for share in shares.values():
+            for _, share in ordered:
                 self._on_pipeline()
                 share.send()
-            for share in shares.values():
+            for _, share in ordered:
                 share.receive(replies, until=until)
         finally:
             for share in shares.values():
@@ -120,7 +133,9 @@ class ClusterCommands:
     def _mapped_cluster(self) -> Any:
         if self._cluster is None:
             self._cluster = self._connect()
+            self._mapped_at = time.monotonic()
         elif self._is_map_old:
+            self._mapped_at = time.monotonic()
             try:
                 self._cluster.nodes_manager.initialize(
                     disconnect_startup_nodes_pools=False, last_failed_node_name=self._lost_node
@@ -151,6 +166,9 @@ class ClusterCommands:
                     replies[position] = error
                     continue
             node, is_asking = ways[key]
+            if self._rest.is_resting(node.name):
+                replies[position] = _RestingNodeError(f"{node.name} did not answer lately")
+                continue
             if node.name not in shares:
                 shares[node.name] = NodePipeline(cluster.get_redis_connection(node).connection_pool)
             if isinstance(reply, NoScriptError):
@@ -171,9 +189,26 @@ class ClusterCommands:
 
     def _learn_from(self, failures: list[Exception], shares: dict[str, NodePipeline]) -> None:
         """Raises a failure that a repetition cannot mend; notes from the others whether the map is old."""
+        for name, share in shares.items():
+            if share.failure is None:
+                self._rest.note_answer(name)
+            else:
+                self._rest.note_failure(name, is_silent=isinstance(share.failure, RedisTimeoutError))
         with redis_failures_as_unavailable():
             for failure in failures:
                 if not isinstance(failure, _MENDABLE):
                     raise failure
-        self._is_map_old = any(isinstance(failure, _SIGNS_OF_AN_OLD_MAP) for failure in failures)
-        self._lost_node = next((name for name, share in shares.items() if share.failure is not None), None)
+        resting = [failure for failure in failures if _is_resting(failure)]
+        if len(resting) < len(failures):
+            self._is_map_old = any(isinstance(failure, _SIGNS_OF_AN_OLD_MAP) for failure in failures)
+        elif resting:
+            self._is_map_old = time.monotonic() - self._mapped_at > _OLD_MAP_SECONDS
+        self._lost_node = next((name for name, share in shares.items() if share.failure is not None), self._lost_node)
+
+
+class _RestingNodeError(RedisConnectionError):
+    """The node did not answer lately and is not asked."""
+
+
+def _is_resting(failure: object) -> bool:
+    return isinstance(failure, _RestingNodeError)

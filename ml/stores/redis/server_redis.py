@@ -12,12 +12,18 @@ from ml.stores.redis.scripts_redis import LuaScript
 
 
 class ServerCommands:
-    """Runs commands on one server; `client` must return raw (undecoded) replies."""
+    """Runs commands on one server; `client` must return raw (undecoded) replies, and its time-outs bound each wait."""
 
     def __init__(self, client: "redis.Redis") -> None:
         self._client: Any = client  # redis-py types each reply as a union over decoding modes
 
-    def run(self, commands: Sequence[Command], *, scripts: Sequence[LuaScript] = ()) -> list[Any]:
+    def run(
+        self,
+        commands: Sequence[Command],
+        *,
+        scripts: Sequence[LuaScript] = (),
+        within_seconds: float | None = None,  # noqa: ARG002 - the protocol's signature
+    ) -> list[Any]:
         """See `CommandRunner.run`; a server that has forgotten the scripts gets them and then all commands again."""
         with redis_failures_as_unavailable():
             replies = self._send(commands)

@@ -1,20 +1,47 @@
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import orjson
 import pytest
 from redis import Redis
 
 from ml.delivery.sinks import explanation_record
+from ml.domain.errors import StoreUnavailableError
 from ml.domain.scoring_batch import ResultStatus, ScoringBatch, ScoringRequest
 from ml.domain.transaction import Transaction
+from ml.features.kernel import FeatureMatrix
 from ml.features.schema import FEATURE_COUNT
 from ml.model.terms import TERMS
+from ml.policy.safe_mode_rules import SafeModeRules
 from ml.serving.pipeline import BatchReport, ModelSlot, ScoringPipeline
 from ml.stores.decisions.decisions_memory import MemoryDecisionStore
 from ml.stores.decisions.decisions_unrecorded_redis import RedisUnrecordedDecisions
+from ml.stores.features.features import PartlyObservedError
 from ml.stores.features.features_memory import MemoryFeatureStore
 from tests.unit.ml.fixed_model import FixedModel
 
 NOW_MS = 1_800_000_000_000
+
+
+class PartOfAStore(MemoryFeatureStore):
+    """Does not answer for some customers; `on_wait` is called while it is asked."""
+
+    def __init__(self, *silent: str, on_wait: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self._silent = set(silent)
+        self._on_wait = on_wait
+        self.within_seconds: list[float | None] = []
+
+    def observe(self, transactions: Sequence[Transaction], *, within_seconds: float | None = None) -> FeatureMatrix:
+        self.within_seconds.append(within_seconds)
+        self._on_wait()
+        rows = [row for row, item in enumerate(transactions) if item.customer_id not in self._silent]
+        if not rows:
+            raise StoreUnavailableError("nobody answers")
+        matrix = super().observe([transactions[row] for row in rows])
+        if len(rows) < len(transactions):
+            raise PartlyObservedError("somebody does not answer", rows=rows, matrix=matrix)
+        return matrix
 
 
 def transaction(transaction_id: str, *, amount: str = "10", customer_id: str = "c-1") -> Transaction:
@@ -36,6 +63,7 @@ class TestScoring:
         self.decisions = MemoryDecisionStore()
         self.slot = ModelSlot(self.model)
         self.blocked: str | None = None
+        self.now_ms = NOW_MS
         self.pipeline = ScoringPipeline(
             features=MemoryFeatureStore(),
             decisions=self.decisions,
@@ -116,6 +144,70 @@ class TestScoring:
         assert stored["terms"] == dict.fromkeys(TERMS, -0.5)
         assert stored["sequence"]["at"] == [NOW_MS // 1000]
         assert stored["sequence"]["amount"] == [10.0]
+
+    def use(self, features: MemoryFeatureStore) -> None:
+        self.pipeline = ScoringPipeline(
+            features=features,
+            decisions=self.decisions,
+            slot=self.slot,
+            safe_mode=lambda: self.blocked,
+            now_ms=lambda: self.now_ms,
+        )
+
+    def test_histories_that_do_not_answer_cost_their_own_transactions_only(self) -> None:
+        self.use(PartOfAStore("c-2"))
+        report = self.score(
+            transaction("t-1"), transaction("t-2", customer_id="c-2"), transaction("t-3", customer_id="c-3")
+        )
+        assert [item["status"] for item in self.results()] == ["scored", "unavailable", "scored"]
+        assert [item["decision"]["transaction_id"] for item in self.results()[::2]] == ["t-1", "t-3"]
+        assert report.outcomes() == {"scored": 2, "unavailable": 1}
+        assert [decision.transaction_id for decision in report.decisions] == ["t-1", "t-3"]
+        assert report.correlation_ids == ("corr-t-1", "corr-t-3")
+        assert self.decisions.find("t-2") is None
+        assert len(self.decisions.events) == 2
+
+    def test_the_rules_of_safe_mode_too_decide_only_what_the_histories_know(self) -> None:
+        self.pipeline = ScoringPipeline(
+            features=PartOfAStore("c-2"),
+            decisions=self.decisions,
+            slot=self.slot,
+            safe_mode=lambda: "a test",
+            rules=SafeModeRules(approve_up_to=50, decline_from=1000),
+            now_ms=lambda: NOW_MS,
+        )
+        self.score(transaction("t-1", customer_id="c-2"), transaction("t-2"))
+        assert [item["status"] for item in self.results()] == ["unavailable", "scored"]
+
+    def test_a_feature_store_that_does_not_answer_at_all_refuses_and_leaves_no_caller_waiting(self) -> None:
+        self.use(PartOfAStore("c-1"))
+        report = self.score(transaction("t-1"), transaction("t-2"))
+        assert [item["status"] for item in self.results()] == ["unavailable", "unavailable"]
+        assert report.outcomes() == {"unavailable": 2}
+        assert self.decisions.events == []
+
+    def test_nobody_is_refused_who_has_gone(self) -> None:
+        def pass_time() -> None:
+            self.now_ms += 250
+
+        self.use(PartOfAStore("c-1", on_wait=pass_time))
+        with pytest.raises(StoreUnavailableError):
+            self.score(transaction("t-1"))
+        assert self.decisions.replies == {}
+
+    def test_the_histories_have_half_of_the_time_that_is_left(self) -> None:
+        features = PartOfAStore()
+        self.use(features)
+        self.score(transaction("t-1"), deadline_ms=NOW_MS + 250)
+        assert features.within_seconds == [0.125]
+
+    def test_shows_while_it_waits_for_a_store(self) -> None:
+        seen: list[bool] = []
+        self.use(PartOfAStore("c-2", on_wait=lambda: seen.append(self.pipeline.waits_for_store)))
+        self.score(transaction("t-1"))
+        self.score(transaction("t-2", customer_id="c-2"))
+        assert seen == [True, True]
+        assert not self.pipeline.waits_for_store
 
     def test_a_retry_that_overtook_its_first_copy_gets_the_committed_decision_and_counts_once(self) -> None:
         self.score(transaction("t-1"))

@@ -7,7 +7,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from settings import ScoringTopology, Settings
 from tasks.wiring.clients_redis import reply_timeout_seconds
-from tasks.wiring.connections import Connections, Policy, answer_wait
+from tasks.wiring.connections import Connections, Policy, answer_wait, histories_wait
 from tasks.wiring.pinned_redis import PinnedConnectionPool
 
 
@@ -61,6 +61,17 @@ def test_a_pinned_client_has_one_user() -> None:
     assert isinstance(first.connection_pool, PinnedConnectionPool)
     assert (reply_timeout_seconds(first), retries_of(first, RedisConnectionError)) == (0.25, 1)
     assert retries_of(first, RedisTimeoutError) == 0  # the deadline is over when the reply is late
+
+
+@pytest.mark.parametrize(
+    ("feature_redis_url", "timeout_seconds"),
+    [(None, 0.25), ("redis://features:6379/0", 0.125), ("redis+cluster://features:6379", 0.125)],
+)
+def test_histories_on_servers_of_their_own_leave_time_to_refuse(
+    feature_redis_url: str | None, timeout_seconds: float
+) -> None:
+    wait = histories_wait(connections(feature_redis_url=feature_redis_url).settings)
+    assert (wait.timeout_seconds, wait.retries_timeouts) == (timeout_seconds, False)
 
 
 def test_a_process_has_one_client_of_mongodb() -> None:

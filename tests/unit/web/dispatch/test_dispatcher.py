@@ -22,6 +22,7 @@ from web.http.errors import (
     BreakerOpenError,
     ConflictError,
     DeadlineError,
+    HistoriesUnavailableError,
     OverloadedError,
     QueueUnavailableError,
     SafeModeError,
@@ -241,6 +242,19 @@ def test_a_result_that_is_no_decision_for_this_request_becomes_its_error(
     dispatcher = make(MemoryTransport(lambda batch: reply(batch, [item])))
     [result] = dispatch(dispatcher, [request_of("a")], TIMEOUT)
     assert isinstance(result, expected)
+
+
+def test_a_customer_whose_histories_do_not_answer_opens_the_breaker_for_nobody(
+    make: Make, breaker: CircuitBreaker
+) -> None:
+    transport = ScriptedTransport()
+    dispatcher = make(transport)
+    for number in range(20):
+        call = dispatcher.submit([request_of(f"t-{number}")], TIMEOUT)
+        transport.replies.put(reply(transport.next_batch(number), [{"status": "unavailable"}]))
+        (result,) = dispatcher.collect(call)
+        assert isinstance(result, HistoriesUnavailableError)
+    assert breaker.is_closed()
 
 
 def test_a_reply_with_too_few_results_fails_its_callers_at_once(make: Make) -> None:

@@ -8,10 +8,11 @@ import pytest
 from redis import Redis
 
 from ml.domain.errors import StoreUnavailableError
-from ml.domain.scoring_batch import ScoringRequest
+from ml.domain.scoring_batch import ScoringRequest, Undecided
 from ml.domain.transaction import Transaction
 from ml.features.kernel import FeatureMatrix
 from ml.serving.pipeline import BatchReport, ModelSlot, ScoringPipeline
+from ml.stores.decisions.decisions import CommitReport, NewDecision, Reply
 from ml.stores.decisions.decisions_memory import MemoryDecisionStore
 from ml.stores.decisions.decisions_unrecorded_redis import RedisUnrecordedDecisions
 from ml.stores.features.features_memory import MemoryFeatureStore
@@ -19,7 +20,7 @@ from tests.unit.ml.fixed_model import FixedModel
 from tests.unit.web.dispatch.dispatching import dispatch
 from web.dispatch.dispatcher import Dispatcher
 from web.dispatch.transport_local import LocalTransport
-from web.http.errors import ConflictError, QueueUnavailableError, SafeModeError
+from web.http.errors import ConflictError, HistoriesUnavailableError, QueueUnavailableError, SafeModeError
 from web.protection.circuit_breaker import CircuitBreaker
 from web.scoring.batch import Batch
 from web.scoring.results import Scored
@@ -41,21 +42,32 @@ def request_of(transaction_id: str, *, amount: str = "10") -> ScoringRequest:
 
 
 class BreakableFeatures(MemoryFeatureStore):
+    """Can be cut off, as a Redis of its own can."""
+
+    is_down = False
+
+    def observe(self, transactions: Sequence[Transaction], *, within_seconds: float | None = None) -> FeatureMatrix:
+        if self.is_down:
+            raise StoreUnavailableError("Redis is unavailable")
+        return super().observe(transactions, within_seconds=within_seconds)
+
+
+class BreakableDecisions(MemoryDecisionStore):
     """Can be cut off, as Redis can."""
 
     is_down = False
 
-    def observe(self, transactions: Sequence[Transaction]) -> FeatureMatrix:
+    def commit(self, entries: Sequence[NewDecision | Undecided], reply: Reply) -> CommitReport:
         if self.is_down:
             raise StoreUnavailableError("Redis is unavailable")
-        return super().observe(transactions)
+        return super().commit(entries, reply)
 
 
 @dataclass
 class Place:
     """A process that scores by itself, on stores in memory."""
 
-    decisions: MemoryDecisionStore = field(default_factory=MemoryDecisionStore)
+    decisions: BreakableDecisions = field(default_factory=BreakableDecisions)
     features: BreakableFeatures = field(default_factory=BreakableFeatures)
     slot: ModelSlot = field(default_factory=lambda: ModelSlot(FixedModel()))
     blocked: str | None = None
@@ -143,8 +155,16 @@ def test_an_empty_slot_and_safe_mode_refuse(place: Place) -> None:
 
 def test_without_redis_requests_fail_at_once_and_then_go_on(place: Place) -> None:
     with place.dispatcher() as dispatcher:
-        place.features.is_down = True
+        place.features.is_down = place.decisions.is_down = True
         assert isinstance(dispatch(dispatcher, [request_of("t-1")], TIMEOUT)[0], QueueUnavailableError)
+        place.features.is_down = place.decisions.is_down = False
+        assert isinstance(dispatch(dispatcher, [request_of("t-1")], TIMEOUT)[0], Scored)
+
+
+def test_without_histories_requests_are_refused_at_once_and_then_go_on(place: Place) -> None:
+    with place.dispatcher() as dispatcher:
+        place.features.is_down = True
+        assert isinstance(dispatch(dispatcher, [request_of("t-1")], TIMEOUT)[0], HistoriesUnavailableError)
         place.features.is_down = False
         assert isinstance(dispatch(dispatcher, [request_of("t-1")], TIMEOUT)[0], Scored)
 

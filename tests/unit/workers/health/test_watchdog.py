@@ -50,6 +50,7 @@ class World:
         self.stuck: list[float] = []
         self.answers: list[float] = []
         self.is_consuming = True
+        self.store_wait = 0.0
         self.watchdog = Watchdog(
             self.line,
             interval_seconds=2.0,
@@ -57,6 +58,7 @@ class World:
             is_consuming=lambda: self.is_consuming,
             on_stuck=self.stuck.append,
             on_answer=self.answers.append,
+            store_wait=lambda: self.store_wait,
             clock=lambda: self.now,
         )
 
@@ -127,6 +129,14 @@ def test_a_worker_that_starts_or_stops_is_not_judged(world: World) -> None:
     world.run(100)
     assert world.stuck == []
     assert world.line.sent == 1
+
+
+def test_a_worker_that_waits_for_a_store_is_given_the_time_that_its_wait_may_take(world: World) -> None:
+    world.line.is_stuck, world.store_wait = True, 20.0
+    world.run(PATIENCE + 19)
+    assert world.stuck == []
+    world.run(2.0 + 4)  # a wait that outlasts its own bound has no end
+    assert world.stuck[0] == PATIENCE + 20
 
 
 @given(st.lists(st.sampled_from(["down", "up", "lose", "pause"]), max_size=30))
