@@ -8,7 +8,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from observability import metrics
 
 LABELS = {
-    "bucket": "`subject` or `device`",
+    "bucket": "`subject` (its requests), `transactions` (of a subject) or `device`",
     "channel": "the transaction's channel: `pos`, `ecom`, `atm`, `transfer` or `mobile`",
     "check": "the loader's check, such as `signature`, `hash` or `golden`; or `registry`, `revoked`",
     "component": "`queue`, `features`, `model` or `total`",

@@ -90,5 +90,7 @@ def _missing_checks(settings: "Settings") -> Iterator[str]:
         yield "PERF_MODE keeps no decision and checks neither replays nor request rates; switch it off."
     if settings.rate_limit_capacity == 0:
         yield "RATE_LIMIT_CAPACITY is 0; the rate limit cannot be switched off for everyone."
+    if settings.transaction_rate_limit_capacity == 0:
+        yield "TRANSACTION_RATE_LIMIT_CAPACITY is 0; the limit of transactions cannot be switched off for everyone."
     if settings.hmac_accept_legacy_hex:
         yield "HMAC_ACCEPT_LEGACY_HEX accepts the legacy signature form; switch it off."

@@ -5,31 +5,34 @@ anew with another call id: every request of it would count as a replay.
 
 | key | type | TTL |
 | --- | --- | --- |
-| `admission:replay:<signature digest>` | string | replay window (2 x skew + leeway) |
-| `admission:subject:<sub>` | string `<tokens> <epoch ms>` | until the bucket is full |
+| `admission:replay:<signature digest>:<sub>` | string | replay window (2 x skew + leeway) |
+| `admission:limits:<sub>` | string `<requests> <transactions> <epoch ms>` | until both buckets are full |
 | `admission:device:<device_id>` | string `<tokens> <epoch ms>` | until the bucket is full |
+
+The digest tells keys and requests apart, the subject tells callers apart that share a key: none uses up a signature
+of the other. One string holds both buckets of a subject, so that a request reads and writes it once.
 
 Fails closed: without Redis a replay looks like a first request, so nothing is admitted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from secrets import token_hex
 
 import redis
 from redis.exceptions import RedisError
 
-from security.admission.admission import Admission, AdmissionOutcome, AdmissionPolicy, AdmissionRequest
+from security.admission.admission import Admission, AdmissionOutcome, AdmissionPolicy, AdmissionRequest, Left
 from security.errors import AdmissionUnavailableError
 
 _SCRIPT = Path(__file__).with_name("admission.lua").read_text(encoding="utf-8")
 _NO_KEY = "admission:none"
-_OUTCOMES = tuple(AdmissionOutcome)  # the script's numbers 0 to 3 are positions in this order
+_OUTCOMES = tuple(AdmissionOutcome)  # the script's numbers 0 to 4 are positions in this order
 
 
-def replay_key(digest: str | None) -> str:
+def replay_key(digest: str | None, subject: str) -> str:
     """Returns the key that remembers an admitted signature; a placeholder for a request without a signature."""
-    return _NO_KEY if digest is None else f"admission:replay:{digest}"
+    return _NO_KEY if digest is None else f"admission:replay:{digest}:{subject}"
 
 
 def replay_mark(call_id: str, position: int) -> str:
@@ -37,9 +40,9 @@ def replay_mark(call_id: str, position: int) -> str:
     return f"{call_id}:{position}"
 
 
-def subject_key(subject: str) -> str:
-    """Returns the key of a subject's bucket."""
-    return f"admission:subject:{subject}"
+def limits_key(subject: str) -> str:
+    """Returns the key of a subject's buckets."""
+    return f"admission:limits:{subject}"
 
 
 def device_key(device_id: str) -> str:
@@ -52,6 +55,7 @@ class RedisAdmissionControl:
 
     def __init__(self, client: redis.Redis, policy: AdmissionPolicy) -> None:
         self._policy = policy
+        self._head = (str(policy.replay_seconds * 1000), *policy.device.script_arguments)
         self._script = client.register_script(_SCRIPT)
 
     def admit(self, requests: Sequence[AdmissionRequest]) -> list[Admission]:
@@ -80,28 +84,42 @@ class RedisAdmissionControl:
 
     def read(self, requests: Sequence[AdmissionRequest], reply: Sequence[int]) -> list[Admission]:
         """Returns the answers in the reply to the requests' `command`."""
-        return [
-            self._policy.describe(
-                request,
-                _OUTCOMES[reply[at]],
-                subject_tokens=reply[at + 1] / 1000,
-                device_tokens=reply[at + 2] / 1000,
-            )
-            for request, at in zip(requests, range(0, len(reply), 3), strict=True)
-        ]
+        numbers = iter(reply)
+        return [self._read_one(request, numbers) for request in requests]
+
+    def _read_one(self, request: AdmissionRequest, numbers: Iterator[int]) -> Admission:
+        outcome = _OUTCOMES[next(numbers)]
+        requests, transactions, device = next(numbers) / 1000, next(numbers) / 1000, next(numbers) / 1000
+        if not request.load.is_batch:
+            return self._policy.describe(request, outcome, left=Left(requests, transactions, device))
+        shortages = {}
+        for name in self._limiting(request):
+            admitted, tokens = next(numbers), next(numbers) / 1000
+            shortage = self._policy.shortage(request.load.devices[name], admitted, tokens=tokens)
+            if shortage is not None and outcome is AdmissionOutcome.ADMITTED:
+                shortages[name] = shortage
+        return self._policy.describe(request, outcome, left=Left(requests, transactions, device, shortages))
+
+    def _limiting(self, request: AdmissionRequest) -> Collection[str]:
+        """Returns the devices of a request that have a bucket."""
+        return request.load.devices if self._policy.device.capacity else ()
 
     def _call(
         self, requests: Sequence[AdmissionRequest], call_id: str | None = None
     ) -> tuple[list[str], list[str | int]]:
         keys: list[str] = []
-        arguments: list[str | int] = [self._policy.replay_seconds * 1000, call_id or token_hex(8)]
+        window, *device = self._head
+        arguments: list[str | int] = [window, call_id or token_hex(8), *device]
         for request in requests:
-            subject, device = self._policy.subject_bucket(request), self._policy.device_bucket(request)
+            limits, devices = self._policy.limits(request), self._limiting(request)
+            is_limited = limits.requests.capacity or limits.transactions.capacity
             keys += (
-                replay_key(request.replay_key),
-                subject_key(request.subject) if subject.capacity else _NO_KEY,
-                device_key(request.device_id) if device.capacity and request.device_id is not None else _NO_KEY,
+                replay_key(request.replay_key, request.subject),
+                limits_key(request.subject) if is_limited else _NO_KEY,
             )
-            arguments += (request.cost, subject.capacity, str(subject.tokens_per_millisecond))
-            arguments += (device.capacity, str(device.tokens_per_millisecond))
+            arguments += limits.script_arguments
+            arguments += (request.load.transactions, int(request.load.is_batch), len(devices))
+            if devices:
+                keys += map(device_key, devices)
+                arguments += request.load.devices.values()
         return keys, arguments

@@ -51,7 +51,21 @@ class SecuritySettings(BaseSettings):
     rate_limit_capacity: int = Field(100, ge=0, description="Token bucket size per JWT subject; 0 switches it off.")
     rate_limit_refill_per_minute: float = Field(50.0, ge=0, description="Tokens a subject regains per minute.")
     rate_limit_overrides: dict[str, tuple[int, float]] = Field(
-        default_factory=dict, description='Per subject (capacity, refill per minute), JSON: {"demo": [0, 0]}.'
+        default_factory=dict,
+        description='Per subject (capacity, refill per minute) of its requests, JSON: {"demo": [0, 0]}; its '
+        "transactions have at least as much, and no limit where its requests have none.",
+    )
+    transaction_rate_limit_capacity: int | None = Field(
+        None,
+        ge=0,
+        description="Token bucket size of the transactions that a JWT subject scores, alone or in batches; 0 switches "
+        "it off. Default: 2000, more where RATE_LIMIT_CAPACITY is more, off where that is 0.",
+    )
+    transaction_rate_limit_refill_per_minute: float | None = Field(
+        None,
+        ge=0,
+        description="Transactions a subject regains per minute. Default: 600, more where "
+        "RATE_LIMIT_REFILL_PER_MINUTE is more.",
     )
     device_rate_limit_capacity: int = Field(
         100, ge=0, description="Token bucket size per device_id; 0 switches it off."

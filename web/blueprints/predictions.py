@@ -1,6 +1,7 @@
 """`/predictions`: one transaction, a batch of them, or a decision made before."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,11 +12,12 @@ from ml.domain.transaction import Transaction
 from ml.policy.safe_mode_rules import RULES_VERSION
 from observability import metrics
 from observability.context import get_correlation_id
+from security.admission.admission import Load
 from security.roles import Role
 from web.dispatch.batch_dispatch import dispatch_items
 from web.http import examples, problems
 from web.http.answers import HttpAnswer, json_answer
-from web.http.errors import InvalidBodyError, NotFoundError, Violation, WebError
+from web.http.errors import InvalidBodyError, NotFoundError, RateLimitedError, Violation, WebError
 from web.http.json_body import validate
 from web.http.schemas.decisions import BatchAnswer, DecisionAnswer, StoredDecision
 from web.http.schemas.requests import BatchRequest, TransactionPath
@@ -71,6 +73,7 @@ def _is_too_early(services: Services, transaction: Transaction) -> bool:
             problems.DEADLINE,
         ),
         transactions=lambda body: {body.transaction_id: body.customer_id},
+        load=lambda body: Load.of_one(body.device_id),
         scoring=_ready_to_score,
     ),
 )
@@ -110,7 +113,8 @@ def _recorded_or_scored(call: Call) -> ScoringResult:
         description=(
             "Answers in the order of the request. Each result is a decision, or the problem that stood in its way with "
             "a status of its own: one bad transaction never fails the others. The batch takes one token of the "
-            "subject's rate limit and none of a device's."
+            "subject's requests, a token of its transactions for each item, and for each item that names a device one "
+            "of that device's; items beyond a device's tokens are answered with a 429 of their own."
         ),
         role=Role.SERVICE,
         body=BatchRequest,
@@ -119,6 +123,7 @@ def _recorded_or_scored(call: Call) -> ScoringResult:
         answer=Answer(description="One result per transaction.", model=BatchAnswer, example=examples.BATCH_ANSWER),
         problems=_SCORING_PROBLEMS,
         transactions=lambda body: _claimed(body.transactions),
+        load=lambda body: Load(len(body.transactions), _devices(body.transactions), is_batch=True),
     ),
 )
 def score_batch(call: Call) -> HttpAnswer:
@@ -130,8 +135,17 @@ def score_batch(call: Call) -> HttpAnswer:
     refuse_in_safe_mode(services)
     services.dispatcher.breaker.check()
 
+    shortages = call.admitted.admission.shortages
+    left = {device: shortage.admitted for device, shortage in shortages.items()}
+
     def read_item(position: int, item: Any) -> ScoringRequest | ScoringResult:
         pointer = f"/transactions/{position}"
+        device = _device(item) if left else None
+        if device in left:
+            left[device] -= 1
+            if left[device] < 0:
+                metrics.rate_limit_block_total.labels(bucket="device").inc()
+                return RateLimitedError("device", shortages[device].retry_after_seconds)
         try:
             request = _scoring_request(call, validate(Transaction, item, pointer=pointer), pointer)
         except WebError as error:
@@ -211,6 +225,17 @@ def _claimed(items: Sequence[Any]) -> dict[str, str]:
             customer = item.get("customer_id")
             customers[name] = customer if isinstance(customer, str) else ""
     return customers
+
+
+def _devices(items: Sequence[Any]) -> dict[str, int]:
+    """Returns how many items of a batch each device made."""
+    return Counter(device for item in items if (device := _device(item)) is not None)
+
+
+def _device(item: Any) -> str | None:
+    """Returns the device that an item of a batch claims, if it has the shape of one."""
+    claimed = item.get("device_id") if isinstance(item, dict) else None
+    return claimed if isinstance(claimed, str) and 0 < len(claimed) <= 64 else None
 
 
 def _transaction_id(item: Any) -> str | None:

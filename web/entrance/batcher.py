@@ -37,7 +37,7 @@ class AdmissionCall:
     """One verified request that asks for admission.
 
     Attributes:
-        request: subject, signature and device of the request.
+        request: subject, signature, transactions and devices of the request.
         transaction_ids, customer_ids: the transactions it is about, and the customer of each.
         scoring: the scoring request to send as soon as this one is admitted, if nothing else stands in its way.
     """
@@ -50,7 +50,7 @@ class AdmissionCall:
     @property
     def rows(self) -> int:
         """Rows that this call adds to a round trip."""
-        return 1 + len(self.transaction_ids)
+        return 1 + len(self.transaction_ids) + (len(self.request.load.devices) if self.request.load.is_batch else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def _send_command(call: AdmissionCall, message: SealedMessage, *, mark: str) -> 
     [transaction_id] = call.transaction_ids
     return send_command(
         message,
-        replay_key=replay_key(call.request.replay_key),
+        replay_key=replay_key(call.request.replay_key, call.request.subject),
         mark=mark,
         decision_key=decision_key(transaction_id),
     )

@@ -88,7 +88,8 @@ class RateLimitedError(WebError):
     """
 
     def __init__(self, bucket: str, retry_after_seconds: float) -> None:
-        super().__init__(f"The rate limit of this {bucket} is used up.")
+        owner = "subject's transactions" if bucket == "transactions" else bucket
+        super().__init__(f"The rate limit of this {owner} is used up.")
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -3,8 +3,8 @@
 Order: size, token, role, timestamp, signature, replay, rate limit; `web.routing.operations` calls them so, then looks
 at the content. Replay and both rate limits are checked in the admission batcher, where waiting requests share one
 round trip to Redis, and fail closed: when Redis cannot answer, a replayed request looks like a new one, so nothing is
-admitted (503). A batch costs one token, like a single request: the bucket limits requests, and the batch limit bounds
-the items of one request.
+admitted (503). A batch costs one token of the subject's requests and as many of its transactions as it has items; of a
+device without tokens the batch keeps its place, and only the device's items are refused.
 
 `/metrics` needs an administrator's token but no signature, because a scraper cannot sign; unsigned requests skip
 replay check and rate limit too, which need the signature's digest, so metrics stay readable while Redis is down.
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 from ml.domain.scoring_batch import ScoringRequest
 from observability import metrics
-from security.admission.admission import AdmissionOutcome, AdmissionRequest
+from security.admission.admission import AdmissionOutcome, AdmissionRequest, Load
 from security.errors import SignatureRejectedError, TokenRejectedError
 from security.roles import Role
 from security.signatures.request_signatures import VerifiedSignature
@@ -98,11 +98,11 @@ def admit(
     *,
     identity: Identity,
     signature: VerifiedSignature | None,
-    device_id: str | None,
+    load: Load,
     transactions: Mapping[str, str],
     scoring: ScoringRequest | None = None,
 ) -> AdmissionResult:
-    """Admits a signed request once, and within its subject's and its device's rate.
+    """Admits a signed request once, and within the rates of its subject and of its device.
 
     Returns the admission result, with the records of its transactions; where scoring is sharded, the shards of repeated
     transactions are asked too.
@@ -112,7 +112,7 @@ def admit(
         exchange: the request; its rate limit headers are set from the result.
         identity: the caller.
         signature: of the request.
-        device_id: of its transaction, if it names one.
+        load: what it takes of the rate limits.
         transactions: the customer of each transaction that it is about, by id.
         scoring: the scoring request to send as soon as it is admitted.
 
@@ -123,7 +123,7 @@ def admit(
         ShuttingDownError: the process is shutting down.
     """
     digest = None if signature is None else signature.digest
-    asked = AdmissionRequest(identity.subject, digest, device_id)
+    asked = AdmissionRequest(identity.subject, digest, load)
     call = AdmissionCall(asked, tuple(transactions), tuple(transactions.values()), scoring)
     result = services.admission.admit(call)
     admission = result.admission
@@ -136,6 +136,8 @@ def admit(
             raise ReplayedError
         case AdmissionOutcome.LIMITED_SUBJECT:
             bucket = "subject"
+        case AdmissionOutcome.LIMITED_TRANSACTIONS:
+            bucket = "transactions"
         case AdmissionOutcome.LIMITED_DEVICE:
             bucket = "device"
     metrics.rate_limit_block_total.labels(bucket=bucket).inc()

@@ -14,7 +14,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 from pydantic import BaseModel
 
 from ml.domain.scoring_batch import ScoringRequest
-from security.admission.admission import Admission, AdmissionOutcome
+from security.admission.admission import NO_LOAD, Admission, AdmissionOutcome, Load
 from security.roles import Role
 from security.tokens.token_claims import Identity
 from web.entrance.batcher import AdmissionResult
@@ -69,6 +69,7 @@ class Operation:
         problems: the kinds this operation adds to those its guards can answer.
         transactions: names the transactions of a body whose recorded decisions the view asks for, and the customer of
             each.
+        load: what a body takes of the rate limits beside one request.
         scoring: returns the body's scoring request if only the guards stand in its way; its message may then be sent
             with the admission.
     """
@@ -90,6 +91,7 @@ class Operation:
     other_answers: tuple[Answer, ...] = ()
     problems: tuple[Kind, ...] = ()
     transactions: Callable[[Any], Mapping[str, str]] = lambda _body: {}
+    load: Callable[[Any], Load] = lambda _body: NO_LOAD
     scoring: Callable[[Services, Any], ScoringRequest | None] = lambda _services, _body: None
 
 
@@ -131,7 +133,7 @@ class _Content:
     query: Any = None
     path: Any = None
     error: WebError | None = None
-    device_id: str | None = None
+    load: Load = NO_LOAD
     transactions: Mapping[str, str] = field(default_factory=dict)
     scoring: ScoringRequest | None = None
 
@@ -188,7 +190,7 @@ class Endpoint:
                 exchange,
                 identity=identity,
                 signature=signature,
-                device_id=content.device_id,
+                load=content.load,
                 transactions=content.transactions,
                 scoring=content.scoring,
             )
@@ -246,7 +248,7 @@ def _parse(
         body,
         query,
         checked_path,
-        device_id=getattr(body, "device_id", None),
+        load=declared.load(body),
         transactions=declared.transactions(body),
         scoring=declared.scoring(services, body),
     )

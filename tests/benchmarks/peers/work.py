@@ -16,7 +16,7 @@ from ml.serving.pipeline import ModelSlot, ScoringPipeline
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
 from ml.stores.features.features_redis import RedisFeatureStore
 from ml.stores.redis.commands import CommandRunner
-from security.admission.admission import AdmissionPolicy, AdmissionRequest
+from security.admission.admission import AdmissionPolicy, AdmissionRequest, Load
 from security.admission.admission_redis import RedisAdmissionControl
 from security.artifacts.artifact_keys import ArtifactVerifier
 from security.errors import SecurityError
@@ -80,7 +80,7 @@ class Guards:
             raise RefusedError(401) from error
         except WebError as error:
             raise RefusedError(400) from error
-        asked = AdmissionRequest(identity.subject, signature.digest, transaction.device_id)
+        asked = AdmissionRequest(identity.subject, signature.digest, Load.of_one(transaction.device_id))
         if not self.admission.admit([asked])[0].admitted:
             raise RefusedError(429)
         return transaction

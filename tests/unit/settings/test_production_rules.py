@@ -51,6 +51,7 @@ def test_production_accepts_sound_settings() -> None:
         ({"score_shard_urls": {"s1": "redis://shard:6379/0"}}, "SCORE_SHARD_URLS does not encrypt shard s1"),
         ({"perf_mode": True}, "PERF_MODE keeps no decision"),
         ({"rate_limit_capacity": 0}, "RATE_LIMIT_CAPACITY is 0"),
+        ({"transaction_rate_limit_capacity": 0}, "TRANSACTION_RATE_LIMIT_CAPACITY is 0"),
         ({"hmac_accept_legacy_hex": True}, "HMAC_ACCEPT_LEGACY_HEX"),
     ],
 )

@@ -26,7 +26,7 @@ def test_nothing_says_so_otherwise(world: World) -> None:
 
 
 def test_open_admission_admits_everything_again_and_again() -> None:
-    admission, call = OpenAdmission(), AdmissionCall(AdmissionRequest("somebody", "digest", "device"), ("t-1",))
+    admission, call = OpenAdmission(), AdmissionCall(AdmissionRequest("somebody", "digest"), ("t-1",))
     for _ in range(2):
         result = admission.admit(call)
         assert result.admission.admitted

@@ -10,9 +10,9 @@ import pytest
 import redis
 
 from security.admission.admission import AdmissionOutcome, Bucket
-from security.admission.admission_redis import RedisAdmissionControl, device_key, replay_key, subject_key
+from security.admission.admission_redis import RedisAdmissionControl, device_key, limits_key, replay_key
 from security.errors import AdmissionUnavailableError
-from tests.contracts.admission import AdmissionContract, Make, asked, policy
+from tests.contracts.admission import AdmissionContract, Make, asked, batch, policy
 
 ROOT = Path(__file__).parents[4]
 
@@ -52,12 +52,13 @@ def test_tokens_come_back_by_the_servers_clock(client: "redis.Redis") -> None:
 
 def test_every_key_expires(client: "redis.Redis") -> None:
     control = RedisAdmissionControl(client, policy(subject=Bucket(10, 60), device=Bucket(10, 0)))
-    request = asked(token_hex(8), device=token_hex(8))
-    control.admit([request])
-    assert request.device_id is not None
-    assert 260_000 < client.pttl(replay_key(request.replay_key)) <= 270_000
-    assert 1_000 < client.pttl(subject_key(request.subject)) <= 2_000
-    assert 86_000_000 < client.pttl(device_key(request.device_id)) <= 86_400_000
+    device, other = token_hex(8), token_hex(8)
+    request = asked(token_hex(8), device=device)
+    control.admit([request, batch(token_hex(8), transactions=3, devices={other: 3})])
+    assert 260_000 < client.pttl(replay_key(request.replay_key, request.subject)) <= 270_000
+    assert 1_000 < client.pttl(limits_key(request.subject)) <= 2_000
+    assert 86_000_000 < client.pttl(device_key(device)) <= 86_400_000
+    assert 86_000_000 < client.pttl(device_key(other)) <= 86_400_000
     assert client.exists("admission:none") == 0
 
 
@@ -65,7 +66,7 @@ def test_a_clock_set_back_starts_buckets_anew_instead_of_freezing_them(client: "
     control = RedisAdmissionControl(client, policy(subject=Bucket(1, 1)))
     subject = token_hex(8)
     in_an_hour = int((time.time() + 3600) * 1000)
-    client.set(subject_key(subject), f"0.000000 {in_an_hour}", px=60_000)
+    client.set(limits_key(subject), f"0.000000 - {in_an_hour}", px=60_000)
     assert control.admit([asked(subject)])[0].admitted
 
 
@@ -89,9 +90,19 @@ def test_a_call_repeated_after_a_lost_reply_admits_what_it_had_admitted(client: 
         return run(keys=keys, args=args)
 
     control._script = run_twice
-    assert control.admit([request])[0].admitted
+    first = control.admit([request])[0]
+    assert (first.admitted, first.remaining) == (True, 1)
     assert control.admit([asked(request.subject)])[0].admitted
     assert control.admit([request])[0].outcome is AdmissionOutcome.REPLAYED
+
+
+def test_a_device_seen_in_batches_and_singly_has_one_bucket(client: "redis.Redis") -> None:
+    control = RedisAdmissionControl(client, policy(device=Bucket(1000, 0)))
+    subject, device = token_hex(8), token_hex(8)
+    short = control.admit([batch(subject, transactions=1000, devices={device: 999, token_hex(8): 1})])[0]
+    assert (short.admitted, dict(short.shortages)) == (True, {})
+    assert control.admit([asked(subject, device=device)])[0].admitted
+    assert control.admit([asked(subject, device=device)])[0].outcome is AdmissionOutcome.LIMITED_DEVICE
 
 
 def test_an_unreachable_server_admits_nothing() -> None:
@@ -141,7 +152,7 @@ control.admit([asked("warm up")])
 time.sleep(max(0.0, starts_at - time.time()))
 shared = [f"{subject}-{number}" for number in range(30)]
 answers = [control.admit([asked(subject, device=device)])[0] for _ in range(120)]
-replays = [control.admit([asked(token_hex(8), replay=name)])[0] for name in shared]
+replays = [control.admit([asked(f"{subject}-again", replay=name)])[0] for name in shared]
 print(sum(answer.admitted for answer in answers), sum(answer.admitted for answer in replays))
 """
 

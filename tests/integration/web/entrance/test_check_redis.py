@@ -21,7 +21,7 @@ from ml.stores.placements.placements import Placement
 from ml.stores.placements.placements_redis import RedisPlacements
 from ml.stores.placements.rendezvous import choose
 from security.admission.admission import AdmissionOutcome, AdmissionPolicy, AdmissionRequest, Bucket
-from security.admission.admission_redis import RedisAdmissionControl, subject_key
+from security.admission.admission_redis import RedisAdmissionControl, limits_key
 from security.errors import AdmissionUnavailableError
 from tasks.messaging.messages import SealedMessage
 from tests.contracts.admission import asked, policy
@@ -200,7 +200,7 @@ def test_a_lost_reply_is_asked_for_again_and_admits_what_was_admitted_once(
         ]
         assert outcomes == ["admitted", "replayed", "replayed", "admitted"]
         assert link.connections == 2
-        assert client.get(subject_key(first.subject)).split()[0] == b"9.000000"
+        assert client.get(limits_key(first.subject)).split()[0] == b"9"
         again = make_check(client, policy()).decide([AdmissionCall(first), AdmissionCall(second)])
         assert {result.admission.outcome for result in again} == {AdmissionOutcome.REPLAYED}
 

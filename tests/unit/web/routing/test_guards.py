@@ -6,8 +6,9 @@ from typing import Any
 import orjson
 import pytest
 from prometheus_client import REGISTRY
+from werkzeug.test import TestResponse
 
-from security.admission.admission import Admission, AdmissionRequest
+from security.admission.admission import Admission, AdmissionRequest, Load
 from security.errors import AdmissionUnavailableError
 from security.keys import generate_secret
 from security.roles import Role
@@ -15,6 +16,7 @@ from security.signatures.request_signatures import sign
 from tests.unit.web.world import HMAC_KEY, JSON, World
 
 PATH = "/predictions/score"
+BATCH = "/predictions/score/batch"
 GARBAGE = b"not json"
 
 
@@ -175,7 +177,7 @@ def test_replay_and_both_buckets_are_one_round_trip(make_world: Callable[..., Wo
     world.post(PATH, world.transaction(device_id="d-1"))
     assert len(recorder.calls) == 1
     [asked] = recorder.calls[0]
-    assert (asked.subject, asked.device_id, asked.cost) == ("client-1", "d-1", 1)
+    assert (asked.subject, asked.load) == ("client-1", Load(1, {"d-1": 1}))
 
 
 def test_nothing_is_admitted_while_redis_is_away(make_world: Callable[..., World]) -> None:
@@ -215,12 +217,68 @@ def test_headers_show_how_much_of_the_rate_limit_is_left(make_world: Callable[..
     assert "RateLimit-Limit" not in world.client.get("/health/live").headers
 
 
-def test_a_batch_takes_one_token(make_world: Callable[..., World]) -> None:
-    world = make_world(changes={"rate_limit_capacity": 3, "rate_limit_refill_per_minute": 1})
-    batch = {"transactions": [world.transaction(device_id="d-1") for _ in range(50)]}
-    answer = world.post("/predictions/score/batch", batch)
+def test_a_batch_takes_one_token_of_requests_and_one_per_transaction(make_world: Callable[..., World]) -> None:
+    changes = {"transaction_rate_limit_capacity": 90, "transaction_rate_limit_refill_per_minute": 60}
+    world = make_world(changes={"rate_limit_capacity": 9, "rate_limit_refill_per_minute": 1, **changes})
+
+    def send(items: int) -> TestResponse:
+        return world.post(BATCH, {"transactions": [world.transaction() for _ in range(items)]})
+
+    answer = send(50)
+    assert (answer.status_code, answer.headers["RateLimit-Remaining"]) == (200, "8")
+    blocked = count("rate_limit_block_total", bucket="transactions")
+    limited = send(50)
+    assert (limited.status_code, limited.headers["RateLimit-Limit"]) == (429, "90")
+    assert 9 <= int(limited.headers["Retry-After"]) <= 10
+    assert limited.get_json()["detail"] == "The rate limit of this subject's transactions is used up."
+    assert count("rate_limit_block_total", bucket="transactions") == blocked + 1
+    assert send(40).status_code == 200
+    assert world.post(PATH, world.transaction()).status_code == 429
+
+
+def test_a_full_batch_passes_with_the_default_limits(make_world: Callable[..., World]) -> None:
+    world = make_world(changes={"rate_limit_capacity": 100, "rate_limit_refill_per_minute": 50.0})
+    full = {"transactions": [{"transaction_id": f"t-{number}"} for number in range(1000)]}
+    assert [world.post(BATCH, full).status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_device_limits_its_own_items_of_a_batch(make_world: Callable[..., World]) -> None:
+    world = make_world(changes={"device_rate_limit_capacity": 2, "device_rate_limit_refill_per_minute": 0.1})
+    devices = ["d-1", None, "d-1", "d-2", "d-1", None]
+    items = [world.transaction(**({} if device is None else {"device_id": device})) for device in devices]
+    blocked = count("rate_limit_block_total", bucket="device")
+    answer = world.post(BATCH, {"transactions": items})
     assert answer.status_code == 200
-    assert answer.headers["RateLimit-Remaining"] == "2"
+    results = answer.get_json()["results"]
+    assert ["decision" in item for item in results] == [True, True, True, True, False, True]
+    assert (results[4]["status"], results[4]["transaction_id"]) == (429, items[4]["transaction_id"])
+    assert count("rate_limit_block_total", bucket="device") == blocked + 1
+    assert world.post(PATH, world.transaction(device_id="d-1")).status_code == 429
+    assert world.post(PATH, world.transaction(device_id="d-2")).status_code == 200
+
+
+def test_what_is_no_device_counts_for_none(make_world: Callable[..., World]) -> None:
+    recorder = Recorder()
+    world = make_world(admission=recorder)
+    strange: list[Any] = [1, "d" * 65, "", None, ["d-1"], {"d": 1}]
+    items = [*({"device_id": device} for device in strange), [], "text", None]
+    world.post(BATCH, {"transactions": items})
+    [[asked]] = recorder.calls
+    assert asked.load == Load(9, {}, is_batch=True)
+
+
+def test_two_subjects_with_one_key_ask_the_same_in_the_same_second(world: World) -> None:
+    path, now = "/explanations", int(time.time())
+    signed = {
+        "X-Request-Timestamp": str(now),
+        "X-Request-Signature": sign(HMAC_KEY.encode(), method="GET", path=path, timestamp=now, body=b""),
+    }
+
+    def ask(subject: str) -> int:
+        headers = signed | {"Authorization": f"Bearer {world.token(Role.READ, subject=subject)}"}
+        return world.client.get(path, headers=headers).status_code
+
+    assert [ask("one"), ask("other"), ask("one"), ask("other")] == [200, 200, 401, 401]
 
 
 def test_a_refused_body_is_read_away_so_that_its_sender_sees_why(world: World) -> None:
