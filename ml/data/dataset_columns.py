@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.data.table import NEVER, UNKNOWN, Column
+from ml.domain.amounts import UNITS_PER_CURRENCY_UNIT
 from ml.domain.durations import DAY_SECONDS
 from ml.domain.errors import DataError
-from ml.domain.transaction import UNITS_PER_CURRENCY_UNIT, Channel
+from ml.domain.timestamps import EPOCH_LIMIT_SECONDS
+from ml.domain.transaction import Channel
 
 _PATTERNS = {
     "customer_id": r"[A-Za-z0-9._:-]{1,64}",
@@ -28,7 +30,6 @@ _PATTERNS = {
 }
 _ID_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
 _MAX_UNITS = 10**9 * UNITS_PER_CURRENCY_UNIT
-_EPOCH_LIMIT_SECONDS = 4_102_444_800
 _FUTURE_TOLERANCE_SECONDS = DAY_SECONDS  # the API's default too: clocks and time zones differ
 
 
@@ -111,7 +112,7 @@ class ColumnReader:
             seconds = values.fill_null(0).to_numpy() // 1_000_000
         else:
             seconds = np.floor(self._cast(column, values, pa.float64(), "is no time").fill_null(0).to_numpy())
-        is_outside = ~((seconds >= 0) & (seconds < _EPOCH_LIMIT_SECONDS))
+        is_outside = ~((seconds >= 0) & (seconds < EPOCH_LIMIT_SECONDS))
         self.refuse(column, is_outside, "does not lie between 1970 and 2100")
         result: NDArray[np.int64] = seconds.astype(np.int64)
         return result if missing is None else np.where(is_null, missing, result)

@@ -32,9 +32,9 @@ import numpy as np
 
 from ml.data.dataset_columns import ColumnReader
 from ml.data.table import NEVER, UNKNOWN, Column, TransactionTable
+from ml.domain.amounts import UNITS_PER_CURRENCY_UNIT
 from ml.domain.durations import DAY_SECONDS
 from ml.domain.errors import DataError
-from ml.domain.transaction import UNITS_PER_CURRENCY_UNIT
 
 _REQUIRED = ("transaction_id", "timestamp", "customer_id", "terminal_id", "amount", "currency", "channel")
 _OPTIONAL = ("country", "merchant_category", "device_id", "is_fraud", "label_known_at", "scenario")

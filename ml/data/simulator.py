@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.data.table import Column, TransactionTable
+from ml.domain.amounts import UNITS_PER_CURRENCY_UNIT
 from ml.domain.durations import DAY_SECONDS, HOUR_SECONDS
-from ml.domain.transaction import UNITS_PER_CURRENCY_UNIT
 
 _PLANE = 100.0
 _CENT_UNITS = UNITS_PER_CURRENCY_UNIT // 100

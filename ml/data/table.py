@@ -12,7 +12,8 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.domain.transaction import UNITS_PER_CURRENCY_UNIT, Channel, Transaction
+from ml.domain.amounts import UNITS_PER_CURRENCY_UNIT
+from ml.domain.transaction import Channel, Transaction
 
 NEVER = 2**32 - 1
 """`label_known_at` of a label that is not known; later than every event time."""

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ml.domain.transaction import Identifier, Timestamp
+from ml.domain.timestamps import Timestamp
+from ml.domain.transaction import Identifier
 
 
 class Label(BaseModel):

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.domain.amounts import UNITS_PER_CURRENCY_UNIT
 from ml.domain.durations import DAY_SECONDS, HOUR_SECONDS
-from ml.domain.transaction import UNITS_PER_CURRENCY_UNIT
 from ml.features.definition import (
     CUSTOMER_FRAUD_WINDOWS,
     DEVIATION_FLOOR,

@@ -19,10 +19,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ml.data.table import FRAUD, TransactionTable
+from ml.domain.amounts import UNITS_PER_CURRENCY_UNIT
 from ml.domain.decision import Thresholds
 from ml.domain.durations import DAY_SECONDS
 from ml.domain.errors import ArtifactError
-from ml.domain.transaction import UNITS_PER_CURRENCY_UNIT
 from ml.features.habit import HABIT_COLUMNS
 from ml.features.schema import FEATURE_NAMES, SEQUENCE_CHANNELS, SEQUENCE_LENGTH, schema_hash
 from ml.model.autoencoder import fit_autoencoder

@@ -38,7 +38,8 @@ class MessageSigner:
         """
         mac = hmac.new(self._key, _DOMAIN, "sha256")
         for field in (task, message_id, str(deadline_ms), payload):
-            raw = field.encode() if isinstance(field, str) else field
+            # Half a surrogate pair, which JSON can hold and UTF-8 cannot, is no reason to fail.
+            raw = field.encode(errors="surrogatepass") if isinstance(field, str) else field
             # The length in front keeps a byte from moving between neighbouring fields unnoticed.
             mac.update(len(raw).to_bytes(8, "big"))
             mac.update(raw)

@@ -5,7 +5,6 @@ Write access to the broker is therefore not enough to make a worker do something
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,6 +17,8 @@ from security.errors import MessageRejectedError
 from security.messages.message_replays import SeenMessages
 from security.messages.message_signer import MessageSigner
 from tasks.services import require
+
+_LATEST_EPOCH_SECONDS = 253_402_300_799  # year 9999
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +59,10 @@ class MessageGate:
         """
         headers = request.headers or {}
         deadline_ms, sent_at = headers.get("deadline_ms"), headers.get("sent_at")
-        if not isinstance(deadline_ms, int) or not isinstance(sent_at, int | float) or not math.isfinite(sent_at):
+        if not isinstance(request.id, str) or not isinstance(deadline_ms, int) or not isinstance(sent_at, int | float):
+            raise MessageRejectedError("message_headers")
+        # Of an integer without a bound no float can be made, and a NaN lies between no two numbers.
+        if not 0 <= deadline_ms <= _LATEST_EPOCH_SECONDS * 1000 or not 0 <= sent_at <= _LATEST_EPOCH_SECONDS:
             raise MessageRejectedError("message_headers")
         payload = message_payload(args, kwargs)
         if request.callbacks or request.errbacks or request.chain or request.chord:

@@ -29,6 +29,7 @@ from web.services import Services
 
 blueprint = Blueprint("predictions", __name__)
 
+EARLIEST_POSTED_SECONDS = 946_684_800  # 2000-01-01
 _LOGGED = ("transaction_id", "decision", "score", "model_version")
 _SAME_TRANSACTION = {"transaction_id": "$response.body#/transaction_id"}
 _SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UNAVAILABLE)
@@ -36,13 +37,22 @@ _SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UN
 
 def _ready_to_score(services: Services, transaction: Transaction) -> ScoringRequest | None:
     """Returns the scoring request of a transaction, None if `_recorded_or_scored` would refuse it without a record."""
-    if safe_mode_state(services).enabled or _is_too_early(services, transaction):
+    if safe_mode_state(services).enabled or _time_refused(services, transaction) is not None:
         return None
     return ScoringRequest(transaction, transaction.fingerprint(), get_correlation_id() or "")
 
 
-def _is_too_early(services: Services, transaction: Transaction) -> bool:
-    return transaction.timestamp > time.time() + services.settings.transaction_max_future_seconds
+def _time_refused(services: Services, transaction: Transaction) -> str | None:
+    """Returns why a transaction's time is refused; None if it is not.
+
+    Files of old payments may hold any time; one that is posted happens now, or not long ago.
+    """
+    timestamp = transaction.timestamp
+    if timestamp > time.time() + services.settings.transaction_max_future_seconds:
+        return "must not lie that far in the future"
+    if timestamp < EARLIEST_POSTED_SECONDS:
+        return "must not lie before 2000: this is what a time that was never set looks like"
+    return None
 
 
 @operation(
@@ -199,8 +209,8 @@ def get_decision(call: Call) -> HttpAnswer:
 
 
 def _scoring_request(call: Call, transaction: Transaction, pointer: str = "") -> ScoringRequest:
-    if _is_too_early(call.services, transaction):
-        raise InvalidBodyError([Violation(f"{pointer}/timestamp", "must not lie that far in the future")])
+    if refused := _time_refused(call.services, transaction):
+        raise InvalidBodyError([Violation(f"{pointer}/timestamp", refused)])
     placement = call.admitted.placements.get(transaction.transaction_id)
     shard = None if placement is None else placement.shard
     return ScoringRequest(transaction, transaction.fingerprint(), get_correlation_id() or "", shard)

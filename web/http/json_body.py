@@ -6,13 +6,18 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from security.masking.cards import mask_cards
 from security.strict_json import StrictJsonError, parse_untrusted
 from web.http.errors import InvalidBodyError, MalformedJsonError, MediaTypeError, Violation
 
 MAX_VIOLATIONS = 20
 _MAX_POINTER_CHARACTERS = 200
 
-_MEDIA_TYPE = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.ASCII | re.IGNORECASE)
+# `utf8` is what many clients write; ASCII is a part of UTF-8. A parameter may be missing behind its semicolon.
+_MEDIA_TYPE = re.compile(
+    r'application/json\s*(?:;\s*(?:charset\s*=\s*(?P<quote>"?)(?:utf-?8|us-ascii)(?P=quote)\s*;?\s*)?)?',
+    re.ASCII | re.IGNORECASE,
+)
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -74,4 +79,5 @@ def _pointer(prefix: str, location: Sequence[str | int]) -> str:
     """Returns the JSON pointer (RFC 6901) of a pydantic location; `[key]` marks a bad member name, not a level."""
     steps = [str(step).replace("~", "~0").replace("/", "~1") for step in location if step != "[key]"]
     pointer = prefix + "".join(f"/{step}" for step in steps)
-    return pointer[:_MAX_POINTER_CHARACTERS].encode("utf-8", "replace").decode()
+    # A name that a client made up may hold what no answer should repeat.
+    return mask_cards(pointer)[:_MAX_POINTER_CHARACTERS].encode("utf-8", "replace").decode()

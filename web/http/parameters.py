@@ -29,10 +29,10 @@ def read_query(model: type[BaseModel] | None, query_string: bytes) -> Any:
     """
     if model is None:
         return None
+    if query_string.count(b"&") >= _MAX_PARAMETERS:
+        raise InvalidParameterError([Violation("/query", f"must hold at most {_MAX_PARAMETERS} parameters")])
     try:
-        pairs = parse_qsl(
-            query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS
-        )
+        pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
     except ValueError as error:  # UnicodeDecodeError is one
         raise InvalidParameterError([Violation("/query", "must be percent-encoded UTF-8")]) from error
     values = dict(pairs)

@@ -2,10 +2,24 @@
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ml.domain.decision import Outcome
+from ml.domain.timestamps import Moment
 from ml.domain.transaction import Identifier
+
+
+def _digits(value: Any) -> Any:
+    """Returns the number that a parameter's text writes in digits alone; a sign, a blank or an underscore is refused.
+
+    Raises:
+        ValueError: the text holds something else, or more digits than any parameter needs.
+    """
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdigit() and len(value) <= 9):
+            raise ValueError("must be a whole number in digits, such as 50")
+        return int(value)
+    return value
 
 
 class RequestModel(BaseModel):
@@ -64,11 +78,17 @@ class ExplanationSearch(ParameterModel):
     customer_id: Identifier | None = None
     decision: Outcome | None = None
     start: Annotated[
-        AwareDatetime | None, Field(alias="from", description="Scored at or after this time (RFC 3339 with a zone).")
+        Moment | None,
+        Field(
+            alias="from",
+            description="Scored at or after this time: RFC 3339 with a zone, its + written as %2B, or epoch seconds.",
+        ),
     ] = None
-    end: Annotated[AwareDatetime | None, Field(alias="to", description="Scored before this time.")] = None
+    end: Annotated[Moment | None, Field(alias="to", description="Scored before this time, written likewise.")] = None
     cursor: Annotated[str | None, Field(min_length=1, max_length=300, description="`next_cursor` of a page.")] = None
-    limit: Annotated[int, Field(ge=1, le=200, description="Most records on a page.")] = 50
+    limit: Annotated[
+        int, BeforeValidator(_digits), Field(ge=1, le=200, description="Most records on a page, in digits.")
+    ] = 50
 
     @model_validator(mode="after")
     def _check_interval(self) -> "ExplanationSearch":

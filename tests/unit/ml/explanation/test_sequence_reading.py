@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.data.table import TransactionTable
-from ml.domain.transaction import UNITS_PER_CURRENCY_UNIT
+from ml.domain.amounts import UNITS_PER_CURRENCY_UNIT
 from ml.explanation.findings import findings
 from ml.explanation.sequence_reading import SequenceReading
 from ml.features.kernel import FeatureMatrix

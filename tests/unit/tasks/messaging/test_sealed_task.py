@@ -62,11 +62,25 @@ def test_a_refused_message_does_not_use_up_the_id_of_a_good_one() -> None:
 
 
 @pytest.mark.parametrize("name", ["sent_at", "deadline_ms"])
-@pytest.mark.parametrize("value", [None, "soon", float("nan"), [], {}])
+@pytest.mark.parametrize("value", [None, "soon", float("nan"), float("inf"), 10**400, -(10**400), -1, [], {}])
 def test_headers_without_sense_are_refused(name: str, value: object) -> None:
     message = request("drift.check")
     message.headers[name] = value
     assert refused("drift.check", message) == "message_headers"
+
+
+@pytest.mark.parametrize("message_id", [None, 7, 1.5, True, ["m-1"], {"m": 1}, b"m-1"])
+def test_a_message_whose_id_is_no_text_is_refused(message_id: object) -> None:
+    message = request("drift.check")
+    message.id = message_id
+    assert refused("drift.check", message) == "message_headers"
+
+
+def test_half_a_surrogate_pair_is_a_wrong_signature_and_no_failure() -> None:
+    message = request("scoring.score", "{}")
+    assert refused("scoring.score", message, "\ud800") == "message_signature"
+    message.id = "\udfff"
+    assert refused("scoring.score", message, "{}") == "message_signature"
 
 
 def test_a_message_without_headers_is_refused() -> None:

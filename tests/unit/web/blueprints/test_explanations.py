@@ -1,8 +1,15 @@
+from base64 import urlsafe_b64encode
+from contextlib import suppress
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ml.explanation.full_explanation import full_explanation
+from ml.stores.explanations.explanation_cursor import decode_cursor, encode_cursor
+from ml.stores.explanations.explanations import InvalidCursorError
 from tests.unit.web.world import World
 from web.http import examples
 from web.http.schemas.explanations import ExplanationAnswer, ExplanationPageAnswer
@@ -112,6 +119,63 @@ def test_criteria_narrow_the_search(world: World) -> None:
     assert found("from=2026-11-02T00:00:00%2B00:00&to=2026-11-03T00:00:00Z") == ["t-1"]
 
 
+def cursor_of(key: Any) -> str:
+    return urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ["0001-01-01T00:00:00+23:59", "x"],
+        ["9999-12-31T23:59:59-23:59", "x"],
+        ["0001-01-01T00:00:00.000Z", "x"],
+        ["2026-02-30T00:00:00.000Z", "x"],
+        ["2026-11-01T00:00:00", "x"],
+        ["2026-11-01T00:00:00.000Z", 7],
+        ["2026-11-01T00:00:00.000Z", {"$gt": ""}],
+        ["2026-11-01T00:00:00.000Z"],
+        ["2026-11-01T00:00:00.000Z", "x", "y"],
+        {"2026-11-01T00:00:00.000Z": 1, "x": 2},
+        [1_795_442_607, "x"],
+        [None, None],
+        "ab",
+        7,
+        None,
+    ],
+)
+def test_a_made_up_cursor_is_refused(world: World, key: Any) -> None:
+    answer = world.get(f"/explanations?cursor={cursor_of(key)}")
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"] == [{"pointer": "/query/cursor", "message": "is not a cursor of this search"}]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=80) | st.binary(max_size=80).map(lambda octets: urlsafe_b64encode(octets).decode()))
+def test_no_text_is_a_cursor_that_breaks_the_search(cursor: str) -> None:
+    with suppress(InvalidCursorError):
+        assert encode_cursor(*decode_cursor(cursor)) == cursor
+
+
+@pytest.mark.parametrize("written", ["2026-11-02T00:00Z", "2026-11-02T01:00%2B01:00", "1793577600"])
+def test_a_time_of_a_query_may_be_written_in_several_ways(world: World, written: str) -> None:
+    world.explanations.save([record(number) for number in range(3)])
+    items = world.get(f"/explanations?from={written}").get_json()["items"]
+    assert [item["transaction_id"] for item in items] == ["t-2", "t-1"]
+
+
+def test_a_plus_in_a_query_is_answered_with_how_to_write_it(world: World) -> None:
+    answer = world.get("/explanations?from=2026-11-23T14:03:27+01:00")
+    assert "%2B" in answer.get_json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("text", ["a" * 100 + "Zq", "Zq", "2026-11-23T14:03:27Zq", "5Zq"])
+@pytest.mark.parametrize("name", ["customer_id", "decision", "from", "to", "cursor", "limit"])
+def test_a_refused_parameter_is_not_repeated(world: World, name: str, text: str) -> None:
+    answer = world.get(f"/explanations?{name}={text}")
+    if answer.status_code != 200:  # the id of a customer may be nearly any word
+        assert (answer.status_code, "Zq" in answer.text) == (422, False)
+
+
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [
@@ -123,6 +187,20 @@ def test_criteria_narrow_the_search(world: World) -> None:
         ("limit=0", "/query/limit"),
         ("limit=201", "/query/limit"),
         ("limit=many", "/query/limit"),
+        ("limit=+5", "/query/limit"),
+        ("limit=%2B5", "/query/limit"),
+        ("limit=5%0A", "/query/limit"),
+        ("limit=5_0", "/query/limit"),
+        ("limit=5.0", "/query/limit"),
+        ("limit=%D9%A5", "/query/limit"),
+        ("limit=" + "9" * 5000, "/query/limit"),
+        ("from=0001-01-01T00:00:00%2B23:59", "/query/from"),
+        ("to=9999-12-31T23:59:59-23:59", "/query/to"),
+        ("from=1795442607000", "/query/from"),
+        ("from=" + "9" * 5000, "/query/from"),
+        ("from=-1", "/query/from"),
+        ("from=2026-11-23T14:03:27+01:00", "/query/from"),
+        ("cursor=WyIwMDAxLTAxLTAxVDAwOjAwOjAwKzIzOjU5IiwieCJd", "/query/cursor"),
         ("cursor=!!", "/query/cursor"),
         ("cursor=YQ", "/query/cursor"),
         ("cursor=", "/query/cursor"),

@@ -107,6 +107,18 @@ def test_the_same_transaction_written_differently_is_the_same(world: World) -> N
     assert world.post(SCORE, rewritten).status_code == 200
 
 
+def test_a_value_in_any_of_its_forms_is_the_same_transaction(world: World) -> None:
+    forms: dict[str, list[Any]] = {
+        "amount": ["12.300000", 12.3, "1.23E+1"],
+        "timestamp": ["2026-11-23T14:03Z", 1795442580, "2026-11-23T15:03+01:00"],
+        "ip": ["203.0.113.7:50312", "203.0.113.7", "::ffff:203.0.113.7"],
+    }
+    for name, values in forms.items():
+        transaction = world.transaction()
+        assert [world.post(SCORE, transaction | {name: value}).status_code for value in values] == [200, 200, 200]
+    assert len(world.worker.batches) == len(forms)
+
+
 def test_the_same_id_with_another_body_is_a_conflict(world: World) -> None:
     transaction = world.transaction()
     world.post(SCORE, transaction)
@@ -138,6 +150,10 @@ BAD_MEMBERS: list[tuple[str, Any]] = [
     ("timestamp", []),
     ("timestamp", "3000-01-01T00:00:00Z"),
     ("timestamp", 4_000_000_000),
+    ("timestamp", 0),
+    ("timestamp", "1999-12-31T23:59:59Z"),
+    ("timestamp", "0001-01-01T00:00:00+23:59"),
+    ("timestamp", "2026-11-23T14:59:60Z"),
     ("customer_id", MISSING),
     ("customer_id", {}),
     ("terminal_id", MISSING),
@@ -148,7 +164,8 @@ BAD_MEMBERS: list[tuple[str, Any]] = [
     ("amount", 1_000_000_001),
     ("amount", 0.00001),
     ("amount", "1.00001"),
-    ("amount", "1e3"),
+    ("amount", "-1e3"),
+    ("amount", "1e99"),
     ("amount", "NaN"),
     ("amount", " 1"),
     ("amount", "1,00"),
@@ -174,6 +191,8 @@ BAD_MEMBERS: list[tuple[str, Any]] = [
     ("ip", "999.0.0.1"),
     ("ip", "localhost"),
     ("ip", 1),
+    ("ip", "fe80::1%eth0"),
+    ("ip", "203.0.113.7, 198.51.100.1"),
     ("metadata", []),
     ("metadata", {"a": 1}),
     ("metadata", {"a": {"b": "c"}}),

@@ -85,7 +85,17 @@ def test_a_surrogate_pair_is_one_character() -> None:
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/json", "application/json; charset=utf-8", 'Application/JSON;charset="UTF-8"']
+    "content_type",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        'Application/JSON;charset="UTF-8"',
+        "application/json;charset=UTF8",
+        'application/json; charset="utf8"',
+        "application/json; charset=US-ASCII",
+        "application/json;",
+        "application/json; charset=utf-8;",
+    ],
 )
 def test_accepts_json_in_utf8(content_type: str) -> None:
     check_media_type(content_type, None)
@@ -101,6 +111,10 @@ def test_accepts_json_in_utf8(content_type: str) -> None:
         ("application/x-www-form-urlencoded", None),
         ("application/json; charset=latin-1", None),
         ("application/json, text/plain", None),
+        ("application/json; charset=utf-16", None),
+        ("application/json; charset=utf-88", None),
+        ('application/json; charset="utf-8', None),
+        ("application/json; charset", None),
         ("application/jsonp", None),
         ("application/vnd.api+json", None),
         ("application/json", "gzip"),

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.data.table import FRAUD, TransactionTable
+from ml.domain.amounts import UNITS_PER_CURRENCY_UNIT
 from ml.domain.durations import DAY_SECONDS
-from ml.domain.transaction import UNITS_PER_CURRENCY_UNIT
 from ops.proving.bench.quality.protocol.fold import DELAY_DAYS
 
 WINDOW_DAYS = (1, 7, 30)
