@@ -1,65 +1,33 @@
-"""The settings that production refuses: development keys and certificates, plain connections, missing checks."""
+"""The settings that production refuses: development keys and certificates, plain connections, missing checks.
 
-import base64
-import re
+Each rule looks at what the client will do with a value, not at how the value is written.
+"""
+
+import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from settings.fields.process import DEVELOPMENT_MARK
+from settings.mongo_urls import MongoUrl
+from settings.production_keys import key_problems
 
 if TYPE_CHECKING:
     from settings.settings import Settings
 
-_SECRETS = (
-    "jwt_secret",
-    "jwt_previous_secret",
-    "hmac_key",
-    "hmac_previous_key",
-    "message_key",
-    "artifact_encryption_key",
-    "flower_password",
-)
-_KEY_IDS = ("jwt_key_id", "jwt_previous_key_id", "artifact_key_id")
-_CERTIFICATES = ("_certificate_file", "_ca_file")
-_PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
+_ENCRYPTED_REDIS = ("rediss://", "rediss+cluster://", "unix://")
+"""The server's certificate and name are always checked (`RedisSettings.redis_tls_options`); no URL prevents it."""
+
+_MLFLOW_UNCHECKED = "MLFLOW_TRACKING_INSECURE_TLS"
+"""Read by MLflow's client itself. Source: https://mlflow.org/docs/latest/api_reference/python_api/mlflow.environment_variables.html"""
 
 
 def production_problems(settings: "Settings") -> list[str]:
     """Returns a sentence for each setting that production refuses."""
     return [
-        *_development_keys(settings),
-        *_development_certificates(settings),
+        *key_problems(settings),
         *_api_without_tls(settings),
         *_plain_connections(settings),
         *_missing_checks(settings),
     ]
-
-
-def _development_keys(settings: "Settings") -> Iterator[str]:
-    for name in _SECRETS:
-        secret = getattr(settings, name)
-        if secret is not None and secret.get_secret_value().startswith(DEVELOPMENT_MARK):
-            yield f"{name.upper()} is a development key; generate one for production."
-    for name in _KEY_IDS:
-        if (getattr(settings, name) or "").startswith(DEVELOPMENT_MARK):
-            yield f"{name.upper()} names a development key; generate one for production."
-
-
-def _development_certificates(settings: "Settings") -> Iterator[str]:
-    for name in type(settings).model_fields:
-        path = getattr(settings, name) if name.endswith(_CERTIFICATES) else None
-        if path is not None and _is_development_certificate(path):
-            yield f"{name.upper()} is a development certificate; use one of your own."
-
-
-def _is_development_certificate(path: Path) -> bool:
-    """Whether a certificate in the file carries the development mark; an unreadable file is its user's to refuse."""
-    try:
-        blocks = _PEM_CERTIFICATE.findall(path.read_bytes())
-        return any(DEVELOPMENT_MARK.encode() in base64.b64decode(block) for block in blocks)
-    except (OSError, ValueError):
-        return False
 
 
 def _api_without_tls(settings: "Settings") -> Iterator[str]:
@@ -72,25 +40,34 @@ def _api_without_tls(settings: "Settings") -> Iterator[str]:
 def _plain_connections(settings: "Settings") -> Iterator[str]:
     for name in ("redis_url", "broker_url", "feature_redis_url"):
         url = getattr(settings, name)
-        if url is not None and not url.startswith(("rediss://", "rediss+cluster://")):
+        if url is not None and not url.startswith(_ENCRYPTED_REDIS):
             yield f"{name.upper()} is not encrypted; use rediss://."
     for shard, url in settings.score_shard_urls.items():
-        if not url.startswith("rediss://"):
+        if not url.startswith(_ENCRYPTED_REDIS):
             yield f"SCORE_SHARD_URLS does not encrypt shard {shard}; use rediss://."
-    if "tls=true" not in settings.mongo_url and not settings.mongo_url.startswith("mongodb+srv://"):
-        yield "MONGO_URL is not encrypted; add tls=true."
+    yield from _mongo(MongoUrl.parse(settings.mongo_url))
     if settings.kafka_security_protocol == "PLAINTEXT":
         yield "KAFKA_SECURITY_PROTOCOL is PLAINTEXT; set SSL, and KAFKA_CA_FILE for a private CA."
-    if settings.jwt_jwks_url is not None and not settings.jwt_jwks_url.startswith("https://"):
-        yield "JWT_JWKS_URL is not encrypted; use https://."
+    for name in ("jwt_jwks_url", "mlflow_tracking_uri"):
+        if (getattr(settings, name) or "").startswith("http://"):
+            yield f"{name.upper()} is not encrypted; use https://."
+    unchecked = os.environ.get(_MLFLOW_UNCHECKED, "")  # noqa: TID251 - no setting of ours; MLflow's client reads it
+    if unchecked.strip().lower() in {"true", "1"}:
+        yield f"{_MLFLOW_UNCHECKED} keeps MLflow's certificate unchecked; take it out, and name a private CA instead."
+
+
+def _mongo(url: MongoUrl) -> Iterator[str]:
+    if not url.is_encrypted:
+        yield "MONGO_URL is not encrypted; add tls=true."
+    for option in url.unchecked:
+        yield f"MONGO_URL has {option}, so that anybody could pass for the server; take it out, and set MONGO_CA_FILE."
 
 
 def _missing_checks(settings: "Settings") -> Iterator[str]:
     if settings.perf_mode:
         yield "PERF_MODE keeps no decision and checks neither replays nor request rates; switch it off."
-    if settings.rate_limit_capacity == 0:
-        yield "RATE_LIMIT_CAPACITY is 0; the rate limit cannot be switched off for everyone."
-    if settings.transaction_rate_limit_capacity == 0:
-        yield "TRANSACTION_RATE_LIMIT_CAPACITY is 0; the limit of transactions cannot be switched off for everyone."
+    for name in type(settings).model_fields:
+        if name.endswith("rate_limit_capacity") and getattr(settings, name) == 0:
+            yield f"{name.upper()} is 0; the limit cannot be switched off for everyone."
     if settings.hmac_accept_legacy_hex:
         yield "HMAC_ACCEPT_LEGACY_HEX accepts the legacy signature form; switch it off."

@@ -1,9 +1,9 @@
 """All settings in one frozen object, and how it is read."""
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from settings.fields.delivery import DeliverySettings
@@ -16,6 +16,8 @@ from settings.fields.scoring import ScoringSettings
 from settings.fields.security import SecuritySettings
 from settings.fields.shards import ShardSettings
 from settings.fields.web import WebSettings
+from settings.json_values import parse_value
+from settings.problems import SettingsRefusedError
 from settings.production_rules import production_problems
 
 DEVELOPMENT_ENV_FILE = Path("var/keys/dev.env")
@@ -40,9 +42,26 @@ class Settings(  # pydantic lists the fields of the last class first
         env_file_encoding="utf-8",
         extra="ignore",
         frozen=True,
+        # No wait, window or limit can be infinite.
+        allow_inf_nan=False,
+        # Compose and Helm write a variable that nobody set as an empty one.
+        env_ignore_empty=True,
+        # The fields' own validator answers malformed JSON with a sentence, and duplicate names too.
+        enable_decoding=False,
         # An error message with the value in it might show a key.
         hide_input_in_errors=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_blank_as_unset(cls, data: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if not (isinstance(value, str) and not value.strip())}
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_json(cls, value: Any, field: ValidationInfo) -> Any:
+        takes_json = cls.model_fields[str(field.field_name)].default_factory is not None
+        return parse_value(value) if takes_json and isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _refuse_two_ways_of_scoring(self) -> Self:
@@ -55,7 +74,7 @@ class Settings(  # pydantic lists the fields of the last class first
     @model_validator(mode="after")
     def _refuse_insecure_production(self) -> Self:
         if self.environment is Environment.PRODUCTION and (problems := production_problems(self)):
-            raise ValueError("production refuses to start: " + " ".join(problems))
+            raise SettingsRefusedError(problems)
         return self
 
 

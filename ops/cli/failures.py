@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from ml.domain.errors import MlError, StoreUnavailableError
 from ops.errors import OpsError
 from security.errors import SecurityError
+from settings.problems import SettingsRefusedError, settings_problems
 
 
 def sentence(error: BaseException) -> str | None:
@@ -23,14 +24,10 @@ def sentence(error: BaseException) -> str | None:
 
 
 def _settings_sentence(error: ValidationError) -> str:
-    """Names each malformed setting as its environment variable; values may be secret and are left out."""
-    problems = [
-        f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
-        if problem["loc"]
-        else problem["msg"]
-        for problem in error.errors(include_input=False, include_url=False)
-    ]
-    return "The settings are unusable: " + "; ".join(problems)
+    """Names each problem of the settings; values may be secret and are left out."""
+    refused = any(isinstance(problem.get("ctx", {}).get("error"), SettingsRefusedError) for problem in error.errors())
+    beginning = "production refuses to start" if refused else "The settings are unusable"
+    return f"{beginning}: {' '.join(settings_problems(error))}"
 
 
 def _server_sentence(error: BaseException) -> str | None:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from settings.fields.process import ProcessSettings
+from settings.server_urls import check_web_url
+
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql", "file")
 
 
 class ModelSettings(ProcessSettings):
@@ -32,6 +35,15 @@ class ModelSettings(ProcessSettings):
     )
     training_window_days: int = Field(28, ge=1, description="Days of transactions a training uses.")
     label_delay_days: float = Field(7.0, ge=0, description="Days until an unlabelled history counts as labelled.")
+
+    @field_validator("mlflow_tracking_uri")
+    @classmethod
+    def _refuse_unreadable_uri(cls, uri: str | None) -> str | None:
+        """Refuses what MLflow would take for a folder, or for a scheme that it does not know, at its first use."""
+        scheme, separator, _ = (uri or "").partition(":")
+        if uri is None or not separator or scheme.partition("+")[0] in _DATABASES:
+            return uri
+        return check_web_url("MLFLOW_TRACKING_URI", uri)
 
     @property
     def models_path(self) -> Path:

@@ -1,9 +1,11 @@
 """Schedules, metrics, the watchdog and Flower."""
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from settings.cron import check_cron
 from settings.fields.process import ProcessSettings
 
 
@@ -33,6 +35,20 @@ class OperationsSettings(ProcessSettings):
     prometheus_multiproc_dir: Path | None = Field(
         None, description="Folder in which the web processes share their metrics; default: VAR_DIR/metrics."
     )
+
+    @field_validator("retrain_cron", "drift_cron", "reconcile_cron")
+    @classmethod
+    def _refuse_unreadable_cron(cls, text: str) -> str:
+        return check_cron(text)
+
+    @field_validator("flower_user", "flower_password")
+    @classmethod
+    def _refuse_what_flower_would_split(cls, value: str | SecretStr | None, field: ValidationInfo) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+        # Flower takes a comma as the beginning of another user, and lets nobody in.
+        if "," in text or not text.isprintable() or (field.field_name == "flower_user" and ":" in text):
+            raise ValueError("Flower cannot read it with a comma, in a name with a colon, or with a line end in it.")
+        return value
 
     @property
     def metrics_path(self) -> Path:

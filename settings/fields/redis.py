@@ -2,12 +2,13 @@
 
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
-from settings.redis_urls import CLUSTER_MARK, SERVER_SCHEMES, cluster_node_urls, read_credentials, with_credentials
+from settings.redis_urls import cluster_node_urls, feature_store, one_server
+from settings.server_urls import read_credentials, with_credentials
 
 
 class RedisSettings(BaseSettings):
@@ -25,7 +26,7 @@ class RedisSettings(BaseSettings):
     )
     redis_credentials_file: Path | None = Field(
         None,
-        description="File with one line user:password, put into every Redis URL that names none; "
+        description="File with one line user:password, every character as it is, for each Redis URL that names none; "
         "`python -m ops keys --redis-users` makes one per kind of process.",
     )
     redis_socket_timeout_seconds: float = Field(
@@ -66,35 +67,25 @@ class RedisSettings(BaseSettings):
         }
         return options | {name: str(path.absolute()) for name, path in files.items() if path is not None}
 
-    @model_validator(mode="before")
-    @classmethod
-    def _use_redis_credentials(cls, data: dict[str, Any]) -> dict[str, Any]:
-        if not data.get("redis_credentials_file"):
-            return data
-        credentials = read_credentials(Path(data["redis_credentials_file"]))
-        default = cls.model_fields["redis_url"].default
-        urls = {name: data.get(name) for name in ("broker_url", "feature_redis_url")}
-        urls["redis_url"] = data.get("redis_url") or default
-        named = {name: with_credentials(url, credentials) for name, url in urls.items() if url}
-        shards = data.get("score_shard_urls")
-        if isinstance(shards, dict):
-            own = {shard: with_credentials(url, credentials) for shard, url in shards.items()}
-            return data | named | {"score_shard_urls": own}
-        return data | named
-
     @field_validator("redis_url", "broker_url")
     @classmethod
-    def _refuse_cluster(cls, url: str | None, field: ValidationInfo) -> str | None:
-        if url is not None and CLUSTER_MARK in url:
-            raise ValueError(f"{str(field.field_name).upper()} names a cluster, and only FEATURE_REDIS_URL may.")
-        return url
+    def _one_server(cls, url: str | None, field: ValidationInfo) -> str | None:
+        return None if url is None else one_server(str(field.field_name).upper(), url)
 
     @field_validator("feature_redis_url")
     @classmethod
-    def _refuse_unknown_form(cls, url: str | None) -> str | None:
-        if url and not url.startswith(SERVER_SCHEMES) and not cluster_node_urls(url):
-            raise ValueError(
-                "FEATURE_REDIS_URL is neither redis://host:port/0 nor, for a cluster, "
-                "redis+cluster://host:port,host:port without a database number; with TLS, rediss instead of redis."
-            )
-        return url or None
+    def _one_server_or_a_cluster(cls, url: str | None) -> str | None:
+        return None if url is None else feature_store(url)
+
+    @model_validator(mode="after")
+    def _use_redis_credentials(self) -> Self:
+        if self.redis_credentials_file is not None:
+            credentials = read_credentials("REDIS_CREDENTIALS_FILE", self.redis_credentials_file)
+            # Past the frozen model's own way, which would count an URL that nobody gave as one that was given.
+            self.__dict__.update(self._urls_with(credentials))
+        return self
+
+    def _urls_with(self, credentials: str) -> dict[str, Any]:
+        """Returns the fields that name servers, with the credentials in each URL that names none."""
+        urls = {"redis_url": self.redis_url, "broker_url": self.broker_url, "feature_redis_url": self.feature_redis_url}
+        return {name: with_credentials(url, credentials) for name, url in urls.items() if url is not None}

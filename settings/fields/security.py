@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
+
+from settings.server_urls import check_web_url
 
 
 class SecuritySettings(BaseSettings):
@@ -90,3 +92,8 @@ class SecuritySettings(BaseSettings):
         '{"URI:spiffe://shop/checkout": ["checkout", ["service"]]}; names are URI:, DNS: or CN:.',
     )
     tls_terminated_by_proxy: bool = Field(default=False, description="A proxy in front of the API speaks TLS.")
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _refuse_unreadable_url(cls, url: str | None) -> str | None:
+        return None if url is None else check_web_url("JWT_JWKS_URL", url)

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from settings.fields.redis import RedisSettings
-from settings.redis_urls import SERVER_SCHEMES
+from settings.redis_urls import one_server
+from settings.server_urls import with_credentials
 
 
 class ShardSettings(RedisSettings):
@@ -36,6 +37,18 @@ class ShardSettings(RedisSettings):
         """Celery's broker."""
         return self.delivery_url if self.shard else self.broker_url or self.redis_url
 
+    @field_validator("score_shard_urls")
+    @classmethod
+    def _one_server_each(cls, urls: dict[str, str]) -> dict[str, str]:
+        for name in urls:
+            if not re.fullmatch(r"[a-z0-9-]{1,32}", name):
+                raise ValueError("SCORE_SHARD_URLS: the name of a shard is 1 to 32 of a-z, 0-9 and -.")
+        return {name: one_server(f"SCORE_SHARD_URLS, shard {name},", url) for name, url in urls.items()}
+
+    def _urls_with(self, credentials: str) -> dict[str, Any]:
+        own = {shard: with_credentials(url, credentials) for shard, url in self.score_shard_urls.items()}
+        return super()._urls_with(credentials) | {"score_shard_urls": own}
+
     @model_validator(mode="after")
     def _refuse_impossible_shards(self) -> Self:
         for problem in self._shard_problems():
@@ -44,15 +57,10 @@ class ShardSettings(RedisSettings):
 
     def _shard_problems(self) -> Iterator[str]:
         shards = self.score_shard_urls
-        for name, url in shards.items():
-            if not re.fullmatch(r"[a-z0-9-]{1,32}", name):
-                yield f"SCORE_SHARD_URLS names a shard {name!r}; a name is 1 to 32 of a-z, 0-9 and -."
-            if not url.startswith(SERVER_SCHEMES):
-                yield f"SCORE_SHARD_URLS gives shard {name} no redis://, rediss:// or unix:// URL of one server."
         if len(set(shards.values())) < len(shards):
             yield "SCORE_SHARD_URLS names one server twice; each shard needs its own."
         for setting, named in (("SHARD", [self.shard]), ("SCORE_SHARDS_RETIRING", self.score_shards_retiring)):
-            if unknown := [name for name in named if name is not None and name not in shards]:
-                yield f"{setting} names {unknown[0]!r}, which is not in SCORE_SHARD_URLS."
+            if any(name is not None and name not in shards for name in named):
+                yield f"{setting} names a shard that SCORE_SHARD_URLS does not: {', '.join(shards) or 'it names none'}."
         if shards and set(shards) <= set(self.score_shards_retiring):
             yield "SCORE_SHARDS_RETIRING names every shard; one must take the transactions."

@@ -8,8 +8,9 @@ from functools import partial
 from ops.processes.health import answers_ok
 from ops.processes.ports import LOOPBACK, accepts, free_port, is_free
 from ops.stack.plan.roles import ROLES, Role, Stage, owners
-from ops.stack.plan.servers import SERVERS, check_reachable, without_password
+from ops.stack.plan.servers import SERVERS, check_reachable
 from settings import Settings
+from settings.server_urls import without_credentials
 
 _WILDCARD_HOSTS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on  # nosec B104
 
@@ -170,8 +171,8 @@ def _urls(settings: Settings, env: Mapping[str, str]) -> dict[str, str]:
         "api": api,
         "docs": f"{api}/docs",
         "flower": f"http://{LOOPBACK}:{env['FLOWER_PORT']}",
-        "redis": without_password(env["REDIS_URL"]),
-        "mongo": without_password(env["MONGO_URL"]),
+        "redis": without_credentials(env["REDIS_URL"]),
+        "mongo": without_credentials(env["MONGO_URL"]),
         "kafka": env["KAFKA_BOOTSTRAP"],
-        "mlflow": without_password(settings.mlflow_uri),
+        "mlflow": without_credentials(settings.mlflow_uri),
     }

@@ -1,6 +1,5 @@
 """The three servers the platform needs, and their embedded stand-ins."""
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from ops.embedded import kafka, mongo, valkey
 from ops.errors import StackError
 from ops.processes.ports import accepts
 from settings import Settings
+from settings.server_urls import without_credentials
 
 _REACH_SECONDS = 5.0
 _POLL_SECONDS = 0.25
@@ -90,22 +90,13 @@ def check_reachable(server: Server, url: str) -> None:
     deadline = time.monotonic() + _REACH_SECONDS
     while not accepts(port, host):
         if time.monotonic() > deadline:
-            shown = without_password(url)
+            shown = without_credentials(url)
             raise StackError(f"{server.title} at {shown} does not answer; check {server.setting.upper()}.")
         time.sleep(_POLL_SECONDS)
 
 
-def without_password(url: str) -> str:
-    """Returns the URL without user name and password.
-
-    >>> without_password("redis://user:secret@example.org:6379/0")
-    'redis://example.org:6379/0'
-    """
-    return re.sub(r"//[^/@]*@", "//", url)
-
-
 def _address(url: str, default_port: int) -> tuple[str, int]:
     """Returns the first host and port of a URL or of a comma separated list of addresses."""
-    first = without_password(url).split(",")[0]
+    first = without_credentials(url).split(",")[0]
     parts = urlsplit(first if "://" in first else f"//{first}")
     return parts.hostname or "127.0.0.1", parts.port or default_port

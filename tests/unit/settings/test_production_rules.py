@@ -8,17 +8,17 @@ from pydantic import ValidationError
 
 from ops.credentials.development_certificates import make_development_certificates
 from settings import DEVELOPMENT_MARK, Settings
+from settings.problems import settings_problems
 
 
 def production(**changes: Any) -> Settings:
-    key = secrets.token_urlsafe(48)
     values: dict[str, Any] = {
         "environment": "production",
-        "jwt_secret": key,
-        "hmac_key": key,
-        "message_key": key,
+        "jwt_secret": secrets.token_urlsafe(48),
+        "hmac_key": secrets.token_urlsafe(48),
+        "message_key": secrets.token_urlsafe(48),
         "artifact_encryption_key": base64.b64encode(secrets.token_bytes(32)).decode(),
-        "flower_password": key,
+        "flower_password": secrets.token_urlsafe(24),
         "redis_url": "rediss://redis:6380/0",
         "mongo_url": "mongodb://mongo/?tls=true",
         "kafka_security_protocol": "SSL",
@@ -52,6 +52,17 @@ def test_production_accepts_sound_settings() -> None:
         ({"perf_mode": True}, "PERF_MODE keeps no decision"),
         ({"rate_limit_capacity": 0}, "RATE_LIMIT_CAPACITY is 0"),
         ({"transaction_rate_limit_capacity": 0}, "TRANSACTION_RATE_LIMIT_CAPACITY is 0"),
+        ({"device_rate_limit_capacity": 0}, "DEVICE_RATE_LIMIT_CAPACITY is 0"),
+        ({"mongo_url": "mongodb://m/?tls=true&tlsInsecure=true"}, "MONGO_URL has tlsInsecure"),
+        ({"mongo_url": "mongodb://m/?ssl=true&tlsAllowInvalidCertificates=true"}, "MONGO_URL has tlsAllowInvalidC"),
+        ({"mongo_url": "mongodb://m/?tls=true&tlsAllowInvalidHostnames=true"}, "MONGO_URL has tlsAllowInvalidH"),
+        ({"mongo_url": "mongodb+srv://m.example/?tls=false"}, "MONGO_URL is not encrypted"),
+        ({"mongo_url": "mongodb://m/?appName=tls=true"}, "MONGO_URL is not encrypted"),
+        ({"redis_url": "rediss://h/0?ssl_cert_reqs=none"}, "REDIS_URL asks not to check"),
+        ({"mlflow_tracking_uri": "http://mlflow:5000"}, "MLFLOW_TRACKING_URI is not encrypted"),
+        ({"jwt_jwks_url": "http://idp/keys"}, "JWT_JWKS_URL is not encrypted"),
+        ({"flower_password": "x"}, "FLOWER_PASSWORD can be guessed"),
+        ({"flower_password": "aaaaaaaaaaaaaaaaaaaaaaaa"}, "FLOWER_PASSWORD can be guessed"),
         ({"hmac_accept_legacy_hex": True}, "HMAC_ACCEPT_LEGACY_HEX"),
     ],
 )
@@ -78,3 +89,21 @@ def test_production_refuses_development_certificates(tmp_path: Path) -> None:
 def test_certificates_behind_a_proxy_that_ends_tls_are_refused_in_production() -> None:
     with pytest.raises(ValidationError, match="MTLS_ONLY sees no certificate"):
         production(mtls_only=True)
+
+
+def test_mlflow_s_own_switch_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_INSECURE_TLS", "True")
+    with pytest.raises(ValidationError, match="MLFLOW_TRACKING_INSECURE_TLS keeps MLflow's certificate unchecked"):
+        production()
+
+
+@pytest.mark.parametrize("options", ["?ssl=true", "?TLS=true", "?tls=true&tlsInsecure=false"])
+def test_production_accepts_what_the_client_encrypts(options: str) -> None:
+    assert production(mongo_url=f"mongodb://m/{options}").mongo_url
+
+
+def test_every_problem_is_named_at_once() -> None:
+    with pytest.raises(ValidationError) as refusal:
+        production(perf_mode=True, mongo_url="mongodb://m/", kafka_security_protocol="PLAINTEXT")
+    sentences = settings_problems(refusal.value)
+    assert [sentence.split()[0] for sentence in sentences] == ["MONGO_URL", "KAFKA_SECURITY_PROTOCOL", "PERF_MODE"]

@@ -1,4 +1,37 @@
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
 from settings import DEVELOPMENT_MARK, Settings
+from settings.problems import settings_problems
+
+EVERY_FIELD = pytest.mark.parametrize("name", list(Settings.model_fields))
+
+FREE_TEXT = frozenset(
+    {
+        "artifact_key_id",
+        "flower_host",
+        "flower_user",
+        "jwt_audience",
+        "jwt_issuer",
+        "jwt_key_id",
+        "jwt_previous_key_id",
+        "metrics_host",
+        "mlflow_experiment",
+        "web_host",
+    }
+)
+"""Any text is a value of these; whether it is a good one only their servers know."""
+
+
+FILES_AND_SECRETS = frozenset(
+    name
+    for name, field in Settings.model_fields.items()
+    if field.annotation in {Path, Path | None, SecretStr, SecretStr | None}
+)
+"""A file is read, and a secret judged, by who uses it."""
 
 
 def test_every_setting_says_what_it_means() -> None:
@@ -7,3 +40,81 @@ def test_every_setting_says_what_it_means() -> None:
 
 def test_development_accepts_its_own_keys() -> None:
     assert Settings(_env_file=None, jwt_secret=DEVELOPMENT_MARK + "x" * 40).jwt_secret is not None
+
+
+@EVERY_FIELD
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+def test_empty_is_unset(name: str, blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose and Helm write a variable that nobody set as an empty one."""
+    field = Settings.model_fields[name]
+    default = field.get_default(call_default_factory=True, validated_data={})
+    monkeypatch.setenv(name.upper(), blank)
+    settings = Settings(_env_file=None)
+    assert getattr(settings, name) == default
+    assert name not in settings.model_fields_set
+
+
+@EVERY_FIELD
+def test_empty_in_an_env_file_is_unset(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text(f"{name.upper()}=\n")
+    assert name not in Settings(_env_file=file).model_fields_set
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name not in FREE_TEXT | FILES_AND_SECRETS])
+def test_a_malformed_value_is_one_sentence_that_does_not_repeat_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name.upper(), "s3cr3t:{ma,lform[ed")
+    with pytest.raises(ValidationError) as refusal:
+        Settings(_env_file=None)
+    [sentence] = settings_problems(refusal.value)
+    assert re.fullmatch(rf"{name.upper()}\b[^\n]+\.", sentence)
+    assert "s3cr3t" not in sentence
+    assert "s3cr3t" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+def test_no_number_is_infinite(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [name for name, field in Settings.model_fields.items() if field.annotation is float]
+    assert names
+    for name in names:
+        monkeypatch.setenv(name.upper(), value)
+    with pytest.raises(ValidationError) as refusal:
+        Settings(_env_file=None)
+    assert [sentence.partition(":")[0] for sentence in settings_problems(refusal.value)] == [
+        name.upper() for name in names
+    ]
+
+
+@pytest.mark.parametrize("name", ["flower_user", "flower_password"])
+def test_flower_s_password_holds_nothing_that_flower_would_split(name: str) -> None:
+    with pytest.raises(ValidationError, match="Flower cannot read it with a comma"):
+        Settings(_env_file=None, **{name: "a,b"})
+
+
+@pytest.mark.parametrize("brokers", ["kafka", "kafka:9092", "a:9092,b:9092", "a:9092, b:9092", "[::1]:9092"])
+def test_brokers_are_hosts(brokers: str) -> None:
+    assert Settings(_env_file=None, kafka_bootstrap=brokers).kafka_bootstrap == brokers.replace(" ", "")
+
+
+@pytest.mark.parametrize("brokers", ["SSL://kafka:9092", "kafka:port", "a:9092,", "u:p@kafka:9092", "kafka:99999"])
+def test_brokers_that_are_none_are_refused(brokers: str) -> None:
+    with pytest.raises(ValidationError, match="KAFKA_BOOTSTRAP cannot be read; write host:port"):
+        Settings(_env_file=None, kafka_bootstrap=brokers)
+
+
+@pytest.mark.parametrize("uri", ["mlruns", "/var/mlruns", "file:///var/mlruns", "sqlite:///m.db", "https://m:5000/x",
+                                 "postgresql+psycopg2://u:p@h/db"])  # fmt: skip
+def test_mlflow_takes_folders_databases_and_servers(uri: str) -> None:
+    assert Settings(_env_file=None, mlflow_tracking_uri=uri).mlflow_uri == uri
+
+
+@pytest.mark.parametrize("uri", ["localhost:5000", "mlflow:5000", "redis://m:1/0", "http://", "http://m:port"])
+def test_a_server_of_mlflow_s_without_its_scheme_is_refused(uri: str) -> None:
+    with pytest.raises(ValidationError, match="MLFLOW_TRACKING_URI"):
+        Settings(_env_file=None, mlflow_tracking_uri=uri)
+
+
+@pytest.mark.parametrize("url", ["idp/keys", "idp:443/keys", "ftp://idp/keys", "https://"])
+def test_a_key_set_s_address_is_a_web_address(url: str) -> None:
+    with pytest.raises(ValidationError, match="JWT_JWKS_URL"):
+        Settings(_env_file=None, jwt_jwks_url=url)

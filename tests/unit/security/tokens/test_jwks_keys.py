@@ -208,7 +208,7 @@ def test_a_key_set_takes_the_place_of_the_settings_keys(write: Callable[..., Pat
     ("values", "sentence"),
     [
         ({"jwt_jwks_url": "https://a/b"}, "JWT_JWKS_URL serves public keys"),
-        ({"jwt_jwks_url": "ftp://a", "jwt_algorithm": "ES256"}, "JWT_JWKS_URL is not"),
+        ({"jwt_jwks_url": "https://user@a", "jwt_algorithm": "ES256"}, "JWT_JWKS_URL is not"),
         ({"jwt_jwks_file": "/nowhere/jwks.json", "jwt_algorithm": "ES256"}, "cannot be read"),
         ({"jwt_jwks_file": "/a", "jwt_jwks_url": "https://a", "jwt_algorithm": "ES256"}, "both set"),
     ],

@@ -15,11 +15,12 @@ def sharded(**changes: Any) -> Settings:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"score_shard_urls": {"S 1": "redis://one/0"}}, "names a shard 'S 1'"),
-        ({"score_shard_urls": {"s1": "redis+cluster://one:1"}}, "no redis://, rediss:// or unix:// URL of one server"),
+        ({"score_shard_urls": {"S 1": "redis://one/0"}}, "the name of a shard is 1 to 32 of"),
+        ({"score_shard_urls": {"s1": "redis+cluster://one:1"}}, "shard s1, names a cluster"),
         ({"score_shard_urls": {"s1": "redis://one/0", "s2": "redis://one/0"}}, "names one server twice"),
-        ({"shard": "s3"}, "SHARD names 's3', which is not in SCORE_SHARD_URLS"),
-        ({"score_shards_retiring": ["s3"]}, "SCORE_SHARDS_RETIRING names 's3'"),
+        ({"score_shard_urls": {"s1": "redis://one/2", "s2": "redis://one?db=2"}}, "names one server twice"),
+        ({"shard": "s3"}, "SHARD names a shard that SCORE_SHARD_URLS does not: s1, s2"),
+        ({"score_shards_retiring": ["s3"]}, "SCORE_SHARDS_RETIRING names a shard that"),
         ({"score_shards_retiring": ["s1", "s2"]}, "names every shard"),
         ({"use_local_inference": True}, "choose one"),
     ],
