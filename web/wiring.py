@@ -222,7 +222,10 @@ def _local_transport(
         open_model=open_beside_requests,
     )
     local_scoring = LocalScoring(
-        refresh=scorer.keeper.refresh, version=scorer.version, poll_seconds=settings.model_poll_seconds
+        refresh=scorer.keeper.refresh,
+        version=scorer.version,
+        poll_seconds=settings.model_poll_seconds,
+        check=scorer.keeper.check_serving,
     )
     transport = LocalTransport(scorer.pipeline, conclude, recorded=not settings.perf_mode)
     return lambda: transport, local_scoring, OwnSelfTest(scorer.test)

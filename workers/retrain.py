@@ -14,7 +14,7 @@ from tasks.upkeep.completeness import CompletenessCheck
 from tasks.upkeep.slots_redis import SlotKeeper
 from tasks.wiring.connections import Connections
 from tasks.wiring.reconciliation import reconciled_sinks, sink_checks
-from tasks.wiring.stores import explanation_store, training_source
+from tasks.wiring.stores import explanation_store, model_administration, training_source
 from workers.start.worker import WorkerParts, build_worker
 
 
@@ -28,6 +28,7 @@ def _wire(connections: Connections, _name: str) -> WorkerParts:
         Retraining,
         Retraining(
             registry=registry,
+            administration=model_administration(connections),
             signer=ArtifactSigner.from_settings(settings),
             verifier=verifier,
             source=source,

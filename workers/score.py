@@ -9,7 +9,7 @@ from tasks import scoring  # noqa: F401 - registers the task; no other task runs
 from tasks.model.self_test import SelfTester
 from tasks.services import provide
 from tasks.upkeep.dataset_identity_redis import RedisDatasetIdentity
-from tasks.upkeep.housekeeping import no_more_often
+from tasks.upkeep.housekeeping import Job, no_more_often
 from tasks.wiring.connections import Connections
 from tasks.wiring.perf_mode import warn_of_perf_mode
 from tasks.wiring.scorer import build_scorer
@@ -20,6 +20,7 @@ from workers.start.worker import WorkerParts, build_worker
 _LOOK_SECONDS = 1.0
 _MOST_WAITS = 10
 """Bound on the waits of one batch, each at most SCORE_TIMEOUT_MS: connecting, sending and one repetition per store."""
+_GOLDEN_SECONDS = 10.0
 _LOSS = (
     "Redis has lost its data: answers not yet stored or published are gone, and the features with them. "
     "Run `python -m ops outbox reconcile` and `python -m ops backfill`, then switch SAFE MODE off."
@@ -43,18 +44,21 @@ def _wire(connections: Connections, name: str) -> WorkerParts:
     tester = SelfTester(self_test_exchange(connections), scorer.test, name=name)
     identity = RedisDatasetIdentity(connections.redis(settings.delivery_url), partial(_declare_loss, switch, name))
     longest_wait = _MOST_WAITS * settings.score_timeout_ms / 1000
+    slow_jobs: list[Job] = [no_more_often(settings.model_poll_seconds, scorer.keeper.refresh), tester.run_if_asked]
+    if settings.watchdog_seconds == 0:  # no probe looks after the model
+        slow_jobs.append(no_more_often(_GOLDEN_SECONDS, scorer.keeper.check_serving))
     return WorkerParts(
         jobs=[
-            no_more_often(settings.model_poll_seconds, scorer.keeper.refresh),
+            no_more_often(settings.model_poll_seconds, scorer.keeper.withdraw_revoked),
             no_more_often(_LOOK_SECONDS, identity.check),
-            tester.run_if_asked,
             lambda: metrics.safe_mode_state.labels(service="score").set(safe_mode.state().enabled),
         ],
+        slow_jobs=slow_jobs,
         model_version=scorer.version,
         is_ready=scorer.can_decide,
         watched=Watched(
             settings.watchdog_patience_seconds,
-            scorer.pipeline.probe,
+            scorer.keeper.check_serving,
             store_wait=lambda: longest_wait if scorer.pipeline.waits_for_store else 0.0,
         ),
     )

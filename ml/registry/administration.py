@@ -2,19 +2,32 @@
 
 import logging
 
+from ml.domain.errors import ArtifactError
 from ml.features.schema import schema_hash
 from ml.registry.artifacts import load
-from ml.registry.registry import ModelRegistry, OlderVersionError, RegistryState, UnknownVersionError
+from ml.registry.registry import (
+    ChampionChangedError,
+    ModelRegistry,
+    OlderVersionError,
+    RegistryState,
+    UnknownVersionError,
+)
 from ml.stores.accepted_version.accepted_version import AcceptedVersion
 from security.artifacts.artifact_keys import ArtifactVerifier
 from security.audit.audit import AuditEvent, AuditLog
 from security.safe_mode.safe_mode import timestamp
 
+_AFTER_ALL = "w"
+"""Sorts after every version id, which begin with a v."""
+
 _log = logging.getLogger(__name__)
 
 
 class ModelAdministration:
-    """Changes the champion for an administrator.
+    """Changes the champion for an administrator, or for a retraining.
+
+    For every version one of the two ways is open: what is older than the last accepted one can be rolled back to, all
+    else can be promoted.
 
     Checks here need no model runtime: files, signature, key, revocation, decryption, schema. The scoring workers check
     the golden vectors, and keep their present model if that fails.
@@ -34,11 +47,18 @@ class ModelAdministration:
         self._mark = mark
         self._audit = audit
 
-    def promote(self, version: str, *, by: str, reason: str = "") -> RegistryState:
+    def promote(self, version: str, *, by: str, reason: str = "", over: RegistryState | None = None) -> RegistryState:
         """Makes a version champion and returns the new state.
 
+        Args:
+            version: the new champion.
+            by: who wants it.
+            reason: why.
+            over: the state that the decision rests on, by default the present one; the champion must be the same.
+
         Raises:
-            ArtifactError: the version fails a check.
+            ArtifactError: the version fails a check, or the mark is not ours.
+            ChampionChangedError: another version became champion meanwhile.
             OlderVersionError: it is older than the last accepted one.
             UnknownVersionError: there is no such version.
             RegistryError: the registry cannot be read or written.
@@ -46,12 +66,19 @@ class ModelAdministration:
             StoreUnavailableError: the mark cannot be read.
         """
         state = self._registry.state()
+        if over is not None and state.champion != over.champion:
+            raise ChampionChangedError(f"{state.champion or 'no version'} became champion meanwhile")
         self._check(version)
-        marks = [mark for mark in (state.high_water_mark, self._mark.read()) if mark is not None]
-        if marks and version < max(marks):
-            raise OlderVersionError(f"{version} is older than {max(marks)}, the last accepted; roll back instead")
-        self._note("models.promoted", by, reason, champion=version, before=state.champion or "")
-        return self._registry.promote(version)
+        last = max(filter(None, (state.high_water_mark, self._mark.read())), default="")
+        if version < last:
+            raise OlderVersionError(f"{version} is older than {last}, the last accepted; roll back instead")
+        details = {"champion": version, "before": state.champion or ""}
+        self._note("models.promoted", by, reason, **details)
+        try:
+            return self._registry.promote(version, over=state)
+        except ChampionChangedError as error:
+            self._note("models.not_promoted", by, str(error), **details)
+            raise
 
     def roll_back(
         self, *, by: str, reason: str = "", version: str | None = None, allow_older: bool = False
@@ -61,7 +88,8 @@ class ModelAdministration:
         Args:
             by: who wants it.
             reason: why.
-            version: one of the earlier champions; by default the last.
+            version: an earlier champion, by default the last; the present one, to lower the marks to it; or any
+                version that is older than the last accepted one, and so cannot be promoted.
             allow_older: says that the version may be older than the last accepted one.
 
         Raises: like `promote`.
@@ -70,15 +98,26 @@ class ModelAdministration:
         target = version or next(reversed(state.previous), None)
         if target is None:
             raise UnknownVersionError("there is no earlier champion to roll back to")
-        if target not in state.previous:
+        last = self._last_accepted(state)
+        if target not in {*state.previous, state.champion} and target >= last:
             raise UnknownVersionError(f"{target} was never champion; promote it instead")
         self._check(target)
         if not allow_older:
-            raise OlderVersionError(f"{target} is older than {state.high_water_mark}, the last accepted")
+            raise OlderVersionError(f"{target} is older than the last accepted version")
         self._note("models.rolled_back", by, reason, champion=target, before=state.champion or "")
-        # The mark first: scoring processes that see the older champion under the higher mark would refuse it.
+        # Before, because processes that see the older champion under the higher mark would refuse it. And after, since
+        # one that read the registry in between would raise the mark to the former champion once more.
         self._mark.set_to(target)
-        return self._registry.rollback(target)
+        state = self._registry.rollback(target)
+        self._mark.set_to(target)
+        return state
+
+    def _last_accepted(self, state: RegistryState) -> str:
+        """Returns the later of both marks; one that is not ours counts as later than every version."""
+        try:
+            return max(filter(None, (state.high_water_mark, self._mark.read())), default="")
+        except ArtifactError:
+            return _AFTER_ALL
 
     def _check(self, version: str) -> None:
         self._registry.require(version)

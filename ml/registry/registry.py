@@ -56,6 +56,10 @@ class OlderVersionError(RegistryError):
     """The version is older than the last accepted one, and the caller did not allow that."""
 
 
+class ChampionChangedError(RegistryError):
+    """Somebody changed the champion since the caller looked; what it decided stands on an outdated view."""
+
+
 _VersionText = Annotated[str, Field(pattern=f"^{VERSION.pattern}$")]
 
 
@@ -137,17 +141,27 @@ class ModelRegistry:
         """Returns the newest version by its id, readable or not."""
         return max(self._names(), default=None)
 
-    def promote(self, version: str) -> RegistryState:
+    def promote(self, version: str, *, over: RegistryState | None = None) -> RegistryState:
         """Makes a version champion, raises the high-water mark to it and returns the new state.
 
         Promoting the champion changes nothing. A promoted challenger stops being challenger.
 
+        Args:
+            version: the new champion.
+            over: the state that the decision rests on; its champion must still be the champion.
+
         Raises:
+            ChampionChangedError: another version is champion by now.
             RegistryError: the version does not exist, or is older than the high-water mark.
         """
         self.require(version)
         with self._locked():
             state = self.state()
+            if over is not None and state.champion != over.champion:
+                raise ChampionChangedError(
+                    f"the champion is {state.champion or 'none'} by now, not {over.champion or 'none'} as before; "
+                    "look again before you promote"
+                )
             if state.champion == version:
                 return state
             if state.high_water_mark is not None and version < state.high_water_mark:
@@ -168,25 +182,23 @@ class ModelRegistry:
         """Makes an earlier champion champion again, lowers the mark to it and returns the new state.
 
         Args:
-            version: one of the earlier champions, those after it are forgotten; by default the last.
+            version: by default the champion before the present one. An earlier champion lets those after it be
+                forgotten; the present one only lowers the mark; any other version takes the present one's place.
 
         Raises:
-            RegistryError: there is no such earlier champion, or its directory is gone.
+            RegistryError: there is no earlier champion, or no such version.
         """
         with self._locked():
             state = self.state()
             version = version or next(reversed(state.previous), None)
             if version is None:
                 raise UnknownVersionError("there is no earlier champion to roll back to")
-            if version not in state.previous:
-                raise UnknownVersionError(f"{version} was never champion; promote it instead")
             self.require(version)
-            last = len(state.previous) - 1 - state.previous[::-1].index(version)
             return self._write(
                 RegistryState(
                     champion=version,
                     challenger=None if state.challenger == version else state.challenger,
-                    previous=state.previous[:last],
+                    previous=_champions_before(version, state),
                     high_water_mark=version,
                 )
             )
@@ -268,3 +280,12 @@ class ModelRegistry:
                 temporary.unlink(missing_ok=True)
             raise RegistryError(f"{self.path / STATE_NAME} cannot be written: {error.strerror}") from error
         return state
+
+
+def _champions_before(version: str, state: RegistryState) -> tuple[str, ...]:
+    """Returns the earlier champions that remain when a version becomes champion again."""
+    if version in state.previous:
+        return state.previous[: len(state.previous) - 1 - state.previous[::-1].index(version)]
+    if state.champion in {None, version}:
+        return state.previous
+    return (*state.previous, str(state.champion))[-HISTORY_LIMIT:]

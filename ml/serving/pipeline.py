@@ -151,15 +151,6 @@ class ScoringPipeline:
             **timings,
         )
 
-    def probe(self) -> None:
-        """Scores the model's golden transactions, if there is a model; touches no store.
-
-        Raises:
-            ml.domain.errors.ArtifactError: the model's answers are not what they were at its training.
-        """
-        if self._slot.current is not None:
-            self._slot.current.check_golden()
-
     def _commit(
         self, batch: ScoringBatch, entries: Sequence[NewDecision | Undecided], timings: dict[str, float]
     ) -> CommitReport:

@@ -94,6 +94,7 @@ _SCORE = (
     _SWITCH,
     _MARK,
     Grant("%R~shrike:self_test", "get"),
+    Grant("~shrike:model_load", "evalsha get set del"),
     Grant("~shrike:self_test:*", "hset expire"),
     *_send_doorbell(*SHARD_CONSUMER_GROUPS),
 )
@@ -122,6 +123,7 @@ _WEB = (
 _TRAINER = (
     *_consume("retrain"),
     Grant("~shrike:slot:*", "set"),
+    Grant("%R~shrike:accepted_version", "hmget"),
     Grant("%R~shrike:answered:*", "lrange"),
     Grant("~shrike:awaiting:*", "zrangebyscore zmscore zrem zadd"),
     Grant("~shrike:outbox", "xrange xadd"),

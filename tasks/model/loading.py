@@ -2,11 +2,12 @@
 
 import gc
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ml.domain.errors import ArtifactError, StoreUnavailableError
+from ml.domain.errors import ArtifactError, MlError, StoreUnavailableError
 from ml.registry.registry import ModelRegistry, RegistryError
 from ml.registry.release import open_version
 from ml.serving.memory_guard import bounded_memory
@@ -16,6 +17,8 @@ from ml.stores.accepted_version.accepted_version import AcceptedVersion
 from observability import metrics
 from security.artifacts.artifact_keys import ArtifactVerifier
 from security.safe_mode.safe_mode import SafeModeStore, SafeModeUnavailableError
+from tasks.model.attempts import Attempts
+from tasks.model.load_turn import LoadTurn, OwnTurn, Queueing
 
 _REGISTRY = "registry"
 """Stands for the registry itself where a failed version is remembered."""
@@ -61,11 +64,15 @@ def open_champion(
 class ModelKeeper:
     """Keeps a slot filled with the registry's champion.
 
-    A version that fails a check is never loaded. With a model serving, that model goes on serving; without one,
-    SAFE MODE is entered. A failed version is not tried again by this process until the registry has named another,
-    or until SAFE MODE was left: then this process loads the version, or enters SAFE MODE again, within a turn.
+    A version that fails a check is never loaded. With a model serving, that model goes on serving; without one, SAFE
+    MODE is entered. A failed version is tried again after ever longer pauses, at most a minute, and at once when SAFE
+    MODE was left: a disk or a mounted folder may have failed for a moment.
 
-    A serving version that is revoked is withdrawn at once, and SAFE MODE entered.
+    A serving version that is revoked, or no longer computes what it computed at its training, is withdrawn at once, and
+    SAFE MODE entered.
+
+    `refresh` and `test` may take seconds and belong on one thread, so that loads never overlap;
+    `withdraw_revoked` and `check_serving` may run beside them.
 
     Args:
         registry: names the champion.
@@ -75,6 +82,7 @@ class ModelKeeper:
         mark: the last accepted version, kept apart from the registry.
         name: this process, as the audit shows it.
         open_model: makes a servable model of a version.
+        turn: keeps the processes that serve from loading all at once.
     """
 
     def __init__(
@@ -87,6 +95,7 @@ class ModelKeeper:
         mark: AcceptedVersion,
         name: str,
         open_model: OpenModel = open_champion,
+        turn: LoadTurn | None = None,
     ) -> None:
         self._registry = registry
         self._verifier = verifier
@@ -95,33 +104,34 @@ class ModelKeeper:
         self._mark = mark
         self._name = name
         self._open_model = open_model
-        self._failed: str | None = None
+        self._queueing = Queueing(turn or OwnTurn())
+        self._attempts = Attempts()
+        self._changing = threading.RLock()
         self._serving_key_id = ""
+        self._alarm: str | None = None
+        """What is to be said and could not be."""
+        self._alarmed: str | None = None
+        """What was said last; saying it again for each attempt would push other events out of the audit."""
 
     def refresh(self) -> None:
         """Loads the champion if it is not the one that serves; withdraws the one that serves if it was revoked."""
-        self._withdraw_revoked()
+        self.withdraw_revoked()
+        if self._alarm is not None and not self._raise_alarm(self._alarm):
+            return  # what nobody has been told of must not be mended in silence
         try:
-            state = self._registry.state()
+            champion = self._registry.state().champion
         except RegistryError as error:
-            if self._failed != _REGISTRY or self._may_try_again():
-                self._fail(_REGISTRY, "registry", str(error))
+            if self._is_due(_REGISTRY):
+                self._fail(_REGISTRY, "registry", error)
             return
-        serving = self._slot.current.version if self._slot.current is not None else None
-        if state.champion in {None, serving} or (state.champion == self._failed and not self._may_try_again()):
-            return
-        version = str(state.champion)
-        try:
-            opened = self.open(version, state.high_water_mark)
-        except ArtifactError as error:
-            self._fail(version, error.check, str(error))
-            return
-        except StoreUnavailableError as error:
-            # Without the mark it is unknown whether the version is too old; the next turn tries again.
-            _log.warning("the model is not loaded yet: %s", error)
-            return
-        self._failed = None
-        self._swap(opened)
+        if champion == self._serving_version():
+            self._attempts.succeeded()
+        elif champion is not None and self._is_due(champion):
+            try:
+                self._load_in_turn(champion)
+            except StoreUnavailableError as error:
+                # Without the mark it is unknown whether the version is too old; the next turn tries again.
+                _log.warning("the model is not loaded yet: %s", error)
 
     def open(self, version: str, registry_mark: str | None) -> OpenedModel:
         """Returns a version after every check, without serving it; the later of both marks counts.
@@ -143,16 +153,47 @@ class ModelKeeper:
             RegistryError: there is no champion, or the registry cannot be read.
             StoreUnavailableError: the mark cannot be read.
         """
-        state = self._registry.state()
+        under, state = self._mark.override(), self._registry.state()
         if state.champion is None:
             raise RegistryError("the registry names no champion")
         opened = self.open(state.champion, state.high_water_mark)
         if self._slot.current is None:
-            self._failed = None
-            self._swap(opened)
+            self._serve(opened, under)
 
-    def _may_try_again(self) -> bool:
-        """Whether a version that failed while no model served is worth another try: SAFE MODE was left."""
+    def withdraw_revoked(self) -> None:
+        """Withdraws the serving model if its version or key was revoked, and enters SAFE MODE."""
+        serving = self._slot.current
+        if serving is None:
+            return
+        reason = self._verifier.revocation(key_id=self._serving_key_id, version=serving.version)
+        if reason is not None:
+            self._withdraw(serving, ArtifactError("revoked", reason))
+
+    def check_serving(self) -> None:
+        """Scores the golden vectors of the serving model; one that fails is withdrawn, and SAFE MODE entered.
+
+        A run that ends with an error is repeated once, because memory may be short for a moment; a wrong result is not.
+        """
+        serving = self._slot.current
+        if serving is None:
+            return
+        for may_repeat in (True, False):
+            try:
+                serving.check_golden()
+            except ArtifactError as error:
+                if error.check == "format" and may_repeat:
+                    continue
+                self._withdraw(serving, error)
+            return
+
+    def _serving_version(self) -> str | None:
+        serving = self._slot.current
+        return serving.version if serving is not None else None
+
+    def _is_due(self, subject: str) -> bool:
+        """Whether the subject is worth a try: it did not fail, its pause is over, or SAFE MODE was left."""
+        if self._attempts.is_due(subject):
+            return True
         if self._slot.current is not None:
             return False
         try:
@@ -160,21 +201,48 @@ class ModelKeeper:
         except SafeModeUnavailableError:
             return False
 
-    def _withdraw_revoked(self) -> None:
-        serving = self._slot.current
-        if serving is None:
-            return
-        reason = self._verifier.revocation(key_id=self._serving_key_id, version=serving.version)
-        if reason is None:
-            return
-        self._slot.current = None
-        metrics.model_info.labels(model_version=serving.version, manifest_hash=serving.manifest_hash).set(0)
-        self._fail(serving.version, "revoked", reason)
+    def _load_in_turn(self, version: str) -> None:
+        """Loads a version, one process at a time while others serve.
 
-    def _swap(self, opened: OpenedModel) -> None:
+        Raises:
+            StoreUnavailableError: Redis does not answer for the mark or the turn.
+        """
+        if self._slot.current is None:
+            self._load(version)
+        elif self._queueing.is_mine():
+            try:
+                self._load(version)
+            finally:
+                self._queueing.is_over()
+
+    def _load(self, version: str) -> None:
+        # In this order: an administrator's change after the override was read is seen when the version is noted.
+        under, state = self._mark.override(), self._registry.state()
+        if state.champion != version:
+            return
+        try:
+            opened = self.open(version, state.high_water_mark)
+        except ArtifactError as error:
+            self._fail(version, error.check, error)
+        else:
+            self._serve(opened, under)
+
+    def _serve(self, opened: OpenedModel, under: str) -> None:
+        """Notes the version as accepted, then serves it; neither if an administrator has changed the mark since.
+
+        Raises:
+            StoreUnavailableError: the version could not be noted.
+        """
         model = opened.model
-        previous, self._slot.current = self._slot.current, model
-        self._serving_key_id = opened.key_id
+        if not self._mark.raise_to(model.version, under=under):
+            _log.info(
+                "a loaded model is dropped: the champion was changed meanwhile", extra={"model_version": model.version}
+            )
+            return
+        with self._changing:
+            previous, self._slot.current = self._slot.current, model
+            self._serving_key_id = opened.key_id
+        self._attempts.succeeded()
         if previous is not None:
             metrics.model_info.labels(model_version=previous.version, manifest_hash=previous.manifest_hash).set(0)
         metrics.model_info.labels(model_version=model.version, manifest_hash=model.manifest_hash).set(1)
@@ -185,30 +253,39 @@ class ModelKeeper:
             "model loaded",
             extra={"model_version": model.version, "hash_verified": True, "sig_verified": True},
         )
-        try:
-            self._mark.raise_to(model.version)
-        except StoreUnavailableError as error:
-            _log.warning("the last accepted version was not noted: %s", error)
 
-    def _fail(self, version: str, check: str, message: str) -> None:
-        self._failed = version
+    def _withdraw(self, serving: ScoringModel, error: ArtifactError) -> None:
+        with self._changing:
+            if self._slot.current is not serving:
+                return  # swapped or withdrawn meanwhile
+            self._slot.current = None
+        metrics.model_info.labels(model_version=serving.version, manifest_hash=serving.manifest_hash).set(0)
+        self._fail(serving.version, error.check, error)
+
+    def _fail(self, version: str, check: str, error: MlError) -> None:
+        message = str(error)
+        is_news = self._attempts.failed(version, message)
         metrics.model_load_failures_total.labels(check=check).inc()
-        serving = self._slot.current
-        _log.critical(
-            "model refused",
-            extra={
-                "model_version": version,
-                "check": check,
-                "reason": message,
-                "still_serving": serving.version if serving is not None else None,
-            },
+        still_serving = self._serving_version()
+        _log.log(
+            logging.CRITICAL if is_news else logging.WARNING,
+            "model refused" if is_news else "model refused again",
+            extra={"model_version": version, "check": check, "reason": message, "still_serving": still_serving},
         )
-        if serving is None:
-            try:
-                self._safe_mode.enable(f"model {version} refused: {message}", by=self._name)
-            except SafeModeUnavailableError:
-                # Without Redis nothing is scored anyway; the empty slot refuses, and the next turn tries again.
-                self._failed = None
+        if still_serving is None and not self._attempts.may_pass(error):
+            self._raise_alarm(f"model {version} refused: {message}")
+
+    def _raise_alarm(self, reason: str) -> bool:
+        """Enters SAFE MODE, or leaves that to the next turn; returns whether every process knows."""
+        self._alarm = reason
+        try:
+            if not self._safe_mode.read().enabled or reason != self._alarmed:
+                self._safe_mode.enable(reason, by=self._name)
+        except SafeModeUnavailableError:
+            # Without Redis nothing is scored anyway, and the empty slot refuses.
+            return False
+        self._alarm, self._alarmed = None, reason
+        return True
 
 
 def slot_version(slot: ModelSlot) -> Callable[[], str | None]:

@@ -1,4 +1,4 @@
-"""Small repeated jobs that a process does beside its work, on one thread of their own."""
+"""Repeated jobs that a process does beside its work, on one thread of their own."""
 
 import logging
 import threading
@@ -32,13 +32,14 @@ class Housekeeping:
     Args:
         jobs: each short: one that hangs holds up the others.
         interval_seconds: pause between turns.
+        name: of the thread.
     """
 
-    def __init__(self, jobs: Sequence[Job], *, interval_seconds: float = 0.5) -> None:
+    def __init__(self, jobs: Sequence[Job], *, interval_seconds: float = 0.5, name: str = "housekeeping") -> None:
         self._jobs = list(jobs)
         self._interval_seconds = interval_seconds
         self._stopped = threading.Event()
-        self._thread = BackgroundThread(self._run, name="housekeeping")
+        self._thread = BackgroundThread(self._run, name=name)
 
     def start(self) -> None:
         """Starts the thread."""

@@ -13,7 +13,7 @@ from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
 from settings import Settings
 from tasks.model.loading import ModelKeeper, OpenModel, open_champion, slot_version
 from tasks.wiring.connections import Connections, answer_wait, histories_wait
-from tasks.wiring.stores import accepted_version, decision_store_on, feature_store
+from tasks.wiring.stores import accepted_version, decision_store_on, feature_store, load_turn
 
 _NOBODY = AppliedLabel(
     transaction_id="self test", customer_id="self test", terminal_id="self test", is_fraud=False, known_at=0
@@ -72,6 +72,7 @@ def build_scorer(
         mark=accepted_version(connections),
         name=name,
         open_model=open_model,
+        turn=load_turn(connections),
     )
     features = feature_store(connections, histories_wait(settings))
     decisions = decision_store_on(client, settings)

@@ -24,6 +24,7 @@ from security.artifacts.artifact_keys import ArtifactVerifier
 from security.messages.message_signer import MessageSigner
 from security.safe_mode.safe_mode_redis import RedisSafeMode
 from settings import ScoringTopology, Settings
+from tasks.model.load_turn_redis import RedisLoadTurn
 from tasks.model.self_test_redis import RedisSelfTestExchange
 from tasks.wiring.clients_redis import Wait, connect_redis_cluster, reply_timeout_seconds
 from tasks.wiring.connections import Connections, Policy
@@ -150,6 +151,11 @@ def safe_mode_store(connections: Connections, policy: Policy = Policy.BACKGROUND
 def self_test_exchange(connections: Connections) -> RedisSelfTestExchange:
     """Returns where self-tests are asked for and answered."""
     return RedisSelfTestExchange(connections.redis(), MessageSigner.from_settings(connections.settings))
+
+
+def load_turn(connections: Connections) -> RedisLoadTurn:
+    """Returns the turn at loading a model, which all scoring processes share."""
+    return RedisLoadTurn(connections.redis())
 
 
 def accepted_version(connections: Connections) -> RedisAcceptedVersion:

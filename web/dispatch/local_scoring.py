@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tasks.upkeep.housekeeping import Housekeeping
+from tasks.upkeep.housekeeping import Housekeeping, Job, no_more_often
 
 if TYPE_CHECKING:
     # Most web processes have no onnxruntime.
     from tasks.model.loading import OpenedModel
+
+_CHECK_SECONDS = 10.0
 
 
 class LocalScoring:
@@ -17,12 +19,16 @@ class LocalScoring:
         refresh: loads the champion if another model serves; refuses an artifact that must not be trusted.
         version: returns the loaded version, None while there is none.
         poll_seconds: how often a new champion is looked for.
+        check: whether the model still computes what it computed at its training; withdraws it if not.
     """
 
-    def __init__(self, *, refresh: Callable[[], None], version: Callable[[], str | None], poll_seconds: float) -> None:
+    def __init__(
+        self, *, refresh: Job, version: Callable[[], str | None], poll_seconds: float, check: Job = lambda: None
+    ) -> None:
         self._refresh = refresh
         self._version = version
-        self._housekeeping = Housekeeping([refresh], interval_seconds=poll_seconds)
+        jobs = [refresh, no_more_often(_CHECK_SECONDS, check)]
+        self._housekeeping = Housekeeping(jobs, interval_seconds=poll_seconds)
 
     @property
     def version(self) -> str | None:

@@ -13,7 +13,7 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from ml.domain.errors import ArtifactError, RetryableError
-from ml.registry.registry import OlderVersionError, RegistryError, UnknownVersionError
+from ml.registry.registry import ChampionChangedError, OlderVersionError, RegistryError, UnknownVersionError
 from security.audit.audit import AuditUnavailableError
 from security.errors import (
     AdmissionUnavailableError,
@@ -198,6 +198,7 @@ _TABLE: dict[type[Exception], Kind] = {
     SelfTestFailedError: problems.SELF_TEST_FAILED,
     ArtifactError: problems.MODEL_REFUSED,
     OlderVersionError: problems.MODEL_REFUSED,
+    ChampionChangedError: problems.MODEL_REFUSED,
     UnknownVersionError: problems.NOT_FOUND,
     AuditUnavailableError: problems.UNAVAILABLE,
     KeyUnusableError: problems.UNAVAILABLE,
@@ -246,7 +247,7 @@ def _detail(error: BaseException, kind: Kind) -> str:
         return _SIGNATURE_DETAILS.get(error.reason, _SIGNATURE_DETAIL)
     if isinstance(error, WebError):
         return str(error) or str(type(error).__doc__)
-    if isinstance(error, ArtifactError | OlderVersionError):
+    if isinstance(error, ArtifactError | OlderVersionError | ChampionChangedError):
         return str(error)
     return kind.meaning
 

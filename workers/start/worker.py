@@ -48,7 +48,8 @@ class WorkerParts:
     """The parts that a kind of worker adds to the common start-up.
 
     Attributes:
-        jobs: repeated by the housekeeping.
+        jobs: repeated by the housekeeping, with the sign of life among them; each short.
+        slow_jobs: repeated on a thread of their own, one after the other; each may take seconds.
         model_version: returns the loaded model's version, for the sign of life.
         is_ready: whether the worker can do its work.
         on_ready: called once the worker consumes.
@@ -56,6 +57,7 @@ class WorkerParts:
     """
 
     jobs: Sequence[Job] = ()
+    slow_jobs: Sequence[Job] = ()
     model_version: Callable[[], str | None] = lambda: None
     is_ready: Callable[[], bool] = lambda: True
     on_ready: Callable[[], None] = lambda: None
@@ -87,6 +89,7 @@ class _RunningWorker:
         self._queue = queue
         self._wire = wire
         self._housekeeping: Housekeeping | None = None
+        self._slow_jobs: Housekeeping | None = None
         self._sign: SignOfLife | None = None
         self._endpoint: Endpoint | None = None
         self._consuming = False
@@ -125,9 +128,7 @@ class _RunningWorker:
         self._sign = SignOfLife(client, self._queue, name, model_version=parts.model_version, shard=settings.shard)
         records = connections.redis(settings.delivery_url, Policy.HOUSEKEEPING)
         durability = no_more_often(_DURABILITY_SECONDS, watch_durability(settings, records))
-        self._housekeeping = Housekeeping(
-            [*parts.jobs, self._give_sign, durability, *self._watch(connections, parts, name)]
-        )
+        jobs = [*parts.jobs, self._give_sign, durability, *self._watch(connections, parts, name)]
         self._endpoint = Endpoint(
             settings.metrics_host,
             settings.metrics_port,
@@ -135,7 +136,15 @@ class _RunningWorker:
             is_alive=lambda: not self._is_stuck,
         )
         self._endpoint.start()
+        self._start_jobs(jobs, parts.slow_jobs)
+
+    def _start_jobs(self, jobs: Sequence[Job], slow_jobs: Sequence[Job]) -> None:
+        """Repeats both from now on; a slow job holds up the other slow ones alone, and never the sign of life."""
+        self._housekeeping = Housekeeping(jobs)
         self._housekeeping.start()
+        if slow_jobs:
+            self._slow_jobs = Housekeeping(slow_jobs, name="slow jobs")
+            self._slow_jobs.start()
 
     def _watch(self, connections: Connections, parts: WorkerParts, name: str) -> list[Job]:
         if parts.watched is None:
@@ -179,8 +188,9 @@ class _RunningWorker:
     def stop(self, **_: Any) -> None:
         """Stops the housekeeping, the sign of life and the endpoint."""
         self._consuming = False
-        if self._housekeeping is not None:
-            self._housekeeping.stop()
+        for threads in (self._slow_jobs, self._housekeeping):
+            if threads is not None:
+                threads.stop()
         if self._sign is not None:
             try:
                 self._sign.end()

@@ -18,8 +18,20 @@ class AcceptedVersion(Protocol):
         """
         ...
 
-    def raise_to(self, version: str) -> None:
-        """Notes a version that was accepted; an older one than the mark changes nothing."""
+    def override(self) -> str:
+        """Returns which administrator's override the mark stands under: another text after each `set_to`."""
+        ...
+
+    def raise_to(self, version: str, *, under: str) -> bool:
+        """Notes a version that was accepted; an older one than the mark changes nothing.
+
+        Args:
+            version: the accepted one.
+            under: the override that held when the registry named this version.
+
+        Returns:
+            Whether that override still holds; if not, nothing was noted, because an administrator has decided since.
+        """
         ...
 
     def set_to(self, version: str) -> None:

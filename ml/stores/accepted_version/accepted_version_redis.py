@@ -2,12 +2,14 @@
 
 | key | type | life | holds |
 | --- | --- | --- | --- |
-| `shrike:accepted_version` | hash | for ever | `version` and its `seal` |
+| `shrike:accepted_version` | hash | for ever | `version` and its `seal`; `override`: a random text per `set_to` |
 
 An intruder with write access to Redis alone can delete the mark or put back an older one, but not make one: the
-registry's own mark still holds then.
+registry's own mark still holds then. `override` carries no seal: whoever changes it makes workers read the registry
+once more before they note a version, and nothing else.
 """
 
+import secrets
 from typing import Any, Final
 
 import redis
@@ -20,6 +22,10 @@ from security.messages.message_signer import MessageSigner
 from security.messages.seal import Seal
 
 KEY: Final = "shrike:accepted_version"
+_NOT_OURS = (
+    "the last accepted version in Redis was altered by a stranger, or MESSAGE_KEY was changed without a rotation; "
+    "`python -m ops models rollback VERSION --allow-older` notes it anew, with the champion or an older version"
+)
 
 
 class RedisAcceptedVersion:
@@ -33,21 +39,29 @@ class RedisAcceptedVersion:
     def read(self) -> str | None:
         """See `AcceptedVersion.read`."""
         with redis_failures_as_unavailable():
-            version, seal = ((value or b"").decode() for value in self._client.hmget(KEY, ("version", "seal")))
+            version, seal = (
+                (value or b"").decode(errors="replace") for value in self._client.hmget(KEY, ("version", "seal"))
+            )
         if not version and not seal:
             return None
         try:
             self._seal.verify(version, seal=seal)
         except MessageRejectedError as error:
-            raise ArtifactError("version", "the last accepted version was altered by a stranger") from error
+            raise ArtifactError("version", _NOT_OURS) from error
         return version
 
-    def raise_to(self, version: str) -> None:
+    def override(self) -> str:
+        """See `AcceptedVersion.override`."""
+        with redis_failures_as_unavailable():
+            return (self._client.hget(KEY, "override") or b"").decode(errors="replace")
+
+    def raise_to(self, version: str, *, under: str) -> bool:
         """See `AcceptedVersion.raise_to`."""
         with redis_failures_as_unavailable():
-            self._raise(keys=[KEY], args=[version, self._seal.sign(version)])
+            return bool(self._raise(keys=[KEY], args=[version, self._seal.sign(version), under]))
 
     def set_to(self, version: str) -> None:
         """See `AcceptedVersion.set_to`."""
         with redis_failures_as_unavailable():
-            self._client.hset(KEY, mapping={"version": version, "seal": self._seal.sign(version)})
+            values = {"version": version, "seal": self._seal.sign(version), "override": secrets.token_hex(8)}
+            self._client.hset(KEY, mapping=values)

@@ -41,11 +41,21 @@ def list_versions(as_json: bool) -> None:  # noqa: FBT001 - click passes options
 
 @command.command()
 @click.argument("version")
-def promote(version: str) -> None:
-    """Make VERSION the champion, if it passes every check a scoring worker makes."""
-    registry = _registry()
-    open_version(version, registry=registry, verifier=ArtifactVerifier.from_settings(load_settings()))
-    _say(registry.promote(version))
+@click.option("--reason", default="", help="Why; it goes into the audit.")
+def promote(version: str, reason: str) -> None:
+    """Make VERSION the champion, if it passes every check a scoring worker makes; audited before it counts."""
+    settings, registry = load_settings(), _registry()
+    state = registry.state()
+    open_version(version, registry=registry, verifier=ArtifactVerifier.from_settings(settings))
+    if state.champion is None:  # nothing serves yet, and perhaps no server runs that could be asked or told
+        _say(registry.promote(version, over=state))
+        return
+    from tasks.wiring.connections import Connections
+    from tasks.wiring.stores import model_administration
+
+    with Connections(settings) as connections:
+        administration = model_administration(connections)
+        _say(administration.promote(version, by=_account(), reason=reason, over=state))
 
 
 @command.command()

@@ -16,13 +16,14 @@ class TestRedisAcceptedVersion(AcceptedVersionContract):
 
     def test_a_mark_that_somebody_else_wrote_is_not_believed(self, redis_client: redis.Redis) -> None:
         mark = RedisAcceptedVersion(redis_client, SIGNER)
-        mark.raise_to(NEWER)
+        mark.raise_to(NEWER, under="")
         stranger = RedisAcceptedVersion(redis_client, MessageSigner(b"s" * 32))
         for change in (
             lambda: stranger.set_to(OLD),
             lambda: redis_client.hset(KEY, "version", OLD),
             lambda: redis_client.hdel(KEY, "seal"),
             lambda: redis_client.hset(KEY, "seal", "x"),
+            lambda: redis_client.hset(KEY, "version", b"\xff"),
         ):
             change()
             with pytest.raises(ArtifactError, match="altered") as caught:
@@ -34,6 +35,6 @@ class TestRedisAcceptedVersion(AcceptedVersionContract):
 
 def test_an_unreachable_redis_raises_the_domains_exception() -> None:
     mark = RedisAcceptedVersion(redis.Redis(port=1, socket_timeout=0.2, retry=None), SIGNER)
-    for call in (mark.read, lambda: mark.raise_to(NEW), lambda: mark.set_to(NEW)):
+    for call in (mark.read, lambda: mark.raise_to(NEW, under=""), mark.override, lambda: mark.set_to(NEW)):
         with pytest.raises(StoreUnavailableError):
             call()

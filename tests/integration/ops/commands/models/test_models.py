@@ -71,5 +71,18 @@ class TestRollback:
         assert self.registry.champion() == self.second
         assert self.mark.read() == self.second
 
+    def test_a_promotion_over_a_champion_is_audited_and_obeys_the_mark_in_redis(self) -> None:
+        self.run("--allow-older")
+        result = CliRunner().invoke(command, ["promote", self.second, "--reason", "it was right"])
+        assert self.second in result.output
+        with Connections(load_settings()) as connections:
+            events = audit_log(connections).latest(5)
+        (event,) = (event for event in events if event.action == "models.promoted")
+        assert (event.reason, event.details) == ("it was right", {"champion": self.second, "before": self.first})
+        self.mark.set_to("v20990101T000000-000000")
+        refused = CliRunner().invoke(command, ["promote", self.first])
+        assert "roll back instead" in str(refused.exception)
+        assert self.registry.champion() == self.second
+
     def test_what_was_never_champion_is_promoted_instead(self) -> None:
         assert "never champion" in str(self.run("v20990101T000000-000000", "--allow-older").exception)
