@@ -6,7 +6,8 @@ ends a label delay earlier, because at the start of the comparison no later labe
 
 The rule: with no champion, or one whose schema or format this code no longer serves, the challenger is promoted;
 otherwise only if its average precision is higher on the same rows. A champion that fails another check is never
-replaced without an operator.
+replaced without an operator. What an operator did during the training stands: if the champion is no longer the one that
+was compared, nothing is promoted. A promotion is audited like an operator's, before it counts.
 """
 
 import logging
@@ -22,8 +23,9 @@ import orjson
 
 from ml.data.table import LEGITIMATE, TransactionTable
 from ml.domain.durations import DAY_SECONDS
-from ml.domain.errors import ArtifactError, DataError
-from ml.registry.registry import Alias, ModelRegistry
+from ml.domain.errors import ArtifactError, DataError, StoreUnavailableError
+from ml.registry.administration import ModelAdministration
+from ml.registry.registry import Alias, ModelRegistry, RegistryError, RegistryState
 from ml.registry.release import ServableVersion, open_version, release
 from ml.serving.runtime import ScoringModel
 from ml.stores.training_source.training_source import TrainingSource
@@ -33,6 +35,7 @@ from ml.training.stored_table import gather
 from ml.training.tracking import REPORT_FILES, REPORT_NAME, ExperimentTracker, TrackingError, TrainingRun
 from ml.training.window import TrainingWindow
 from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
+from security.audit.audit import AuditUnavailableError
 
 if TYPE_CHECKING:
     from ml.training.train import TrainingSettings
@@ -45,6 +48,9 @@ MIN_EVALUATION_FRAUDS = 10
 
 _UNSERVABLE = frozenset({"schema", "format"})
 """Checks that a sound champion fails after an upgrade of the code."""
+
+_AUTHOR = "retraining"
+"""How the audit names a promotion that nobody asked for."""
 
 _log = logging.getLogger(__name__)
 
@@ -103,9 +109,14 @@ class RetrainingReport:
 class _Champion:
     """The champion as the comparison sees it; `servable` is None if it fails a check, which `failure` names."""
 
-    version: str | None
+    state: RegistryState
     servable: ServableVersion | None = None
     failure: ArtifactError | None = None
+
+    @property
+    def version(self) -> str | None:
+        """The champion's version."""
+        return self.state.champion
 
     @property
     def fitted_until(self) -> int:
@@ -125,6 +136,7 @@ class Retraining:
 
     Args:
         registry: versions and aliases.
+        administration: changes the champion, audited.
         signer: the trainer's keys.
         verifier: keys that the champion may be signed with.
         source: what the platform stored.
@@ -136,6 +148,7 @@ class Retraining:
         self,
         *,
         registry: ModelRegistry,
+        administration: ModelAdministration,
         signer: ArtifactSigner,
         verifier: ArtifactVerifier,
         source: TrainingSource,
@@ -143,6 +156,7 @@ class Retraining:
         plan: RetrainingPlan,
     ) -> None:
         self._registry = registry
+        self._administration = administration
         self._signer = signer
         self._verifier = verifier
         self._source = source
@@ -176,7 +190,7 @@ class Retraining:
     def _champion(self) -> _Champion:
         state = self._registry.state()
         if state.champion is None:
-            return _Champion(None)
+            return _Champion(state)
         try:
             servable = open_version(
                 state.champion,
@@ -188,8 +202,8 @@ class Retraining:
             _log.warning(
                 "the champion is not servable", extra={"model_version": state.champion, "check": failure.check}
             )
-            return _Champion(state.champion, failure=failure)
-        return _Champion(state.champion, servable)
+            return _Champion(state, failure=failure)
+        return _Champion(state, servable)
 
     def _prepare(self, champion: _Champion) -> tuple[Contest, TrainingWindow]:
         """Returns the data and the comparison, before any time is spent on training."""
@@ -236,9 +250,9 @@ class Retraining:
         released = release(files, registry=self._registry, signer=self._signer, metrics=figures(quality))
         version = released.model.version
         is_promoted, reason = _verdict(quality, champion_quality, champion)
-        if is_promoted:
-            self._registry.promote(version)
-        else:
+        if is_promoted and (obstacle := self._promote(version, champion, reason)):
+            is_promoted, reason = False, f"{reason} It was not promoted: {obstacle}."
+        if not is_promoted:
             self._registry.set_challenger(version)
         report = RetrainingReport(
             outcome="promoted" if is_promoted else "kept",
@@ -249,6 +263,15 @@ class Retraining:
             champion_figures={} if champion_quality is None else figures(champion_quality),
         )
         return report, released
+
+    def _promote(self, version: str, champion: _Champion, reason: str) -> str:
+        """Makes the version champion in the place of the one it was compared with; returns what stood in the way."""
+        try:
+            self._administration.promote(version, by=_AUTHOR, reason=reason, over=champion.state)
+        except (ArtifactError, RegistryError, AuditUnavailableError, StoreUnavailableError) as error:
+            _log.warning("a better challenger is not promoted", extra={"model_version": version, "reason": str(error)})
+            return str(error)
+        return ""
 
     def _track(self, report: RetrainingReport, released: ServableVersion) -> RetrainingReport:
         """Logs both models. Fails open: a version stands in the registry whether or not MLflow took it."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from ml.data.simulator import Patterns, simulate
 from ml.data.table import FRAUD, TransactionTable
 from ml.domain.label import Label
 from ml.model.gradient_boosting import BoostingSettings
+from ml.registry.administration import ModelAdministration
 from ml.registry.artifacts import new_version, package
 from ml.registry.registry import Alias, ModelRegistry
 from ml.registry.release import open_version, release
+from ml.stores.accepted_version.accepted_version_memory import MemoryAcceptedVersion
 from ml.stores.training_source.training_source import TrainingSource
 from ml.stores.training_source.training_source_memory import MemoryTrainingSource
 from ml.training.report import render_report
@@ -28,6 +30,8 @@ from ml.training.train import TrainingSettings, train
 from ml.training.window import TrainingWindow
 from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSigner
+from security.audit.audit import AuditEvent, AuditUnavailableError
+from security.audit.audit_memory import MemoryAuditLog
 from settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -121,10 +125,19 @@ def tracker() -> RecordingTracker:
 
 
 def _retraining(
-    registry: ModelRegistry, tracker: Any, history: Path | None, source: TrainingSource | None = None, **plan: Any
+    registry: ModelRegistry,
+    tracker: Any,
+    history: Path | None,
+    source: TrainingSource | None = None,
+    *,
+    audit: MemoryAuditLog | None = None,
+    **plan: Any,
 ) -> Retraining:
     return Retraining(
         registry=registry,
+        administration=ModelAdministration(
+            registry=registry, verifier=SIGNER.verifier(), mark=MemoryAcceptedVersion(), audit=audit or MemoryAuditLog()
+        ),
         signer=SIGNER,
         verifier=SIGNER.verifier(),
         source=source or MemoryTrainingSource(),
@@ -164,6 +177,50 @@ def test_a_better_challenger_is_promoted_and_both_are_logged(
         (report.version, Alias.CHALLENGER),
         (champion, Alias.CHAMPION),
     ]
+
+
+def test_a_promotion_by_retraining_is_audited(
+    registry: ModelRegistry, tracker: RecordingTracker, history: Path, champion: str
+) -> None:
+    audit = MemoryAuditLog()
+    report = _retraining(registry, tracker, history, audit=audit).run()
+    (event,) = audit.latest(5)
+    assert (event.action, event.by) == ("models.promoted", "retraining")
+    assert event.details == {"champion": report.version, "before": champion}
+    assert "average precision" in event.reason
+
+
+def test_what_an_operator_did_during_the_training_stands(
+    registry: ModelRegistry, tracker: RecordingTracker, history: Path, champion: str, files: dict[str, bytes]
+) -> None:
+    operators = release(files, registry=registry, signer=SIGNER, metrics={}).model.version
+    audit = MemoryAuditLog()
+
+    class BusyOperator(MemoryTrainingSource):
+        def latest_event(self) -> int | None:
+            registry.promote(operators)
+            return super().latest_event()
+
+    report = _retraining(registry, tracker, history, BusyOperator(), audit=audit).run()
+    assert report.outcome == "kept"
+    assert f"{operators} became champion meanwhile" in report.reason
+    assert (registry.champion(), registry.state().challenger) == (operators, report.version)
+    assert registry.state().previous == (champion,)
+    assert audit.latest(5) == []
+
+
+def test_without_the_audit_a_better_challenger_waits_for_an_operator(
+    registry: ModelRegistry, tracker: RecordingTracker, history: Path, champion: str
+) -> None:
+    report = _retraining(registry, tracker, history, audit=DeafAudit()).run()
+    assert report.outcome == "kept"
+    assert "MongoDB does not answer" in report.reason
+    assert (registry.champion(), registry.state().challenger) == (champion, report.version)
+
+
+class DeafAudit(MemoryAuditLog):
+    def record(self, events: Sequence[AuditEvent]) -> None:  # noqa: ARG002 - the protocol's signature
+        raise AuditUnavailableError("MongoDB does not answer for the audit")
 
 
 def test_a_challenger_that_is_no_better_stays_challenger(
