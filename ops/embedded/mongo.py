@@ -4,6 +4,7 @@ It keeps every acknowledged write and supports what this project uses (bulk upse
 aggregation, journaled write concern), but has no authentication and no replica set.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from ops.embedded.server import serving
 from ops.processes.ports import LOOPBACK, accepts, free_port
 
 DEFAULT_PORT = 27017
+PID_FILE = "server.pid"
+"""A killed server leaves it behind, and the next one refuses to start if another process has got the number since."""
 
 
 def command(directory: Path, port: int) -> list[str]:
@@ -22,8 +25,10 @@ def command(directory: Path, port: int) -> list[str]:
         str(Path(sys.executable).with_name("nx-27017")),
         *("--data-dir", str(directory)),
         *("--host", LOOPBACK, "--port", str(port)),
-        # Its defaults are fixed names in the temporary folder, which two servers would share.
-        *("--log-file", str(directory / "server.log"), "--pid-file", str(directory / "server.pid")),
+        # It logs to standard error as well, which goes to a file of bounded size.
+        *("--log-file", os.devnull),
+        # The default is a fixed name in the temporary folder, which two servers would share.
+        *("--pid-file", str(directory / PID_FILE)),
     ]
 
 

@@ -1,5 +1,6 @@
 """TCP ports on this machine: free ones, taken ones, and waiting for a server to listen."""
 
+import os
 import socket
 import subprocess
 import time
@@ -7,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ops.errors import ServerStartError
+from ops.processes.scheduling import seconds_at_work
 
 LOOPBACK = "127.0.0.1"
 _POLL_SECONDS = 0.05
+_TAIL_BYTES = 65_536
+_LONGEST_START_SECONDS = 900.0
 
 
 def free_port() -> int:
@@ -52,23 +56,49 @@ def wait_until(
     *,
     name: str,
     log: Path,
-    timeout_seconds: float = 30.0,
+    patience_seconds: float = 30.0,
 ) -> None:
-    """Waits until a started server is healthy.
+    """Waits until a server that `spawn` started is healthy, as long as it gets on.
+
+    Args:
+        is_healthy: asks it.
+        process: leads a process group of its own.
+        name: for the message.
+        log: where its output goes.
+        patience_seconds: how long it may do nothing: what it works, or waits for a CPU, does not count.
 
     Raises:
-        ServerStartError: the process ended, or the time is over; the message ends with its last log line.
+        ServerStartError: the process ended, or does nothing; the message has its last log line.
     """
-    deadline = time.monotonic() + timeout_seconds
+    started = time.monotonic()
     while not is_healthy():
         if process.poll() is not None:
-            raise ServerStartError(f"{name} ended at start with code {process.returncode}: {last_line(log)}")
-        if time.monotonic() > deadline:
-            raise ServerStartError(f"{name} was not healthy after {timeout_seconds:.0f} s: {last_line(log)}")
+            raise ServerStartError(f"{name} ended at start with code {process.returncode}: {_last_word(log)}")
+        seconds = time.monotonic() - started
+        if seconds > patience_seconds and is_stuck(process.pid, seconds, patience_seconds):
+            raise ServerStartError(f"{name} was not healthy after {seconds:.0f} s: {_last_word(log)}")
         time.sleep(_POLL_SECONDS)
+
+
+def is_stuck(group: int, seconds: float, patience_seconds: float) -> bool:
+    """Whether a process group that started so many seconds ago did nothing for longer than the patience.
+
+    What it works, or waits for a CPU that others have, does not count; however much it works, a quarter of an hour is
+    enough.
+    """
+    return seconds > _LONGEST_START_SECONDS or seconds - seconds_at_work(group) > patience_seconds
+
+
+def _last_word(log: Path) -> str:
+    return f"{last_line(log)} ({log} says more)"
 
 
 def last_line(log: Path) -> str:
     """Returns the last line of a log file that says something."""
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
-    return lines[-1].strip() if lines else "it wrote nothing"
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")

@@ -1,11 +1,12 @@
-"""How Linux shares the CPU out to a process: taking it last, and how long it had to wait for it."""
+"""How Linux shares the CPU out to a process: taking it last, how long it was at work, and how many others are."""
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _LOWEST_PRIORITY = 19
+_CROWD_PER_CPU = 2
 
 
 def run_idle(pid: int) -> None:
@@ -28,22 +29,52 @@ def run_idle(pid: int) -> None:
             os.setpriority(os.PRIO_PROCESS, pid, _LOWEST_PRIORITY)
 
 
-def seconds_kept_waiting(group: int) -> float:
-    """Returns how long a process group was ready to run while others had the CPU; 0 if nothing says it.
+def seconds_at_work(group: int) -> float:
+    """Returns how long a process group ran, or was ready to run while others had the CPU; 0 if nothing says it.
 
-    The leader's waiting counts, and the longest of all its other threads and children: they start after it, and side by
-    side, so that all of theirs together would be more than the group was delayed.
+    What is left of its life it was blocked or asleep. The leader's time counts, and the longest of all its other
+    threads and children: they start after it, and side by side, so that all of theirs together would be more than the
+    group was delayed.
 
-    Source: https://docs.kernel.org/scheduler/sched-stats.html (second number of `schedstat`, nanoseconds).
+    Source: https://docs.kernel.org/scheduler/sched-stats.html (first two numbers of `schedstat`, nanoseconds).
     """
-    others = (_waited(thread) for pid in _members(group) for thread in _threads(pid) if thread.name != str(group))
-    return _waited(Path(f"/proc/{group}/task/{group}")) + max(others, default=0.0)
+    others = (_at_work(thread) for pid in _members({group}) for thread in _threads(pid) if thread.name != str(group))
+    return _at_work(Path(f"/proc/{group}/task/{group}")) + max(others, default=0.0)
 
 
-def _members(group: int) -> Iterator[int]:
+def is_crowded_beside(groups: Iterable[int]) -> bool:
+    """Whether threads outside of these process groups want every CPU more than twice over, now.
+
+    Source: https://docs.kernel.org/filesystems/proc.html (`procs_running` in `/proc/stat`, of the whole machine).
+    """
+    return _runnable() - threads_at_work(groups) > _CROWD_PER_CPU * (os.cpu_count() or 1)
+
+
+def _runnable() -> int:
+    try:
+        words = Path("/proc/stat").read_text().split()
+        return int(words[words.index("procs_running") + 1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def threads_at_work(groups: Iterable[int]) -> int:
+    """Returns how many threads of process groups have a CPU or want one now."""
+    states = (_state(thread) for pid in _members(set(groups)) for thread in _threads(pid))
+    return sum(state == "R" for state in states)
+
+
+def _state(thread: Path) -> str:
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+def _members(groups: set[int]) -> Iterator[int]:
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(ProcessLookupError):
-            if os.getpgid(int(path.name)) == group:
+            if os.getpgid(int(path.name)) in groups:
                 yield int(path.name)
 
 
@@ -55,8 +86,9 @@ def _threads(pid: int) -> list[Path]:
         return []
 
 
-def _waited(thread: Path) -> float:
+def _at_work(thread: Path) -> float:
     try:
-        return int((thread / "schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):
+        ran, waited = (thread / "schedstat").read_text().split()[:2]
+        return (int(ran) + int(waited)) / 1e9
+    except (OSError, ValueError):
         return 0.0

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from ops.cli.progress import ProgressLine
 from ops.stack.child import child_stack
+from ops.stack.start import readiness
 from ops.stack.state import StackState
-
-_NAMED = 3
-"""Of the processes that are not ready, so many are named, so that the line fits a terminal."""
 
 
 @contextmanager
@@ -34,14 +32,3 @@ def running_stack(var_dir: Path, env: Mapping[str, str], *, options: Sequence[st
     ) as stack:
         progress.finish()
         yield stack
-
-
-def readiness(ready: Sequence[str], awaited: Sequence[str]) -> str:
-    """Returns how many processes are ready, and which ones are not.
-
-    >>> readiness(["redis"], ["mongo", "web-1"])
-    '1 of 3 processes are ready, waiting for mongo, web-1'
-    """
-    text = f"{len(ready)} of {len(ready) + len(awaited)} processes are ready"
-    more = ", …" if len(awaited) > _NAMED else ""
-    return f"{text}, waiting for {', '.join(awaited[:_NAMED])}{more}" if awaited else text

@@ -7,22 +7,20 @@ import sys
 import time
 from collections.abc import Callable
 
-from ops.errors import ServerStartError, StackError
-from ops.processes.ports import last_line
+from ops.errors import StackError
 from ops.stack import state
 from ops.stack.foreground import already_running
+from ops.stack.log_file import LogLimits
+from ops.stack.start import STOP_SECONDS, OnReady, opened_log, own_log, wait_until_running
 from settings import Settings
 
-_START_SECONDS = 1800.0
-"""A start that makes no progress is ended by the supervisor itself; this bounds the wait for a stuck supervisor."""
-_STOP_SECONDS = 75.0
 _POLL_SECONDS = 0.1
 
 
 def start_detached(
-    settings: Settings, *, score_workers: int | None = None, web_processes: int | None = None
+    settings: Settings, *, on_ready: OnReady, score_workers: int | None = None, web_processes: int | None = None
 ) -> state.StackState:
-    """Starts a supervisor that outlives this command, and waits until everything runs.
+    """Starts a supervisor that outlives this command, and waits until its stack is ready; an interrupted wait ends it.
 
     Raises:
         ops.errors.OpsError: the stack runs already or did not start; the message is the supervisor's last line.
@@ -32,9 +30,7 @@ def start_detached(
         raise StackError(already_running(running))
     options = [f"--score-workers={score_workers}"] if score_workers else []
     options += [f"--web-processes={web_processes}"] if web_processes else []
-    log = settings.var_dir / "log" / "stack.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with opened_log(own_log(settings.var_dir), LogLimits.of(settings)) as output:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "ops", "up", "--quiet", *options],
             stdin=subprocess.DEVNULL,
@@ -42,16 +38,12 @@ def start_detached(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if supervisor.poll() is not None:
-            raise ServerStartError(last_line(log))
-        stack = state.read(settings.var_dir)
-        if stack is not None and stack.phase == "running":
-            return stack
-        time.sleep(_POLL_SECONDS)
-    supervisor.terminate()
-    raise ServerStartError(f"The stack did not start within {_START_SECONDS:.0f} s; {log} says more.")
+    try:
+        return wait_until_running(supervisor, settings.var_dir, on_ready=on_ready)
+    except BaseException:
+        if supervisor.poll() is None:
+            supervisor.terminate()
+        raise
 
 
 def stop_running(settings: Settings) -> bool:
@@ -64,7 +56,7 @@ def stop_running(settings: Settings) -> bool:
     if stack is None:
         return False
     # Killing the supervisor kills all of its processes with it.
-    for number, patience_seconds in ((signal.SIGTERM, _STOP_SECONDS), (signal.SIGKILL, 5.0)):
+    for number, patience_seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5.0)):
         os.kill(stack.supervisor_pid, number)
         if _becomes_true(lambda: not state.is_running(settings.var_dir), patience_seconds):
             state.remove(settings.var_dir)

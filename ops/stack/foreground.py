@@ -1,13 +1,16 @@
 """Runs the stack in this process: preconditions, supervisor, and the messages to the user."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ops.embedded import mongo
 from ops.errors import StackError
 from ops.stack import state
+from ops.stack.log_file import LogLimits
 from ops.stack.plan.plan import Plan, make_plan
 from ops.stack.plan.roles import Stage
 from ops.stack.preconditions import ensure_keys, require_model
+from ops.stack.start import own_log
 from ops.stack.supervision.console import Console
 from ops.stack.supervision.supervisor import Supervisor
 from settings import Settings
@@ -24,35 +27,48 @@ def run_stack(
     running = state.read(settings.var_dir)
     if running is not None:
         raise StackError(already_running(running))
-    console = Console()
+    limits = LogLimits.of(settings)
+    console = Console(own_log(settings.var_dir), limits)
     settings = ensure_keys(settings, console.say)
     require_model(settings)
     with state.holding_lock(settings.var_dir):
+        state.begin(settings.var_dir)
         plan = make_plan(settings, score_workers=score_workers, web_processes=web_processes)
         for note in plan.notes:
             console.say(note, level="WARNING")
         _make_folders(plan, settings.var_dir)
-        Supervisor(plan, settings.var_dir, console, shows_logs=shows_logs).run(
-            on_ready=lambda: console.say(ready_text(plan.urls))
+        Supervisor(plan, settings.var_dir, console, limits, shows_logs=shows_logs).run(
+            on_ready=lambda missing: console.say(f"{ready_text(missing)}\n{addresses(plan.urls)}")
         )
 
 
 def already_running(stack: state.StackState) -> str:
     """Returns the message of a second `up`."""
-    names = ", ".join(process.name for process in stack.processes)
-    return (
-        f"The stack is {stack.phase} already (supervisor {stack.supervisor_pid}, since {stack.started_at}): "
-        f"{names}. The API is at {stack.urls['api']}."
-    )
+    text = f"The stack is {stack.phase} already (supervisor {stack.supervisor_pid}, since {stack.started_at})"
+    if not stack.processes:
+        return f"{text}; `python -m ops status` shows it."
+    return f"{text}: {', '.join(process.name for process in stack.processes)}. The API is at {stack.urls['api']}."
 
 
-def ready_text(urls: Mapping[str, str]) -> str:
-    """Returns the lines a user reads when everything runs."""
-    rows = "\n".join(f"    {name:<8}{url}" for name, url in urls.items())
-    return f"everything runs; Ctrl-C stops it\n{rows}"
+def ready_text(missing: Sequence[str]) -> str:
+    """Returns what a user reads once the stack is ready; what scoring does not need may be missing.
+
+    >>> ready_text(["flower"])
+    'everything runs but flower, which is tried again; Ctrl-C stops it'
+    """
+    but = f" but {', '.join(missing)}, which is tried again" if missing else ""
+    return f"everything runs{but}; Ctrl-C stops it"
+
+
+def addresses(urls: Mapping[str, str]) -> str:
+    """Returns where everything is, a line each."""
+    return "\n".join(f"    {name:<8}{url}" for name, url in urls.items())
 
 
 def _make_folders(plan: Plan, var_dir: Path) -> None:
     for process in plan.processes:
         if process.stage is Stage.SERVERS:
-            (var_dir / "data" / process.name).mkdir(parents=True, exist_ok=True)
+            folder = var_dir / "data" / process.name
+            folder.mkdir(parents=True, exist_ok=True)
+            # The supervisor's lock is held: what wrote this has ended.
+            (folder / mongo.PID_FILE).unlink(missing_ok=True)

@@ -7,9 +7,11 @@ the lock is stale, whatever process ids it names.
 import contextlib
 import fcntl
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -52,7 +54,7 @@ def run_directory(var_dir: Path) -> Path:
 
 @contextlib.contextmanager
 def holding_lock(var_dir: Path) -> Iterator[None]:
-    """Marks this process as the one supervisor of the folder.
+    """Marks this process as the one supervisor of the folder; what a dead one said about its stack is gone then.
 
     Raises:
         ops.errors.StackError: another supervisor lives.
@@ -65,6 +67,7 @@ def holding_lock(var_dir: Path) -> Iterator[None]:
             if time.monotonic() > deadline:
                 raise StackError("The stack runs already; `python -m ops status` shows it.")
             time.sleep(_POLL_SECONDS)
+        remove(var_dir)
         yield
 
 
@@ -87,13 +90,39 @@ def is_running(var_dir: Path) -> bool:
         return not _locks(lock, fcntl.LOCK_SH)
 
 
+def begin(var_dir: Path) -> None:
+    """Writes that this process starts a stack whose processes are not known yet, so that `down` finds it.
+
+    Raises:
+        ops.errors.StackError: the folder cannot be written; what would run there could keep nothing.
+    """
+    try:
+        write(var_dir, StackState("starting", os.getpid(), moment()))
+    except OSError as error:
+        raise StackError(f"{run_directory(var_dir)} cannot be written: {error.strerror}; make room there.") from error
+
+
+def moment() -> str:
+    """Returns the present time as the state holds it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def write(var_dir: Path, state: StackState) -> None:
-    """Replaces the state file in one step; it can hold the user's server URLs, so only the owner reads it."""
+    """Replaces the state file in one step; it can hold the user's server URLs, so only the owner reads it.
+
+    Raises:
+        OSError: it cannot be written; the old one stays.
+    """
     path = run_directory(var_dir) / "stack.json"
     draft = path.with_suffix(".new")
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(asdict(state), indent=2))
-    draft.replace(path)
+    try:
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(asdict(state), indent=2))
+        draft.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
 
 
 def read(var_dir: Path) -> StackState | None:
@@ -109,5 +138,6 @@ def read(var_dir: Path) -> StackState | None:
 
 
 def remove(var_dir: Path) -> None:
-    """Deletes the state file."""
-    (run_directory(var_dir) / "stack.json").unlink(missing_ok=True)
+    """Deletes the state file, if the folder lets it."""
+    with contextlib.suppress(OSError):
+        (run_directory(var_dir) / "stack.json").unlink(missing_ok=True)

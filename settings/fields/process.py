@@ -24,3 +24,9 @@ class ProcessSettings(BaseSettings):
     environment: Environment = Field(Environment.DEVELOPMENT, description="development or production.")
     var_dir: Path = Field(Path("var"), description="Folder for everything the platform writes on local disk.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
+    log_file_megabytes: int = Field(
+        32, ge=1, le=10_000, description="Size at which a log file in VAR_DIR/log is put aside and begun anew."
+    )
+    log_older_files: int = Field(
+        3, ge=0, le=100, description="How many log files put aside are kept beside the current one of each process."
+    )

@@ -2,9 +2,11 @@
 
 import click
 
+from ops.cli.progress import ProgressLine
 from ops.stack.detached import start_detached
-from ops.stack.foreground import run_stack
-from settings import load_settings
+from ops.stack.foreground import addresses, run_stack
+from ops.stack.start import readiness
+from settings import Settings, load_settings
 
 
 @click.command()
@@ -16,6 +18,24 @@ def command(detach: bool, score_workers: int | None, web_processes: int | None, 
     """Start servers, workers, the API, beat and Flower, and keep them running until Ctrl-C."""
     settings = load_settings()
     if detach:
-        start_detached(settings, score_workers=score_workers, web_processes=web_processes)
+        _start(settings, score_workers=score_workers, web_processes=web_processes)
     else:
         run_stack(settings, score_workers=score_workers, web_processes=web_processes, shows_logs=not quiet)
+
+
+def _start(settings: Settings, *, score_workers: int | None, web_processes: int | None) -> None:
+    """Starts in the background and prints how far it is, then where everything is."""
+    progress = ProgressLine()
+    stack = start_detached(
+        settings,
+        on_ready=lambda ready, awaited: progress.show(readiness(ready, awaited)),
+        score_workers=score_workers,
+        web_processes=web_processes,
+    )
+    progress.finish()
+    for note in stack.notes:
+        click.secho(note, fg="yellow", err=True)
+    missing = [process.name for process in stack.processes if process.state != "running"]
+    if missing:
+        click.secho(f"Not ready yet, and tried again: {', '.join(missing)}.", fg="yellow", err=True)
+    click.echo(f"The stack runs; `python -m ops down` stops it.\n{addresses(stack.urls)}")

@@ -14,7 +14,7 @@ from ops.proving.chaos.platform.stack import ChaosStack, chaos_stack
 from ops.proving.chaos.report import details, growth_row, header, row
 from ops.proving.chaos.run import run_fault
 from ops.proving.chaos.soak import ENVIRONMENT, SOAK, SoakReport, run_soak
-from ops.proving.running_stack import readiness
+from ops.stack.start import readiness
 from settings import Settings, load_settings
 
 _SOAK_DISK_MEGABYTES = 2048

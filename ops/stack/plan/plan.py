@@ -23,6 +23,7 @@ class Process:
         env: what is added to the supervisor's own environment.
         port: where it listens, if it does.
         is_background: whether it runs under SCHED_IDLE once it is ready.
+        is_essential: whether a stack must not start without it.
         is_healthy: whether it is ready to work; None if there is nothing to ask but whether it lives.
         is_alive: whether it can go on at all; if not for some time, it is replaced. None if it is not asked.
     """
@@ -34,6 +35,7 @@ class Process:
     port: int | None = None
     is_healthy: Callable[[], bool] | None = None
     is_background: bool = False
+    is_essential: bool = False
     is_alive: Callable[[], bool] | None = None
 
 
@@ -126,7 +128,8 @@ def _servers(settings: Settings, ports: Ports) -> tuple[list[Process], dict[str,
                 {},
                 port,
                 partial(server.is_healthy, port),
-                server.is_background,
+                is_background=server.is_background,
+                is_essential=server.is_essential,
             )
         )
     return processes, env
@@ -155,7 +158,17 @@ def _process(
         if role.name == "web" and settings.tls_certificate_file:
             is_healthy = partial(accepts, port)
     is_alive = partial(answers_ok, port, role.live_path) if port is not None and role.live_path is not None else None
-    return Process(name, role.stage, tuple(argv), env, port, is_healthy, role.is_background, is_alive)
+    return Process(
+        name,
+        role.stage,
+        tuple(argv),
+        env,
+        port,
+        is_healthy,
+        is_background=role.is_background,
+        is_essential=role.is_essential,
+        is_alive=is_alive,
+    )
 
 
 def _name(role: Role, shard: str | None, number: int | None) -> str:

@@ -11,7 +11,7 @@ from settings.queues import CONSUMER_GROUPS, SHARD_QUEUES
 
 
 class Stage(IntEnum):
-    """Start order: each stage is healthy before the next one starts."""
+    """Start order: each stage is healthy, or has failed where scoring can do without it, before the next one starts."""
 
     SERVERS = 0
     WORKERS = 1
@@ -33,6 +33,7 @@ class Role:
         requirements: the requirements set of its image, under `requirements/`.
         count: how many of it the stack starts.
         is_background: whether it runs under SCHED_IDLE once it is ready, so that answers never wait for it.
+        is_essential: whether scoring needs it: a stack does not start without it, and starts without any other.
         health_path: where it answers 200 when it is ready to work; None if it serves no HTTP.
         live_path: where it answers 200 as long as it need not be replaced; None if it is not asked, because its work
             may take all its time, or because it replaces its own processes.
@@ -44,6 +45,7 @@ class Role:
     requirements: str
     count: int = 1
     is_background: bool = False
+    is_essential: bool = False
     health_path: str | None = None
     live_path: str | None = None
 
@@ -59,10 +61,19 @@ def _drain(name: str) -> Role:
 
 ROLES: tuple[Role, ...] = (
     # Two, so that scoring goes on while one of them is replaced.
-    Role("score", ("worker", "score"), Stage.WORKERS, "scoring", count=2, health_path=_READY, live_path=_LIVE),
+    Role(
+        "score",
+        ("worker", "score"),
+        Stage.WORKERS,
+        "scoring",
+        count=2,
+        is_essential=True,
+        health_path=_READY,
+        live_path=_LIVE,
+    ),
     *(_drain(name) for name in CONSUMER_GROUPS),
     Role("retrain", ("worker", "retrain"), Stage.WORKERS, "training", is_background=True, health_path=_READY),
-    Role("web", ("web",), Stage.WEB, "web", health_path=_LIVE),
+    Role("web", ("web",), Stage.WEB, "web", is_essential=True, health_path=_LIVE),
     Role("beat", ("beat",), Stage.OPERATIONS, "operations"),
     Role("flower", ("flower",), Stage.OPERATIONS, "operations", is_background=True, health_path="/healthcheck"),
 )

@@ -25,6 +25,7 @@ class Server:
         command: the embedded server's command for a data folder, a port and the settings.
         url: what clients connect to when it is embedded on a port.
         is_background: whether it runs under SCHED_IDLE once it is ready, as servers do that no answer waits for.
+        is_essential: whether scoring needs it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Server:
     url: Callable[[int], str]
     is_healthy: Callable[[int], bool]
     is_background: bool = False
+    is_essential: bool = False
 
 
 def _kafka_command(_directory: Path, port: int, settings: Settings) -> Sequence[str]:
@@ -54,6 +56,7 @@ SERVERS: tuple[Server, ...] = (
         _valkey_command,
         valkey.url,
         valkey.is_healthy,
+        is_essential=True,
     ),
     Server(
         "mongo",

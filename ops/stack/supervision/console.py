@@ -1,19 +1,24 @@
 """Turns the log lines of many processes into one readable stream, and keeps each process's own log file.
 
 A structured (JSON) line is shown as time, process, level, message and the fields worth a glance; the file keeps the
-line as it was written.
+line as it was written. Neither the terminal nor the file can end the copying: what cannot be shown or kept is lost.
 """
 
+import contextlib
 import itertools
 import json
+import os
 import sys
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import click
+
+from ops.stack.log_file import LogFile, LogLimits, empty_when_full
 
 _COLOURS = ("cyan", "green", "yellow", "blue", "magenta", "bright_cyan", "bright_green", "bright_blue")
 _LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
@@ -22,10 +27,20 @@ _NAME_WIDTH = 10
 _HIDDEN_FIELDS = frozenset({"ts", "level", "service", "message", "logger", "exception", "hostname", "process"})
 
 
-class Console:
-    """Prints prefixed lines from several threads, one whole line at a time."""
+_LONGEST_LINE_BYTES = 1024 * 1024
+"""A longer line is kept in parts: a process that never ends its line must not fill the supervisor's memory."""
 
-    def __init__(self) -> None:
+
+class Console:
+    """Prints prefixed lines from several threads, one whole line at a time.
+
+    Args:
+        own_log: the file that standard output may go to, which then never grows beyond the limits.
+    """
+
+    def __init__(self, own_log: Path | None = None, limits: LogLimits | None = None) -> None:
+        self._own_log = own_log if own_log is not None and _goes_to(own_log) else None
+        self._limits = limits
         self._lock = threading.Lock()
         self._palette = itertools.cycle(_COLOURS)
         self._colours: dict[str, str] = {}
@@ -44,11 +59,11 @@ class Console:
             colour = self._colours.setdefault(name, next(self._palette))
             prefix = click.style(f"{name:<{_NAME_WIDTH}}", fg=colour)
             body = click.style(text, fg=_LEVEL_COLOURS.get(level))
-            # A detached terminal that went away must not take the stack with it.
-            try:
+            # A terminal that went away, a full disk behind it, or one that lacks a letter: none may end the stack.
+            with contextlib.suppress(OSError, ValueError):
                 click.echo(f"{when:%H:%M:%S} {prefix} {body}", file=sys.stdout)
-            except OSError:
-                return
+            if self._own_log is not None and self._limits is not None:
+                empty_when_full(self._own_log, self._limits)
 
 
 def readable(line: str) -> tuple[str, str]:
@@ -59,7 +74,7 @@ def readable(line: str) -> tuple[str, str]:
     """
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "INFO", line
     if not isinstance(record, dict):
         return "INFO", line
@@ -78,13 +93,13 @@ def _field(key: str, value: object) -> str:
     return f"{key}={value:.3g}" if isinstance(value, float) else f"{key}={value}"
 
 
-def follow(name: str, pipe: IO[bytes], log: Path, console: Console | None) -> threading.Thread:
+def follow(name: str, pipe: IO[bytes], log: LogFile, console: Console | None) -> threading.Thread:
     """Copies a process's output to its log file, and to the console if one is given, until the process ends."""
 
     def copy() -> None:
-        with pipe, log.open("ab", buffering=0) as file:
-            for raw in pipe:
-                file.write(raw)
+        with pipe, contextlib.closing(log):
+            for raw in iter(partial(pipe.readline, _LONGEST_LINE_BYTES), b""):
+                log.write(raw if raw.endswith(b"\n") else raw + b"\n")
                 line = raw.decode(errors="replace").rstrip()
                 if console is not None and line:
                     console.show(name, line)
@@ -92,3 +107,11 @@ def follow(name: str, pipe: IO[bytes], log: Path, console: Console | None) -> th
     thread = threading.Thread(target=copy, name=f"log {name}", daemon=True)
     thread.start()
     return thread
+
+
+def _goes_to(log: Path) -> bool:
+    """Whether standard output is this file."""
+    try:
+        return os.path.samestat(os.fstat(sys.stdout.fileno()), log.stat())
+    except (OSError, ValueError):
+        return False

@@ -29,7 +29,7 @@ def running_process(
     with log.open("wb") as output:
         process = spawn(command, env=os.environ | dict(env), output=output)
     try:
-        wait_until(is_healthy, process, name=log.stem, log=log, timeout_seconds=_START_SECONDS)
+        wait_until(is_healthy, process, name=log.stem, log=log, patience_seconds=_START_SECONDS)
         yield process.pid
     finally:
         stop(process)

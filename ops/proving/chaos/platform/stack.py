@@ -17,7 +17,8 @@ from ops.embedded import kafka, mongo, valkey
 from ops.errors import StackError
 from ops.proving.chaos.platform.disk import release_disks, small_disk
 from ops.proving.chaos.platform.servers import Servers, running_servers
-from ops.stack.child import OnReady, child_stack
+from ops.stack.child import child_stack
+from ops.stack.start import OnReady
 from ops.stack.state import ProcessState, StackState, read
 from security.roles import Role
 from security.tokens.token_issuer import issue_token

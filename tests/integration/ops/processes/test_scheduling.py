@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from ops.processes.scheduling import run_idle, seconds_kept_waiting
+from ops.processes.scheduling import is_crowded_beside, run_idle, seconds_at_work, threads_at_work
 
 THREADED = (
     "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); print('up', flush=True); "
@@ -36,7 +36,7 @@ def test_a_process_that_has_ended_is_left_alone() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     run_idle(child.pid)
-    assert seconds_kept_waiting(child.pid) == 0.0
+    assert seconds_at_work(child.pid) == 0.0
 
 
 def test_the_waiting_of_a_child_counts_where_its_parent_only_waits_for_it() -> None:
@@ -45,7 +45,7 @@ def test_the_waiting_of_a_child_counts_where_its_parent_only_waits_for_it() -> N
     parents = [subprocess.Popen([sys.executable, "-c", program, BUSY, cpu], process_group=0) for _ in range(2)]
     try:
         deadline = time.monotonic() + 60
-        while not all(seconds_kept_waiting(parent.pid) > 0.5 for parent in parents):
+        while not all(seconds_at_work(parent.pid) > 0.5 for parent in parents):
             assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:
@@ -54,20 +54,36 @@ def test_the_waiting_of_a_child_counts_where_its_parent_only_waits_for_it() -> N
             parent.wait()
 
 
-def test_a_process_beside_busy_ones_waits_for_the_cpu_and_a_sleeping_one_does_not() -> None:
+def test_work_and_waiting_for_a_cpu_count_and_sleep_does_not() -> None:
     # On one CPU, two busy processes have half of it each.
     cpu = str(min(os.sched_getaffinity(0)))
     busy = [subprocess.Popen([sys.executable, "-c", BUSY, cpu], process_group=0) for _ in range(2)]
     sleeping = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], process_group=0)
     try:
         deadline = time.monotonic() + 60
-        while not all(seconds_kept_waiting(process.pid) > 0.3 for process in busy):
+        while not all(seconds_at_work(process.pid) > 0.3 for process in busy):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        before = seconds_kept_waiting(sleeping.pid)
+        before = seconds_at_work(sleeping.pid)
         time.sleep(0.5)
-        assert seconds_kept_waiting(sleeping.pid) - before < 0.25
+        assert seconds_at_work(sleeping.pid) - before < 0.25
     finally:
         for process in (*busy, sleeping):
             process.kill()
             process.wait()
+
+
+def test_busy_processes_are_a_crowd_for_those_beside_them() -> None:
+    # All on one CPU and nice: what counts is how many want one, and the other tests keep theirs.
+    cpu, count = str(min(os.sched_getaffinity(0))), 3 * (os.cpu_count() or 1)
+    fork = f"[os.fork() or exec('while True: pass') for _ in range({count})]; time.sleep(60)"
+    program = f"import os, sys, time; os.sched_setaffinity(0, {{int(sys.argv[1])}}); os.nice(19); {fork}"
+    parent = subprocess.Popen([sys.executable, "-c", program, cpu], process_group=0)
+    try:
+        deadline = time.monotonic() + 60
+        while not (threads_at_work([parent.pid]) == count and is_crowded_beside([os.getpgid(0)])):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL)
+        parent.wait()

@@ -27,7 +27,8 @@ from ops.embedded.kafka import kafka
 from ops.embedded.mongo import mongo
 from ops.embedded.valkey import valkey
 from ops.errors import OpsError
-from ops.stack.child import OnReady, child_stack
+from ops.stack.child import child_stack
+from ops.stack.start import OnReady
 from security.artifacts.artifact_keys import ArtifactSigner
 from security.keys import check_secret
 from security.roles import Role
