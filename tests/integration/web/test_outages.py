@@ -15,17 +15,19 @@ from tests.integration.web.conftest import RunningApi, running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.workers.conftest import Works, wait_until
 
+_FOR_EVER = 100
+"""Seconds. A request that waits for Redis and not for its own deadline takes longer and fails its test, on any machine:
+where a server is frozen, the API's connections to it wait twice as long."""
+
 
 def test_without_a_worker_requests_end_at_their_deadline_and_then_at_once(works: Works) -> None:
     works.client.delete("score")
-    with running_api(works, SCORE_TIMEOUT_MS="250") as api, api.client() as client:
+    with running_api(works, SCORE_TIMEOUT_MS="250") as api, api.client(timeout_seconds=_FOR_EVER) as client:
         answers = []
         while not answers or answers[-1].status == 504:
             started = time.monotonic()
             answers.append(client.post(SCORE, transaction()))
-            took = time.monotonic() - started
-            assert took < 2.0  # a busy machine is slow, an unbounded wait is slower
-            assert took > 0.2 or answers[-1].status == 503
+            assert time.monotonic() - started > 0.2 or answers[-1].status == 503
         # Five failures open the breaker; a request that ended before it was sent is none.
         assert 5 <= len(answers) - 1 <= 10
         assert {answer.json()["type"] for answer in answers[:-1]} == {"/docs#problem-deadline"}
@@ -39,19 +41,16 @@ def test_without_a_worker_requests_end_at_their_deadline_and_then_at_once(works:
 def test_without_redis_requests_are_refused_soon_and_the_process_lives(works: Works, tmp_path: Path) -> None:
     with valkey(tmp_path) as url:
         server = pid_on_port(int(url.rsplit(":", 1)[1].split("/")[0]))
-        with running_api(works, REDIS_URL=url, SCORE_TIMEOUT_MS="250") as api, api.client() as client:
+        patient = {"REDIS_URL": url, "SCORE_TIMEOUT_MS": "250", "REDIS_SOCKET_TIMEOUT_SECONDS": str(2 * _FOR_EVER)}
+        with running_api(works, **patient) as api, api.client(timeout_seconds=_FOR_EVER) as client:
             os.kill(server, signal.SIGSTOP)
             try:
                 for _ in range(3):
-                    started = time.monotonic()
                     assert client.post(SCORE, transaction()).status == 503
-                    assert time.monotonic() - started < 2.0  # a busy machine is slow, an unbounded wait is slower
                 assert api.status("/health/live") == 200
-                started = time.monotonic()
                 assert api.status("/health/ready") == 503
-                with api.client(Role.ADMIN) as admin:
+                with api.client(Role.ADMIN, timeout_seconds=_FOR_EVER) as admin:
                     assert admin.get("/metrics").status == 200
-                assert time.monotonic() - started < 6
             finally:
                 os.kill(server, signal.SIGCONT)
             wait_until(lambda: client.post(SCORE, transaction()).status == 504, what="Redis to be asked again")
@@ -86,17 +85,15 @@ def test_a_frozen_broker_opens_the_breaker_and_a_thawed_one_closes_it(works: Wor
     with valkey(tmp_path) as url:
         server = pid_on_port(int(url.rsplit(":", 1)[1].split("/")[0]))
         short = {"BROKER_URL": url, "SCORE_TIMEOUT_MS": "250", "CB_OPEN_SEC": "1"}
-        with running_api(works, **short) as api, api.client() as client:
+        patient = {"REDIS_SOCKET_TIMEOUT_SECONDS": str(2 * _FOR_EVER)}
+        with running_api(works, **short, **patient) as api, api.client(timeout_seconds=_FOR_EVER) as client:
             assert client.post(SCORE, transaction()).status == 504
             os.kill(server, signal.SIGSTOP)
             try:
-                kinds = []
-                for _ in range(10):
-                    started = time.monotonic()
-                    kinds.append(client.post(SCORE, transaction()).json()["type"].rpartition("problem-")[2])
-                    assert time.monotonic() - started < 2.0  # a busy machine is slow, an unbounded wait is slower
+                problems = [client.post(SCORE, transaction()).json()["type"] for _ in range(10)]
+                kinds = {problem.rpartition("problem-")[2] for problem in problems}
                 assert "scoring-suspended" in kinds
-                assert set(kinds) <= {"scoring-suspended", "unavailable", "deadline"}
+                assert kinds <= {"scoring-suspended", "unavailable", "deadline"}
             finally:
                 os.kill(server, signal.SIGCONT)
             wait_until(lambda: client.post(SCORE, transaction()).status == 504, what="a probe to reach the queue")
@@ -104,15 +101,12 @@ def test_a_frozen_broker_opens_the_breaker_and_a_thawed_one_closes_it(works: Wor
 
 def test_redis_killed_under_load_hangs_nobody_and_service_comes_back(works: Works, tmp_path: Path) -> None:
     outcomes: Counter[int] = Counter()
-    waits: list[float] = []
     stopped = threading.Event()
 
     def send(api: RunningApi) -> None:
-        with api.client() as client:
+        with api.client(timeout_seconds=_FOR_EVER) as client:
             while not stopped.is_set():
-                started = time.monotonic()
                 outcomes[client.post(SCORE, transaction()).status] += 1
-                waits.append(time.monotonic() - started)
 
     with valkey(tmp_path) as url:
         port = int(url.rsplit(":", 1)[1].split("/")[0])
@@ -130,10 +124,9 @@ def test_redis_killed_under_load_hangs_nobody_and_service_comes_back(works: Work
                 wait_until(lambda: outcomes[200] >= scored + 50, what="service to come back")
                 stopped.set()
                 for thread in clients:
-                    thread.join(10)
+                    thread.join(_FOR_EVER)
             assert not any(thread.is_alive() for thread in clients)
     assert set(outcomes) <= {200, 503, 504}
-    assert max(waits) < 5.0  # admission and decision may take a second each; a busy machine is slow
 
 
 def test_a_frozen_worker_costs_its_callers_their_deadline_and_what_is_late_is_not_scored(works: Works) -> None:
