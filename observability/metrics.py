@@ -78,6 +78,11 @@ mongo_write_ms = Histogram(
     buckets=(1, 2, 5, 10, 20, 50, 100, 250, 500, 1000, 2500, 10_000),
 )
 redis_ops_total = Counter("redis_ops_total", "Redis round trips of the platform's own stores.", ["operation"])
+redis_refusals_total = Counter(
+    "redis_refusals_total",
+    "Commands that Redis refused for now, by the first word of its answer: READONLY, NOREPLICAS, OOM and such.",
+    ["code"],
+)
 
 # Drift
 psi_feature = Gauge(

@@ -11,6 +11,7 @@ LABELS = {
     "bucket": "`subject` (its requests), `transactions` (of a subject) or `device`",
     "channel": "the transaction's channel: `pos`, `ecom`, `atm`, `transfer` or `mobile`",
     "check": "the loader's check, such as `signature`, `hash` or `golden`; or `registry`, `revoked`",
+    "code": "the first word of Redis's answer, such as `READONLY`",
     "component": "`queue`, `features`, `model` or `total`",
     "decision": "`approve`, `review` or `decline`",
     "dependency": "`scoring` (`scoring-<shard>` where there are shards), `redis` (admission) or `mongo`",

@@ -48,6 +48,10 @@ class QueueMonitor(Protocol):
         """Returns the workers that gave a sign of life within the last seconds."""
         ...
 
+    def check_writes(self) -> None:
+        """Returns if the servers that scoring needs take writes; those of shards are looked at by `shards`."""
+        ...
+
     def queues(self, workers: Sequence[WorkerStatus]) -> Sequence[QueueStatus]:
         """Returns every queue, with its consumers among these workers."""
         ...

@@ -80,6 +80,7 @@ _QUEUES_READER = " ".join(f"%R~{queue}" for queue in QUEUES)
 _STREAMS_READER = "xpending xinfo|groups xrange xlen"
 _FEATURES = Grant("~shrike:customer:* ~shrike:terminal:*", "evalsha get set")
 _BARRIER = Grant("~shrike:barrier", "set")
+_WRITABLE = Grant("~shrike:writable", "set")
 
 _SCORE = (
     Grant(
@@ -107,6 +108,7 @@ _WEB = (
     Grant("%R~shrike:decision:*", "exists"),
     Grant("~shrike:reply:*", "blpop"),
     _BARRIER,
+    _WRITABLE,
     Grant("~shrike:labels ~shrike:doorbell:labels", "xadd set"),
     *_send_doorbell("labels"),
     _SWITCH,

@@ -16,6 +16,7 @@ from tasks.upkeep.queue_status import (
     QueueStatus,
     ShardStatus,
     WorkerStatus,
+    check_writes,
     live_workers,
     outbox_lags,
     queue_statuses,
@@ -31,9 +32,10 @@ class RedisShardView:
     outboxes: Mapping[str, RedisOutbox]
 
     def status(self, workers: Sequence[WorkerStatus]) -> ShardStatus:
-        """Returns the shard's queues and lags; without them, and marked as unreachable, if it does not answer."""
+        """Returns the shard's queues and lags; marked as unreachable if it does not answer or refuses writes."""
         own = [worker for worker in workers if worker.shard == self.name]
         try:
+            check_writes(self.client)
             queues = queue_statuses(self.client, own, queues=SHARD_QUEUES)
             return ShardStatus(self.name, reachable=True, queues=queues, outbox=outbox_lags(self.outboxes))
         except StoreUnavailableError:
@@ -59,6 +61,11 @@ class RedisQueueMonitor:
     def workers(self) -> Sequence[WorkerStatus]:
         """See `QueueMonitor.workers`."""
         return live_workers(self._client)
+
+    def check_writes(self) -> None:
+        """See `QueueMonitor.check_writes`."""
+        for server in {id(server): server for server in (self._broker, self._client)}.values():
+            check_writes(server)
 
     def queues(self, workers: Sequence[WorkerStatus]) -> Sequence[QueueStatus]:
         """See `QueueMonitor.queues`."""

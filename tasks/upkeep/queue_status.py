@@ -2,6 +2,7 @@
 
 | key | type | TTL | holds |
 | --- | --- | --- | --- |
+| `shrike:writable` | string | 60 s | nothing: written to see whether the server takes writes |
 | `shrike:workers` | hash | field removed at shutdown; stale after 5 s | a worker's sign of life by its name, JSON |
 """
 
@@ -19,6 +20,8 @@ from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from settings.queues import QUEUES
 
 WORKERS: Final = "shrike:workers"
+WRITABLE: Final = "shrike:writable"
+_WRITABLE_SECONDS = 60
 ALIVE_SECONDS = 5.0
 _FORGET_SECONDS = 3600.0
 
@@ -94,6 +97,16 @@ def _age(message: bytes | None) -> float | None:
         return max(0.0, time.time() - float(orjson.loads(message)["headers"]["sent_at"]))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def check_writes(client: Redis) -> None:
+    """Returns if the server takes writes: one that was demoted, or lacks replicas or memory, still answers reads.
+
+    Raises:
+        StoreUnavailableError: it refuses them, or cannot be reached.
+    """
+    with redis_failures_as_unavailable():
+        client.set(WRITABLE, 1, ex=_WRITABLE_SECONDS)
 
 
 def outbox_lags(outboxes: Mapping[str, RedisOutbox]) -> dict[str, Lag]:

@@ -13,6 +13,7 @@ from redis.retry import Retry
 
 from observability.operations_redis import CountingRedis
 from settings import Settings
+from tasks.connections_redis import connection_class
 from tasks.wiring.pinned_redis import PinnedConnectionPool
 
 _MOST_CONNECTIONS = 200
@@ -59,6 +60,7 @@ def connect_redis(
     pool = (PinnedConnectionPool if pinned else ConnectionPool).from_url(
         url,
         **settings.redis_tls_options(url),
+        connection_class=connection_class(url),
         socket_timeout=wait.timeout_seconds,
         socket_connect_timeout=wait.timeout_seconds,
         socket_keepalive=True,

@@ -41,9 +41,10 @@ def live(_call: Call) -> HttpAnswer:
         path="/health/ready",
         tag="Health",
         summary="Whether scoring works",
-        description="200 if the broker is reachable, a scoring worker is alive with a model loaded, and SAFE MODE is "
-        "off; else 503. The body lists each check. A web process with USE_LOCAL_INFERENCE is its own scoring worker. "
-        "Where scoring is sharded, one shard that can score is enough; the details name those that do not answer.",
+        description="200 if the broker is reachable and takes writes, a scoring worker is alive with a model loaded, "
+        "and SAFE MODE is off; else 503. The body lists each check. A web process with USE_LOCAL_INFERENCE is its own "
+        "scoring worker. Where scoring is sharded, one shard that can score is enough; the details name those that do "
+        "not answer.",
         answer=Answer(description="Ready.", model=ReadinessAnswer, example=examples.READY),
         other_answers=(
             Answer(description="Not ready.", model=ReadinessAnswer, status=503, example=examples.NOT_READY),
@@ -67,13 +68,13 @@ def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
     is_on = safe_mode_state(services).enabled
     rules_decide = is_on and services.settings.safe_mode_policy == "rules"
     try:
-        services.monitor.queues(())
+        services.monitor.check_writes()
         own = services.local_scoring
         shards = services.monitor.shards(())
         workers = [] if own else _scoring_workers(services, shards)
     except RetryableError:
         for name in ("broker", "scoring_worker", "model"):
-            yield name, False, "Redis is unreachable"
+            yield name, False, "Redis is unreachable or refuses writes"
     else:
         loaded = {own.version} if own else {worker.model_version for worker in workers}
         versions = sorted(version for version in loaded if version)

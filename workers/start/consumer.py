@@ -5,12 +5,14 @@ scoring. Here they wait for those of the next tasks, a fraction of a second at m
 the price of a few messages a second.
 """
 
+import time
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from celery.worker.consumer import Consumer
 
+from ml.stores.redis.refusals_redis import RefusedError
 from workers.start.dead_messages_redis import TolerantChannel
 
 _FIRST_PAUSE_SECONDS, _PAUSE_STEP_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 0.2, 1.0
@@ -39,6 +41,12 @@ class SteadyConsumer(Consumer):
             interval_max=_LONGEST_PAUSE_SECONDS,
         )
         return super().ensure_connected(conn)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Closes the connection; a server that refuses is there at once, so nothing else would make a pause."""
+        super().on_connection_error_after_connected(exc)
+        if isinstance(exc, RefusedError):
+            time.sleep(_LONGEST_PAUSE_SECONDS)
 
     def on_send_event_buffered(self) -> None:
         """Called for every task event that was put down; the first one starts the wait."""

@@ -4,15 +4,26 @@ RedBeat keeps whole schedule entries in Redis and trusts them: anybody with writ
 sent, with beat's signature on it. Here Redis serves for the lock, so that of two beats one is idle, and for
 the time of an entry's last run, so that a restarted beat neither repeats nor forgets one. A time that lies in the
 future, or before what this process itself has sent, is not believed.
+
+A Redis that does not answer, or refuses, ends no beat: it asks again a second later. One that has lost its lock
+meanwhile ends, and waits for it when it is started again.
 """
 
 import logging
 from contextlib import suppress
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from redbeat import RedBeatScheduler
-from redbeat.schedulers import RedBeatSchedulerEntry, ensure_conf
+from redbeat.schedulers import RedBeatSchedulerEntry, acquire_distributed_beat_lock, ensure_conf
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from tasks.connections_redis import broker_connection_class
+
+_UNAVAILABLE = (RedisConnectionError, RedisTimeoutError)
+_PAUSE_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +34,8 @@ class FixedScheduler(RedBeatScheduler):  # type: ignore[misc,unused-ignore]
     def __init__(self, app: Any, **options: Any) -> None:
         self._sent: dict[str, datetime] = {}
         self._started = app.now()
+        own = {"connection_class": broker_connection_class(app.conf.redbeat_redis_url)}
+        app.conf.redbeat_redis_options = app.conf.redbeat_redis_options | own
         super().__init__(app, **options)
 
     def setup_schedule(self) -> None:
@@ -48,6 +61,22 @@ class FixedScheduler(RedBeatScheduler):  # type: ignore[misc,unused-ignore]
         return known or self._started
 
     def reserve(self, entry: RedBeatSchedulerEntry) -> RedBeatSchedulerEntry:
-        """Notes that an entry is sent now, here and in Redis."""
+        """Notes that an entry is sent now, in Redis and here; one that Redis refuses to note stays due."""
+        reserved = super().reserve(entry)
         self._sent[entry.name] = self.app.now()
-        return super().reserve(entry)
+        return reserved
+
+    def tick(self, *args: Any, **options: Any) -> float:
+        """Sends what is due; returns the seconds to the next turn."""
+        try:
+            if self.lock_key and self.lock is None:  # Redis was not there when beat started
+                acquire_distributed_beat_lock(SimpleNamespace(scheduler=self))
+            return super().tick(*args, **options)  # type: ignore[no-any-return,unused-ignore]
+        except _UNAVAILABLE as error:
+            _log.warning("nothing is scheduled until Redis answers: %s", error)
+            return _PAUSE_SECONDS
+
+    def close(self) -> None:
+        """Gives the lock back; one that cannot be given back expires."""
+        with suppress(*_UNAVAILABLE):
+            super().close()

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ml.domain.errors import StoreUnavailableError
+from ml.stores.redis.refusals_redis import RefusedError, refusal_code
 
 
 @contextmanager
@@ -15,16 +16,17 @@ def redis_failures_as_unavailable() -> Iterator[None]:
     """Turns what a later attempt may mend into StoreUnavailableError; programming errors pass unchanged.
 
     Raises:
-        StoreUnavailableError: the server is unreachable, too slow, loading, read-only, out of memory or cannot persist.
+        StoreUnavailableError: the server is unreachable or too slow, or refuses for now, see `refusals_redis`.
     """
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, ReadOnlyError, OSError) as error:
+    except RefusedError as error:
+        raise StoreUnavailableError(f"Redis refuses: {error}") from error
+    except (RedisConnectionError, RedisTimeoutError, OSError) as error:
         raise StoreUnavailableError(f"Redis is unavailable: {error}") from error
     except ResponseError as error:
-        # A script's error arrives as plain text; these codes mean the server refuses writes for now.
-        if str(error).startswith(("OOM", "MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")):
-            raise StoreUnavailableError(f"Redis refuses to write: {error}") from error
+        if (code := refusal_code(error)) is not None:
+            raise StoreUnavailableError(f"Redis refuses: {RefusedError(code, str(error))}") from error
         raise
     except RedisError as error:
         raise StoreUnavailableError(f"Redis failed: {error}") from error

@@ -80,6 +80,9 @@ class MemoryQueueMonitor:
         self._check()
         return self.live
 
+    def check_writes(self) -> None:
+        self._check()
+
     def queues(self, workers: Sequence[WorkerStatus]) -> Sequence[QueueStatus]:
         self._check()
         return [QueueStatus("score", 3, 0.5, len(workers))]
