@@ -9,6 +9,7 @@ from flask import Flask
 from ml.domain.label import Label
 from ml.registry.administration import ModelAdministration
 from ml.registry.registry import ModelRegistry
+from ml.stores.decisions.decision_seal import DecisionSeal
 from ml.stores.decisions.decisions import DecisionReader
 from ml.stores.explanations.explanations import ExplanationReader
 from ml.stores.outbox.outbox import Lag
@@ -98,6 +99,7 @@ class Services:
     admission: AdmissionBatcher | OpenAdmission
     dispatcher: ScoringQueue
     decisions: DecisionReader
+    decision_seal: DecisionSeal | None
     explanations: ExplanationReader
     labels: LabelIntake
     monitor: QueueMonitor

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from ml.registry.registry import ModelRegistry
+from ml.stores.decisions.decision_seal import DecisionSeal
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from observability import metrics
 from security.admission.admission import AdmissionPolicy
@@ -76,6 +77,7 @@ def build_services(settings: Settings) -> Services:
         admission=_admission(connections, topology, scoring.prepare_early_send),
         dispatcher=scoring.queue,
         decisions=stores.decision_reader(connections),
+        decision_seal=DecisionSeal.from_settings(settings),
         explanations=GuardedExplanations(stores.explanation_store(connections), _breaker(settings, "mongo")),
         labels=StreamLabelIntake(stores.label_inbox(connections)),
         monitor=_queue_monitor(connections, topology),
@@ -238,6 +240,7 @@ def _dispatcher(settings: Settings, open_transport: Callable[[], Transport]) -> 
         batch_rows=settings.infer_batch_size,
         # Half the deadline: a request that waited behind a lost message still has the other half for its own.
         patience_seconds=settings.score_timeout_ms / 2000,
+        seal=DecisionSeal.from_settings(settings),
     )
 
 

@@ -4,6 +4,7 @@ import logging
 
 from ml.delivery.sinks import ExplanationSink
 from ml.domain.errors import StoreUnavailableError
+from ml.stores.outbox.event_seal import EventSeal
 from tasks import delivery  # noqa: F401 - registers the tasks
 from tasks.services import provide
 from tasks.upkeep.audit import AuditCourier
@@ -22,7 +23,7 @@ def _wire(connections: Connections, name: str) -> WorkerParts:
     except StoreUnavailableError as error:
         # Storing works without them; a later start creates them.
         _log.warning("the indexes of the explanations were not created: %s", error)
-    provide(ExplanationSink, ExplanationSink(store))
+    provide(ExplanationSink, ExplanationSink(store, EventSeal.from_settings(connections.settings)))
     provide(AuditCourier, AuditCourier(safe_mode_store(connections), audit_log(connections)))
     return provide_stream(connections, "explain", name)
 

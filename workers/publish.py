@@ -1,6 +1,7 @@
 """The publish worker: `celery -A workers.publish worker -Q publish`. Publishes decisions to Kafka."""
 
 from ml.delivery.sinks import PublicationSink
+from ml.stores.outbox.event_seal import EventSeal
 from tasks import delivery  # noqa: F401 - registers the tasks
 from tasks.services import provide
 from tasks.wiring.clients_kafka import publication_log
@@ -14,7 +15,10 @@ def _wire(connections: Connections, name: str) -> WorkerParts:
     provide(
         PublicationSink,
         PublicationSink(
-            publication_log(settings), topic_scored=settings.kafka_topic_scored, topic_raw=settings.kafka_topic_raw
+            publication_log(settings),
+            EventSeal.from_settings(settings),
+            topic_scored=settings.kafka_topic_scored,
+            topic_raw=settings.kafka_topic_raw,
         ),
     )
     return provide_stream(connections, "publish", name)

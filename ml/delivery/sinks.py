@@ -15,6 +15,7 @@ from ml.stores.explanations.explanations import ExplanationStore
 from ml.stores.features.features import AppliedLabel, FeatureStore
 from ml.stores.labels.label_seal import LabelSeal
 from ml.stores.labels.labels import LabelStore
+from ml.stores.outbox.event_seal import EventSeal
 from ml.stores.outbox.outbox import OutboxEntry, wire_event
 from ml.stores.publications.publications import Publication, PublicationLog
 from security.errors import MessageRejectedError, SecurityError
@@ -25,14 +26,15 @@ SINK_NAMES: Final = {"explain": "mongo", "publish": "kafka", "labels": "labels"}
 
 
 class ExplanationSink:
-    """Stores the full explanation of every decision."""
+    """Stores the full explanation of every decision; an entry that `seal` does not know is refused."""
 
-    def __init__(self, store: ExplanationStore) -> None:
+    def __init__(self, store: ExplanationStore, seal: EventSeal) -> None:
         self._store = store
+        self._seal = seal
 
     def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
         """See `Sink.write`."""
-        records, refusals = _decode(entries, explanation_record)
+        records, refusals = _decode(entries, explanation_record, self._seal)
         refused = self._store.save([record for _, record in records]) if records else {}
         return refusals + [
             Refusal(entry, refused[record["transaction_id"]])
@@ -42,16 +44,17 @@ class ExplanationSink:
 
 
 class PublicationSink:
-    """Publishes every decision, and the transaction as it was received."""
+    """Publishes every decision, and the transaction as it was received; what `seal` does not know is refused."""
 
-    def __init__(self, log: PublicationLog, *, topic_scored: str, topic_raw: str) -> None:
+    def __init__(self, log: PublicationLog, seal: EventSeal, *, topic_scored: str, topic_raw: str) -> None:
         self._log = log
+        self._seal = seal
         self._topic_scored = topic_scored
         self._topic_raw = topic_raw
 
     def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
         """See `Sink.write`."""
-        pairs, refusals = _decode(entries, self._publications)
+        pairs, refusals = _decode(entries, self._publications, self._seal)
         flat = [publication for _, publications in pairs for publication in publications]
         refused = self._log.publish(flat) if flat else {}
         # Two publications an entry, in order: position // 2 is the entry's place.
@@ -173,13 +176,17 @@ _Decoded = TypeVar("_Decoded")
 
 
 def _decode(
-    entries: Sequence[OutboxEntry], decode: Callable[[dict[str, Any]], _Decoded]
+    entries: Sequence[OutboxEntry], decode: Callable[[dict[str, Any]], _Decoded], seal: EventSeal | None = None
 ) -> tuple[list[tuple[OutboxEntry, _Decoded]], list[Refusal]]:
-    """Decodes the entries; a malformed one is refused, so that it never stops the others."""
+    """Decodes the entries; a malformed or altered one is refused, so that it never stops the others.
+
+    Labels carry a seal of their own, which `decode` verifies.
+    """
     decoded, refusals = [], []
     for entry in entries:
         try:
-            decoded.append((entry, decode(wire_event(entry.body))))
+            body = entry.body if seal is None else seal.open(entry.transaction_id, entry.body)
+            decoded.append((entry, decode(wire_event(body))))
         except (KeyError, TypeError, ValueError, SecurityError) as error:
             refusals.append(Refusal(entry, f"{type(error).__name__}: {error}"[:500]))
     return decoded, refusals

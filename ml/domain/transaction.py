@@ -1,6 +1,7 @@
 """The transaction: what a client posts, validated once and passed on unchanged."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,11 @@ def _check_metadata(value: dict[str, str]) -> dict[str, str]:
 
 
 Identifier = Annotated[str, Field(pattern=_ID_PATTERN, description="1 to 64 of A-Z a-z 0-9 . _ : -")]
+
+
+def fingerprint_of(wire: Mapping[str, Any]) -> str:
+    """Returns the fingerprint of a transaction in wire form."""
+    return hashlib.sha256(orjson.dumps(wire, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
 class Transaction(BaseModel):
@@ -74,5 +80,4 @@ class Transaction(BaseModel):
 
     def fingerprint(self) -> str:
         """Returns 32 hex digits that are equal exactly for equal transactions."""
-        canonical = orjson.dumps(self.wire(), option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(canonical).hexdigest()[:32]
+        return fingerprint_of(self.wire())

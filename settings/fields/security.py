@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AwareDatetime, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from settings.server_urls import check_web_url
@@ -50,6 +50,11 @@ class SecuritySettings(BaseSettings):
         default=False, description="Also accept the lower-case hex form of the signature."
     )
     message_key: SecretStr | None = Field(None, description="Key that signs Celery messages, at least 32 bytes.")
+    accept_unsealed_until: AwareDatetime | None = Field(
+        None,
+        description="Until when decisions and outbox entries without a seal are believed (2026-03-01T12:00:00Z): for "
+        "DECISION_TTL_SECONDS after an upgrade from a version that wrote none.",
+    )
     rate_limit_capacity: int = Field(100, ge=0, description="Token bucket size per JWT subject; 0 switches it off.")
     rate_limit_refill_per_minute: float = Field(50.0, ge=0, description="Tokens a subject regains per minute.")
     rate_limit_overrides: dict[str, tuple[int, float]] = Field(
@@ -97,3 +102,8 @@ class SecuritySettings(BaseSettings):
     @classmethod
     def _refuse_unreadable_url(cls, url: str | None) -> str | None:
         return None if url is None else check_web_url("JWT_JWKS_URL", url)
+
+    @property
+    def unsealed_until(self) -> float:
+        """Until when decisions and outbox entries without a seal are believed, epoch seconds; 0 for never."""
+        return 0.0 if self.accept_unsealed_until is None else self.accept_unsealed_until.timestamp()

@@ -9,6 +9,7 @@ from ml.stores.arrivals.arrivals import Arrivals
 from ml.stores.arrivals.arrivals_mongo import MongoArrivals
 from ml.stores.outbox.answered_redis import RedisAnsweredIndex
 from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
+from ml.stores.outbox.event_seal import EventSeal
 from settings import ScoringTopology
 from tasks.wiring.clients_kafka import kafka_arrivals
 from tasks.wiring.connections import Connections
@@ -70,4 +71,4 @@ def _outboxes(connections: Connections) -> list[Connections]:
 
 
 def _awaiting(own: Connections, sink: str) -> RedisAwaitingIndex:
-    return RedisAwaitingIndex(own.redis(own.settings.delivery_url), sink)
+    return RedisAwaitingIndex(own.redis(own.settings.delivery_url), sink, EventSeal.from_settings(own.settings))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ml.policy.safe_mode_rules import SafeModeRules
 from ml.registry.registry import ModelRegistry
 from ml.serving.pipeline import ModelSlot, ScoringPipeline
+from ml.stores.decisions.decision_seal import DecisionSeal
 from ml.stores.decisions.decisions_unrecorded_redis import RedisUnrecordedDecisions
 from ml.stores.features.features import AppliedLabel
 from security.artifacts.artifact_keys import ArtifactVerifier
@@ -83,7 +84,9 @@ def build_scorer(
         slot=slot,
         safe_mode=lambda: _reason(safe_mode),
         rules=rules,
-        unrecorded=RedisUnrecordedDecisions(client) if settings.perf_mode else None,
+        unrecorded=RedisUnrecordedDecisions(client, DecisionSeal.from_settings(settings))
+        if settings.perf_mode
+        else None,
     )
 
     def test() -> None:

@@ -6,11 +6,13 @@ from redis import Redis
 
 from ml.registry.registry import ModelRegistry
 from ml.stores.accepted_version.accepted_version_redis import RedisAcceptedVersion
+from ml.stores.decisions.decision_seal import DecisionSeal
 from ml.stores.decisions.decisions import DecisionReader, DecisionStore
 from ml.stores.decisions.decisions_fsynced_redis import RedisFsyncedDecisions
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
 from ml.stores.decisions.decisions_sharded import ShardedDecisions
 from ml.stores.labels.label_inbox_redis import LABELS, RedisLabelInbox
+from ml.stores.outbox.event_seal import EventSeal
 from ml.stores.outbox.keys_redis import OUTBOX
 from ml.stores.outbox.outbox import SINKS
 from ml.stores.outbox.outbox_redis import RedisOutbox
@@ -47,7 +49,11 @@ def decision_store(connections: Connections, policy: Policy = Policy.BACKGROUND)
 def decision_store_on(client: Redis, settings: Settings) -> DecisionStore:
     """Returns the decision records on a client's server."""
     records = RedisDecisionStore(
-        client, record_ttl_seconds=settings.decision_ttl_seconds, outbox_limit=settings.outbox_limit
+        client,
+        record_ttl_seconds=settings.decision_ttl_seconds,
+        outbox_limit=settings.outbox_limit,
+        seal=DecisionSeal.from_settings(settings),
+        event_seal=EventSeal.from_settings(settings),
     )
     barrier = fsync(settings, client)
     return records if barrier is None else RedisFsyncedDecisions(records, client, barrier)

@@ -19,6 +19,8 @@ from uuid import uuid4
 import orjson
 import redis
 
+from tests.seals import DECISION_SEAL, EVENT_SEAL
+
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ml.stores.decisions.decisions import DecisionStore, NewDecision, Reply
@@ -58,7 +60,9 @@ WAYS = (
 
 
 def store(way: Way, client: "redis.Redis") -> DecisionStore:
-    records = RedisDecisionStore(client, record_ttl_seconds=600, outbox_limit=10**9)
+    records = RedisDecisionStore(
+        client, record_ttl_seconds=600, outbox_limit=10**9, seal=DECISION_SEAL, event_seal=EVENT_SEAL
+    )
     return RedisFsyncedDecisions(records, client, RedisFsync(client, patience_seconds=4)) if way.waits else records
 
 

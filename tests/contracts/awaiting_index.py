@@ -4,6 +4,7 @@ import time
 
 from ml.stores.outbox.awaiting import Awaiting, AwaitingIndex
 from ml.stores.outbox.outbox import Outbox
+from security.messages.stored_seal import split
 
 NOW_MS = time.time_ns() // 1_000_000
 
@@ -70,7 +71,8 @@ class AwaitingIndexContract:
     def test_a_repaired_event_is_awaited_and_meant_for_its_sink_alone(self) -> None:
         self.index.repair("a", b'{"repaired":true}')
         (entry,) = self.outbox.read_new(5)
-        assert (entry.transaction_id, entry.body, entry.only) == ("a", b'{"repaired":true}', "explain")
+        assert (entry.transaction_id, entry.only) == ("a", "explain")
+        assert split(entry.body)[0] == b'{"repaired":true}'
         assert self.index.awaiting(["a"]) == {"a"}
         assert self.other_index.awaiting(["a"]) == set()
         later = time.time_ns() // 1_000_000 + 1_000

@@ -3,12 +3,14 @@
 import orjson
 
 from ml.domain.scoring_batch import ResultStatus, Undecided
+from ml.domain.transaction import fingerprint_of
 from ml.stores.decisions.decisions import CommitOutcome, CommitReport, DecisionStore, NewDecision, Reply
 
 
-def new_decision(transaction_id: str, *, fingerprint: str = "f" * 32, score: float = 0.5) -> NewDecision:
+def new_decision(transaction_id: str, *, fingerprint: str | None = None, score: float = 0.5) -> NewDecision:
     decision = orjson.dumps({"transaction_id": transaction_id, "score": score})
-    transaction = orjson.dumps({"transaction_id": transaction_id, "customer_id": "c"})
+    wire = {"transaction_id": transaction_id, "customer_id": "c"}
+    fingerprint, transaction = fingerprint or fingerprint_of(wire), orjson.dumps(wire)
     return NewDecision(transaction_id, fingerprint, decision, transaction, event=orjson.dumps({"id": transaction_id}))
 
 
@@ -71,7 +73,7 @@ class DecisionStoreContract:
         assert record is not None
         assert record.decision == {"transaction_id": "t-1", "score": 0.3}
         assert record.transaction["customer_id"] == "c"
-        assert record.fingerprint == "f" * 32
+        assert record.fingerprint == fingerprint_of(record.transaction)
         assert self.store.find("t-9") is None
         assert [found is None for found in self.store.find_many(["t-9", "t-1"])] == [True, False]
         assert self.store.find_many([]) == []

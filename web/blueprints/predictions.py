@@ -17,7 +17,7 @@ from security.roles import Role
 from web.dispatch.batch_dispatch import dispatch_items
 from web.http import examples, problems
 from web.http.answers import HttpAnswer, json_answer
-from web.http.errors import InvalidBodyError, NotFoundError, RateLimitedError, Violation, WebError
+from web.http.errors import ConflictError, InvalidBodyError, NotFoundError, RateLimitedError, Violation, WebError
 from web.http.json_body import validate
 from web.http.schemas.decisions import BatchAnswer, DecisionAnswer, StoredDecision
 from web.http.schemas.requests import BatchRequest, TransactionPath
@@ -78,6 +78,7 @@ def _time_refused(services: Services, transaction: Transaction) -> str | None:
         ),
         problems=(
             problems.CONFLICT,
+            problems.RECORD_UNTRUSTED,
             *_SCORING_PROBLEMS,
             problems.SCORING_FAILED,
             problems.DEADLINE,
@@ -221,8 +222,9 @@ def _recorded(call: Call, request: ScoringRequest) -> ScoringResult | None:
     record = call.admitted.records.get(request.transaction.transaction_id)
     if record is None or isinstance(record, WebError):
         return record
-    result = recorded_result(record, request)
-    metrics.inference_requests_total.labels(outcome="replayed" if isinstance(result, Scored) else "conflict").inc()
+    result = recorded_result(record, request, call.services.decision_seal)
+    outcomes: dict[type, str] = {Scored: "replayed", ConflictError: "conflict"}
+    metrics.inference_requests_total.labels(outcome=outcomes.get(type(result), "failed")).inc()
     return result
 
 

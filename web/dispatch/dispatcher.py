@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from ml.domain.errors import RetryableError
 from ml.domain.scoring_batch import ScoringRequest
+from ml.stores.decisions.decision_seal import DecisionSeal
 from security.background_thread import BackgroundThread
 from web.dispatch.transport import Transport
 from web.protection.circuit_breaker import CircuitBreaker
@@ -41,6 +42,7 @@ class Dispatcher:
         breaker: asked before each submission; each message counts as one success or one failure.
         batch_rows: most requests in one message.
         patience_seconds: when a reply counts as overdue.
+        seal: verifies the decisions in replies; None believes them all, where no one else can write them.
     """
 
     def __init__(
@@ -50,11 +52,12 @@ class Dispatcher:
         breaker: CircuitBreaker,
         batch_rows: int,
         patience_seconds: float,
+        seal: DecisionSeal | None = None,
     ) -> None:
         self._open_transport = open_transport
         self._transport: Transport | None = None
         self._patience_seconds = patience_seconds
-        self._backlog = Backlog(breaker, batch_rows=batch_rows)
+        self._backlog = Backlog(breaker, batch_rows=batch_rows, seal=seal)
         self._thread = BackgroundThread(self._serve, name="scoring-dispatch", after_fork=self._reset)
 
     def _reset(self) -> None:

@@ -105,6 +105,10 @@ class ConflictError(WebError):
     """This transaction_id was used before with another body."""
 
 
+class UntrustedRecordError(WebError):
+    """The stored decision of this transaction was not written by this platform, and is not believed."""
+
+
 class SafeModeError(WebError):
     """The platform is in SAFE MODE and does not score."""
 
@@ -194,6 +198,7 @@ _TABLE: dict[type[Exception], Kind] = {
     NotFoundError: problems.NOT_FOUND,
     ExplanationPendingError: problems.EXPLANATION_PENDING,
     ConflictError: problems.CONFLICT,
+    UntrustedRecordError: problems.RECORD_UNTRUSTED,
     SafeModeError: problems.SAFE_MODE,
     SelfTestFailedError: problems.SELF_TEST_FAILED,
     ArtifactError: problems.MODEL_REFUSED,

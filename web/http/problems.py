@@ -109,6 +109,13 @@ RATE_LIMITED = Kind(
 )
 INTERNAL = Kind("internal", 500, "Internal error", "Something unexpected failed; the log has it by correlation id.")
 SCORING_FAILED = Kind("scoring-failed", 500, "Scoring failed", "The scoring worker could not score this transaction.")
+RECORD_UNTRUSTED = Kind(
+    "record-untrusted",
+    503,
+    "Stored decision not believed",
+    "The stored decision of this transaction was altered or made up in Redis. The log names the record; an operator "
+    "removes it, and the next request is scored (docs/operations.md).",
+)
 SAFE_MODE = Kind(
     "safe-mode", 503, "SAFE MODE", "The platform is in SAFE MODE; `reason` says why. `status` reads `safe_mode`."
 )

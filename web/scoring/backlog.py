@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from ml.domain.scoring_batch import ScoringRequest
+from ml.stores.decisions.decision_seal import DecisionSeal
 from web.http.errors import DeadlineError, OverloadedError, QueueUnavailableError, ShuttingDownError
 from web.protection.circuit_breaker import CircuitBreaker
 from web.protection.pace import Pace
@@ -23,10 +24,12 @@ class Backlog:
     Args:
         breaker: asked before each submission; each batch counts as one success or one failure.
         batch_rows: most requests in one batch.
+        seal: verifies the decisions in replies; None believes them all.
     """
 
-    def __init__(self, breaker: CircuitBreaker, *, batch_rows: int) -> None:
+    def __init__(self, breaker: CircuitBreaker, *, batch_rows: int, seal: DecisionSeal | None) -> None:
         self.breaker = breaker
+        self._seal = seal
         self._batch_rows = batch_rows
         self.reset()
 
@@ -148,7 +151,7 @@ class Backlog:
     def deliver_results(self, batch: BatchInFlight, reply: ScoringReply) -> None:
         """Gives each request of an answered batch its result, and wakes the callers that miss no other."""
         self._pace.note(time.monotonic() - batch.sent_at)
-        results = batch.read(reply)
+        results = batch.read(reply, self._seal)
         with self.changed:
             if any(isinstance(result, DeadlineError) for result in results):
                 self._count_failure(batch)

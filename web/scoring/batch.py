@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ml.domain.scoring_batch import ScoringRequest
+from ml.stores.decisions.decision_seal import DecisionSeal
 from web.http.errors import ScoringFailedError
 from web.scoring.results import ScoringReply, ScoringResult, read_result
 from web.scoring.scoring_call import QueuedRequest
@@ -45,8 +46,9 @@ class BatchInFlight:
         deadline_ms = int((time.time() + self.deadline - self.sent_at) * 1000)
         return Batch(secrets.token_hex(8), tuple(item.request for item in self.queued), deadline_ms)
 
-    def read(self, reply: ScoringReply) -> Sequence[ScoringResult]:
+    def read(self, reply: ScoringReply, seal: DecisionSeal | None) -> Sequence[ScoringResult]:
         """Returns one result per request; all have failed if the reply holds another number of them."""
         if len(reply.results) != len(self.queued):
             return [ScoringFailedError() for _ in self.queued]
-        return [read_result(result, item.request) for result, item in zip(reply.results, self.queued, strict=True)]
+        pairs = zip(reply.results, self.queued, strict=True)
+        return [read_result(result, item.request, seal) for result, item in pairs]

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from ml.domain.scoring_batch import ResultStatus, ScoringRequest
+from ml.stores.decisions.decision_seal import DecisionSeal
 from ml.stores.decisions.decisions import DecisionRecord
 from web.http.errors import (
     ConflictError,
@@ -15,6 +16,7 @@ from web.http.errors import (
     OverloadedError,
     SafeModeError,
     ScoringFailedError,
+    UntrustedRecordError,
     WebError,
 )
 
@@ -45,8 +47,13 @@ class ScoringReply:
     results: Sequence[Mapping[str, Any]]
 
 
-def recorded_result(record: DecisionRecord, request: ScoringRequest) -> ScoringResult:
-    """Returns the result of a transaction that was decided before: that decision, or a conflict."""
+def recorded_result(record: DecisionRecord, request: ScoringRequest, seal: DecisionSeal | None) -> ScoringResult:
+    """Returns the result of a transaction that was decided before: that decision, or a conflict.
+
+    A record that is not ours answers nothing: the transaction may have been answered otherwise before.
+    """
+    if seal is not None and not seal.is_valid_record(request.transaction.transaction_id, record):
+        return UntrustedRecordError()
     if record.fingerprint != request.fingerprint:
         return ConflictError()
     return Scored(record.decision, {})
@@ -66,13 +73,17 @@ def read_reply(raw: bytes) -> ScoringReply:
             raise ValueError("a reply must hold batch_id and results")
 
 
-def read_result(item: Mapping[str, Any], request: ScoringRequest) -> ScoringResult:
-    """Returns the result in one member of a reply; an unintelligible member is a failed scoring."""
+def read_result(item: Mapping[str, Any], request: ScoringRequest, seal: DecisionSeal | None) -> ScoringResult:
+    """Returns the result in one member of a reply; an unintelligible member is a failed scoring.
+
+    Without `seal` the seals of decisions are not looked at.
+    """
     match item:
         case {"status": ResultStatus.SCORED, "decision": {"transaction_id": str(transaction_id)} as decision}:
             # A decision is never handed to a request it was not made for.
             if transaction_id == request.transaction.transaction_id:
-                return Scored(decision, item.get("timings") or {})
+                is_ours = seal is None or _is_ours(item, request, seal)
+                return Scored(decision, item.get("timings") or {}) if is_ours else UntrustedRecordError()
         case {"status": str(status)} if status in _REFUSALS:
             return _REFUSALS[status]()
         case {"status": ResultStatus.SAFE_MODE}:
@@ -80,3 +91,11 @@ def read_result(item: Mapping[str, Any], request: ScoringRequest) -> ScoringResu
         case _:
             pass
     return ScoringFailedError()
+
+
+def _is_ours(item: Mapping[str, Any], request: ScoringRequest, seal: DecisionSeal) -> bool:
+    found = item.get("seal")
+    # The worker wrote the decision with the same encoder, so these are the bytes that it sealed.
+    decision = orjson.dumps(item["decision"])
+    name = request.transaction.transaction_id
+    return seal.is_valid(name, request.fingerprint, decision, seal=found if isinstance(found, str) else None)

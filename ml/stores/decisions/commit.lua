@@ -13,10 +13,11 @@
 --   1  batch id            2  timings, JSON           3  record TTL, s
 --   4  outbox limit, entries                          5  reply TTL, ms
 --   6  doorbell TTL, ms                               7  answered ids' TTL, s
---   8… per item: transaction id, fingerprint (32 characters), decision JSON, transaction JSON, outbox event;
---      an empty fingerprint marks an item without a decision: its decision JSON is the whole result.
+--   8… per item: transaction id, fingerprint (32 characters), decision JSON, sealed transaction JSON, sealed outbox
+--      event; an empty fingerprint marks an item without a decision: its decision JSON is the whole result.
 --
--- A record is `fingerprint .. length of the decision JSON (8 digits) .. decision JSON .. transaction JSON`.
+-- A record is `fingerprint .. length of the decision JSON (8 digits) .. decision JSON .. sealed transaction JSON`. The
+-- seal is the first member of the transaction's JSON, 44 characters; it is the decision's, and its answer carries it.
 -- Returns {doorbell of explain was unset (0|1), of publish (0|1), reply}, then one number per item:
 --   0 recorded, 1 repeated, 2 conflict, 3 overloaded, 4 passed on.
 --   The reply is empty if it was pushed to a list.
@@ -28,8 +29,14 @@ local RECORDED, REPEATED, CONFLICT, OVERLOADED, PASSED_ON = 0, 1, 2, 3, 4
 local recorded, entry_ms = {}, nil
 local results, outcomes = {}, {}
 
-local function scored(decision)
-  return '{"status":"scored","decision":' .. decision .. ',"timings":' .. timings .. '}'
+local SEAL_PREFIX = '{"seal":"'
+
+local function scored(decision, transaction)
+  local seal = ''
+  if string.sub(transaction, 1, 9) == SEAL_PREFIX then  -- a record of an earlier version has none
+    seal = '"seal":"' .. string.sub(transaction, 10, 53) .. '",'
+  end
+  return '{"status":"scored",' .. seal .. '"decision":' .. decision .. ',"timings":' .. timings .. '}'
 end
 
 for item = 1, #KEYS - FIRST_KEY + 1 do
@@ -42,7 +49,8 @@ for item = 1, #KEYS - FIRST_KEY + 1 do
     local record = redis.call('GET', key)
     if record then
       if string.sub(record, 1, 32) == fingerprint then
-        results[item] = scored(string.sub(record, 41, 40 + tonumber(string.sub(record, 33, 40))))
+        local last = 40 + tonumber(string.sub(record, 33, 40))
+        results[item] = scored(string.sub(record, 41, last), string.sub(record, last + 1, last + 53))
         outcomes[item] = REPEATED
       else
         results[item], outcomes[item] = '{"status":"conflict"}', CONFLICT
@@ -57,7 +65,7 @@ for item = 1, #KEYS - FIRST_KEY + 1 do
       redis.call('ZADD', KEYS[4], entry_ms, transaction_id)
       room = room - 1
       recorded[#recorded + 1] = transaction_id
-      results[item], outcomes[item] = scored(decision), RECORDED
+      results[item], outcomes[item] = scored(decision, ARGV[base + 3]), RECORDED
     end
   end
 end

@@ -78,11 +78,15 @@ class CommitReport:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """A recorded decision and the transaction it answers, as the JSON that was recorded."""
+    """A recorded decision and the transaction it answers, as the JSON that was recorded.
+
+    `seal` is the record's, not verified yet; None if it carries none.
+    """
 
     fingerprint: str
     decision_json: bytes
     transaction_json: bytes
+    seal: str | None = None
 
     @property
     def decision(self) -> dict[str, Any]:

@@ -7,8 +7,10 @@ import orjson
 import redis
 
 from ml.domain.scoring_batch import Undecided
+from ml.stores.decisions.decision_seal import DecisionSeal, holds_its_transaction
 from ml.stores.decisions.decisions import CommitOutcome, CommitReport, DecisionRecord, NewDecision, Reply
 from ml.stores.decisions.keys_redis import REPLY_TTL_MS, decision_key
+from ml.stores.outbox.event_seal import EventSeal
 from ml.stores.outbox.keys_redis import (
     ANSWERED_PREFIX,
     ANSWERED_TTL_SECONDS,
@@ -20,6 +22,7 @@ from ml.stores.outbox.keys_redis import (
 from ml.stores.outbox.outbox import SINKS
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.scripts_redis import script_source
+from security.messages.stored_seal import close, split
 
 _FINGERPRINT_LENGTH = 32
 _HEADER_LENGTH = _FINGERPRINT_LENGTH + 8
@@ -33,7 +36,7 @@ def lookup_command(transaction_ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_records(values: Sequence[bytes | None]) -> list[DecisionRecord | None]:
-    """Returns the records in the reply to a `lookup_command`, in its order."""
+    """Returns the records in the reply to a `lookup_command`, in its order; their seals are not verified."""
     return [None if value is None else _read(value) for value in values]
 
 
@@ -41,10 +44,27 @@ class RedisDecisionStore:
     """Writes decision record, outbox entry and reply in one Lua script; one round trip per batch.
 
     Fails closed: without Redis nothing is answered.
+
+    Args:
+        client: of the server that holds records and outbox.
+        record_ttl_seconds: how long a record answers retries.
+        outbox_limit: entries beyond which nothing new is recorded.
+        seal: seals the decisions; a record that it does not know is treated as absent by `find`.
+        event_seal: seals the outbox entries.
     """
 
-    def __init__(self, client: "redis.Redis", *, record_ttl_seconds: int, outbox_limit: int) -> None:
+    def __init__(
+        self,
+        client: "redis.Redis",
+        *,
+        record_ttl_seconds: int,
+        outbox_limit: int,
+        seal: DecisionSeal,
+        event_seal: EventSeal,
+    ) -> None:
         self._client: Any = client  # redis-py types each reply as a union over decoding modes
+        self._seal = seal
+        self._event_seal = event_seal
         self._record_ttl_seconds = record_ttl_seconds
         self._outbox_limit = outbox_limit
         self._commit = client.register_script(script_source("decisions", "commit"))
@@ -67,13 +87,14 @@ class RedisDecisionStore:
                 keys.append(address)
                 args += ["", "", entry.json(), "", ""]
             else:
-                keys.append(decision_key(entry.transaction_id))
+                name = entry.transaction_id
+                keys.append(decision_key(name))
                 args += [
-                    entry.transaction_id,
+                    name,
                     entry.fingerprint,
                     entry.decision,
-                    entry.transaction,
-                    entry.event,
+                    close(entry.transaction, self._seal.sign(name, entry.fingerprint, entry.decision)),
+                    self._event_seal.close(name, entry.event),
                 ]
         with redis_failures_as_unavailable():
             done = self._commit(keys=keys, args=args)
@@ -93,9 +114,17 @@ class RedisDecisionStore:
         if not transaction_ids:  # Redis takes no MGET without a key
             return []
         with redis_failures_as_unavailable():
-            return read_records(self._client.execute_command(*lookup_command(transaction_ids)))
+            records = read_records(self._client.execute_command(*lookup_command(transaction_ids)))
+        return [
+            record if record is not None and self._is_ours(name, record) else None
+            for name, record in zip(transaction_ids, records, strict=True)
+        ]
+
+    def _is_ours(self, transaction_id: str, record: DecisionRecord) -> bool:
+        return self._seal.is_valid_record(transaction_id, record) and holds_its_transaction(record)
 
 
 def _read(value: bytes) -> DecisionRecord:
     end = _HEADER_LENGTH + int(value[_FINGERPRINT_LENGTH:_HEADER_LENGTH])
-    return DecisionRecord(value[:_FINGERPRINT_LENGTH].decode(), value[_HEADER_LENGTH:end], value[end:])
+    transaction, seal = split(value[end:])
+    return DecisionRecord(value[:_FINGERPRINT_LENGTH].decode(), value[_HEADER_LENGTH:end], transaction, seal)

@@ -7,6 +7,7 @@ from typing import Any
 import redis
 
 from ml.stores.outbox.awaiting import Awaiting
+from ml.stores.outbox.event_seal import EventSeal
 from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key, dead_letter_key
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 
@@ -17,9 +18,10 @@ _PAGE_ENTRIES = 200
 
 
 class RedisAwaitingIndex:
-    """One sink's sorted set, compared with the stream and its dead letters."""
+    """One sink's sorted set, compared with the stream and its dead letters; `seal` is for the events of repairs."""
 
-    def __init__(self, client: "redis.Redis", sink: str) -> None:
+    def __init__(self, client: "redis.Redis", sink: str, seal: EventSeal) -> None:
+        self._seal = seal
         self._client: Any = client  # redis-py types each reply as a union over decoding modes
         self._sink = sink
 
@@ -68,8 +70,9 @@ class RedisAwaitingIndex:
 
     def repair(self, transaction_id: str, event: bytes) -> None:
         """See `AwaitingIndex.repair`."""
+        body = self._seal.close(transaction_id, event)
         with redis_failures_as_unavailable(), self._client.pipeline(transaction=True) as pipeline:
-            pipeline.xadd(OUTBOX, {"id": transaction_id, "event": event, "only": self._sink})
+            pipeline.xadd(OUTBOX, {"id": transaction_id, "event": body, "only": self._sink})
             pipeline.zadd(awaiting_key(self._sink), {transaction_id: time.time_ns() // 1_000_000})
             pipeline.execute()
 

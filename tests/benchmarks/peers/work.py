@@ -26,6 +26,7 @@ from security.roles import Role
 from security.signatures.request_signatures import SignatureVerifier
 from security.tokens.token_verifier import TokenVerifier, bearer_token
 from settings import Settings
+from tests.seals import DECISION_SEAL, EVENT_SEAL
 from web.http.errors import WebError
 from web.http.json_body import parse_json, validate
 
@@ -101,7 +102,11 @@ def build_pipeline(settings: Settings, client: Redis, runner: CommandRunner) -> 
     return ScoringPipeline(
         features=RedisFeatureStore(runner),
         decisions=RedisDecisionStore(
-            client, record_ttl_seconds=settings.decision_ttl_seconds, outbox_limit=settings.outbox_limit
+            client,
+            record_ttl_seconds=settings.decision_ttl_seconds,
+            outbox_limit=settings.outbox_limit,
+            seal=DECISION_SEAL,
+            event_seal=EVENT_SEAL,
         ),
         slot=ModelSlot(model),
         safe_mode=lambda: None,

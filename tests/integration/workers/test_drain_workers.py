@@ -16,6 +16,7 @@ from ml.explanation.full_explanation import full_explanation
 from ml.features.schema import FEATURE_NAMES
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
 from ml.stores.labels.labels_mongo import MongoLabelStore
+from ml.stores.outbox.event_seal import EventSeal
 from ml.stores.outbox.keys_redis import OUTBOX
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import feature_store, label_inbox, outbox
@@ -72,12 +73,13 @@ def test_a_drain_that_starts_late_finds_everything(
 
 
 def test_a_stopped_worker_finishes_its_batch_and_loses_nothing(works: Works, database: Database) -> None:
-    store = MongoExplanationStore(database["explanations"])
+    store, seal = MongoExplanationStore(database["explanations"]), EventSeal.from_settings(works.settings)
     ids = [f"stop-{number}" for number in range(6000)]
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     with works.client.pipeline(transaction=False) as pipeline:
         for transaction_id in ids:
-            pipeline.xadd(OUTBOX, {"id": transaction_id, "event": event(transaction_id, now), "only": "explain"})
+            body = seal.close(transaction_id, event(transaction_id, now))
+            pipeline.xadd(OUTBOX, {"id": transaction_id, "event": body, "only": "explain"})
         pipeline.execute()
     view = outbox(Connections(works.settings), "explain", consumer="test")
     slow = Works(works.folder, works.env | {"DRAIN_BATCH_ROWS": "50"}, works.settings)

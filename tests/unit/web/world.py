@@ -240,6 +240,7 @@ def build_world(
             patience_seconds=1,
         ),
         decisions=decisions,
+        decision_seal=None,
         explanations=explanations,
         labels=labels,
         monitor=monitor,

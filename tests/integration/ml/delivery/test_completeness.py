@@ -7,6 +7,7 @@ from pymongo.database import Database
 
 from ml.delivery.completeness import CompletenessReport, SinkCheck, Window
 from ml.delivery.sinks import ExplanationSink
+from ml.domain.transaction import fingerprint_of
 from ml.stores.arrivals.arrivals_mongo import MongoArrivals
 from ml.stores.decisions.decisions import NewDecision, Reply
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
@@ -17,6 +18,7 @@ from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
 from ml.stores.outbox.keys_redis import OUTBOX
 from ml.stores.outbox.outbox import SINKS
 from ml.stores.outbox.outbox_redis import RedisOutbox
+from tests.seals import DECISION_SEAL, EVENT_SEAL
 
 SCORED_AT = "2026-01-01T00:00:00.000Z"
 
@@ -25,7 +27,9 @@ class TestCompleteness:
     @pytest.fixture(autouse=True)
     def _stores(self, redis_client: redis.Redis, mongo_database: Database) -> None:
         self.client = redis_client
-        self.decisions = RedisDecisionStore(redis_client, record_ttl_seconds=60, outbox_limit=100)
+        self.decisions = RedisDecisionStore(
+            redis_client, record_ttl_seconds=60, outbox_limit=100, seal=DECISION_SEAL, event_seal=EVENT_SEAL
+        )
         self.outbox = RedisOutbox(
             redis_client, stream=OUTBOX, group="explain", groups=SINKS, consumer="w", claim_idle_ms=1000
         )
@@ -34,7 +38,7 @@ class TestCompleteness:
         self.check = SinkCheck(
             "explain",
             RedisAnsweredIndex(redis_client),
-            RedisAwaitingIndex(redis_client, "explain"),
+            RedisAwaitingIndex(redis_client, "explain", EVENT_SEAL),
             MongoArrivals(self.store),
             self.decisions,
         )
@@ -43,14 +47,14 @@ class TestCompleteness:
         for name in names:
             transaction = {"transaction_id": name, "customer_id": "c", "timestamp": 1}
             decision = {"transaction_id": name, "model_version": "v", "scored_at": SCORED_AT}
-            event = {"transaction": transaction, "decision": decision, "fingerprint": "f" * 32}
+            event = {"transaction": transaction, "decision": decision, "fingerprint": fingerprint_of(transaction)}
             event |= {"correlation_id": "c", "model": {}}
-            entry = NewDecision(name, "f" * 32, *map(orjson.dumps, (decision, transaction, event)))
+            entry = NewDecision(name, event["fingerprint"], *map(orjson.dumps, (decision, transaction, event)))
             self.decisions.commit([entry], Reply(None, "b", {}))
 
     def deliver(self) -> None:
         entries = self.outbox.read_new(100)
-        assert ExplanationSink(self.store).write(entries) == []
+        assert ExplanationSink(self.store, EVENT_SEAL).write(entries) == []
         self.outbox.acknowledge(entries)
 
     def run(self) -> CompletenessReport:

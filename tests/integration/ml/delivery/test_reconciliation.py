@@ -5,6 +5,7 @@ import pytest
 import redis
 
 from ml.delivery.reconciliation import ReconciliationReport, reconcile
+from ml.domain.transaction import fingerprint_of
 from ml.stores.decisions.decisions import NewDecision, Reply
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
 from ml.stores.decisions.keys_redis import decision_key
@@ -12,13 +13,16 @@ from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
 from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key
 from ml.stores.outbox.outbox import SINKS
 from ml.stores.outbox.outbox_redis import RedisOutbox
+from tests.seals import DECISION_SEAL, EVENT_SEAL
 
 
 class TestReconciliation:
     @pytest.fixture(autouse=True)
     def _stores(self, redis_client: redis.Redis) -> None:
         self.client = redis_client
-        self.decisions = RedisDecisionStore(redis_client, record_ttl_seconds=60, outbox_limit=100)
+        self.decisions = RedisDecisionStore(
+            redis_client, record_ttl_seconds=60, outbox_limit=100, seal=DECISION_SEAL, event_seal=EVENT_SEAL
+        )
         self.explain, self.publish = (
             RedisOutbox(redis_client, stream=OUTBOX, group=sink, groups=SINKS, consumer="w", claim_idle_ms=1000)
             for sink in SINKS
@@ -27,13 +31,13 @@ class TestReconciliation:
     def answer(self, transaction_id: str) -> None:
         decision = orjson.dumps({"transaction_id": transaction_id, "model_version": "v"})
         transaction = orjson.dumps({"transaction_id": transaction_id})
-        entry = NewDecision(transaction_id, "f" * 32, decision, transaction, b"{}")
+        entry = NewDecision(transaction_id, fingerprint_of(orjson.loads(transaction)), decision, transaction, b"{}")
         self.decisions.commit([entry], Reply("shrike:reply:x", "b", {}))
 
     def reconcile(self, present: set[str] = frozenset()) -> ReconciliationReport:
         return reconcile(
             "explain",
-            RedisAwaitingIndex(self.client, "explain"),
+            RedisAwaitingIndex(self.client, "explain", EVENT_SEAL),
             self.decisions,
             present=lambda ids: set(ids) & present,
             before_ms=time.time_ns() // 1_000_000 + 1_000,

@@ -17,6 +17,7 @@ from ops.credentials.redis_grants import USER_OF_ROLE, USERS
 from ops.credentials.redis_users import ACCESS_LIST_NAME
 from ops.stack.plan.roles import ROLES
 from tests.integration.ops.guarded import Guarded, guarded_server
+from tests.seals import EVENT_SEAL
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_the_trainer_acknowledges_and_repairs_what_a_sink_owes(guarded: Guarded)
     with guarded.client("trainer") as trainer, guarded.client("admin") as admin:
         admin.rpush(answered_key(1), "t-1")
         assert RedisAnsweredIndex(trainer).answered(1) == ["t-1"]
-        index = RedisAwaitingIndex(trainer, "explain")
+        index = RedisAwaitingIndex(trainer, "explain", EVENT_SEAL)
         index.repair("t-1", b"{}")
         assert index.awaiting(["t-1"]) == {"t-1"}
         overdue = index.overdue(before_ms=time.time_ns() // 1_000_000 + 1_000, count=10)

@@ -26,6 +26,7 @@ from security.errors import AdmissionUnavailableError
 from tasks.messaging.messages import SealedMessage
 from tests.contracts.admission import asked, policy
 from tests.contracts.admission_check import AdmissionCheckContract, Make
+from tests.seals import DECISION_SEAL, EVENT_SEAL
 from web.entrance.batcher import AdmissionBatcher, AdmissionCall, AdmissionCheck, AdmissionResult
 from web.entrance.check_redis import RedisAdmissionCheck
 from web.entrance.check_shards_redis import ShardedRedisAdmissionCheck
@@ -49,7 +50,9 @@ def make_check(
 class TestRedisAdmissionCheck(AdmissionCheckContract):
     @pytest.fixture
     def make(self, client: "redis.Redis") -> Make:
-        self.decisions = RedisDecisionStore(client, record_ttl_seconds=60, outbox_limit=10**6)
+        self.decisions = RedisDecisionStore(
+            client, record_ttl_seconds=60, outbox_limit=10**6, seal=DECISION_SEAL, event_seal=EVENT_SEAL
+        )
         return lambda rules: make_check(client, rules)
 
 
@@ -58,7 +61,9 @@ class TestShardedRedisAdmissionCheck(AdmissionCheckContract):
 
     @pytest.fixture
     def make(self, client: "redis.Redis") -> Make:
-        self.decisions = RedisDecisionStore(client, record_ttl_seconds=60, outbox_limit=10**6)
+        self.decisions = RedisDecisionStore(
+            client, record_ttl_seconds=60, outbox_limit=10**6, seal=DECISION_SEAL, event_seal=EVENT_SEAL
+        )
         return lambda rules: Placing(make_sharded_check(client, rules))
 
 
@@ -316,9 +321,9 @@ def test_a_transaction_that_was_decided_before_sends_no_message(client: "redis.R
     desk = Desk()
     asks = admission_call(asked("a"))
     [transaction_id] = asks.transaction_ids
-    RedisDecisionStore(client, record_ttl_seconds=60, outbox_limit=10**6).commit(
-        [NewDecision(transaction_id, "f" * 32, b"{}", b"{}", b"{}")], Reply(None, "batch", {})
-    )
+    RedisDecisionStore(
+        client, record_ttl_seconds=60, outbox_limit=10**6, seal=DECISION_SEAL, event_seal=EVENT_SEAL
+    ).commit([NewDecision(transaction_id, "f" * 32, b"{}", b"{}", b"{}")], Reply(None, "batch", {}))
     [result] = make_check(client, policy(), desk.prepare_early_send).decide([asks])
     assert result.scoring_call is None
     assert transaction_id in result.records

@@ -1,6 +1,6 @@
 import base64
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -21,6 +21,7 @@ from ml.stores.publications.publications import Publication
 from ml.stores.publications.publications_memory import MemoryPublicationLog
 from ml.stores.refused import Refused
 from security.messages.message_signer import MessageSigner
+from tests.seals import EVENT_SEAL, STRANGERS_EVENT_SEAL
 
 TIME = 1_800_000_000
 
@@ -65,7 +66,8 @@ def event(transaction_id: str) -> dict[str, Any]:
 
 
 def entry(transaction_id: str, body: bytes) -> OutboxEntry:
-    return OutboxEntry(f"{transaction_id}-0", transaction_id, body, deliveries=1)
+    """Returns an entry with a sealed body."""
+    return OutboxEntry(f"{transaction_id}-0", transaction_id, EVENT_SEAL.close(transaction_id, body), deliveries=1)
 
 
 def entries(*names: str) -> list[OutboxEntry]:
@@ -76,7 +78,11 @@ def entries(*names: str) -> list[OutboxEntry]:
 @pytest.mark.parametrize("kind", ["explain", "publish"])
 def test_a_malformed_entry_is_refused_and_its_neighbours_are_delivered(kind: str, body: bytes) -> None:
     store, log = MemoryExplanationStore(), MemoryPublicationLog()
-    sink = ExplanationSink(store) if kind == "explain" else PublicationSink(log, topic_scored="s", topic_raw="r")
+    sink = (
+        ExplanationSink(store, EVENT_SEAL)
+        if kind == "explain"
+        else PublicationSink(log, EVENT_SEAL, topic_scored="s", topic_raw="r")
+    )
     good = entries("a", "b")
     refusals = sink.write([good[0], entry("bad", body), good[1]])
     assert [refusal.entry.transaction_id for refusal in refusals] == ["bad"]
@@ -86,7 +92,7 @@ def test_a_malformed_entry_is_refused_and_its_neighbours_are_delivered(kind: str
 
 def test_the_explanation_holds_the_decision_and_every_number_behind_it() -> None:
     store = MemoryExplanationStore()
-    ExplanationSink(store).write(entries("a"))
+    ExplanationSink(store, EVENT_SEAL).write(entries("a"))
     record = store.find("a")
     assert record is not None
     assert (record["decision"], record["customer_id"], record["correlation_id"]) == ("approve", "c-1", "corr-a")
@@ -112,22 +118,43 @@ def test_the_explanation_holds_the_decision_and_every_number_behind_it() -> None
 def test_findings_that_make_no_sense_are_refused_alone(damage: dict[str, Any]) -> None:
     store, broken = MemoryExplanationStore(), event("bad")
     broken["findings"] |= damage
-    refusals = ExplanationSink(store).write([entry("bad", orjson.dumps(broken)), *entries("a")])
+    refusals = ExplanationSink(store, EVENT_SEAL).write([entry("bad", orjson.dumps(broken)), *entries("a")])
     assert [refusal.entry.transaction_id for refusal in refusals] == ["bad"]
     assert store.existing(["a"]) == {"a"}
+
+
+@pytest.mark.parametrize("forge", [lambda body: body, lambda body: STRANGERS_EVENT_SEAL.close("a", body)])
+@pytest.mark.parametrize("kind", ["explain", "publish"])
+def test_an_entry_that_nobody_sealed_is_refused_and_nothing_of_it_is_delivered(
+    kind: str, forge: Callable[[bytes], bytes]
+) -> None:
+    store, log = MemoryExplanationStore(), MemoryPublicationLog()
+    sink = (
+        ExplanationSink(store, EVENT_SEAL)
+        if kind == "explain"
+        else PublicationSink(log, EVENT_SEAL, topic_scored="s", topic_raw="r")
+    )
+    forged = OutboxEntry("1-0", "a", forge(orjson.dumps(event("a"))), deliveries=1)
+    moved = OutboxEntry("2-0", "b", entries("a")[0].body, deliveries=1)
+    refusals = sink.write([forged, moved])
+    assert [refusal.entry.entry_id for refusal in refusals] == ["1-0", "2-0"]
+    assert all("message_" in refusal.reason for refusal in refusals)
+    assert store.find("a") is None
+    assert store.find("b") is None
+    assert log.published == []
 
 
 def test_a_repaired_event_is_stored_without_an_explanation() -> None:
     store, original = MemoryExplanationStore(), event("a")
     parts = (orjson.dumps(original[name]) for name in ("decision", "transaction"))
     record = DecisionRecord("f" * 32, *parts)
-    assert ExplanationSink(store).write([entry("a", repaired_event(record))]) == []
+    assert ExplanationSink(store, EVENT_SEAL).write([entry("a", repaired_event(record))]) == []
     assert store.find("a")["explanation"] is None
 
 
 def test_an_entry_is_published_twice_under_its_customer_with_stable_event_ids() -> None:
     log = MemoryPublicationLog()
-    sink = PublicationSink(log, topic_scored="scored", topic_raw="raw")
+    sink = PublicationSink(log, EVENT_SEAL, topic_scored="scored", topic_raw="raw")
     for _ in range(2):
         sink.write(entries("a"))
     assert {(item.topic, item.key, item.event_id) for item in log.published} == {
@@ -145,7 +172,7 @@ class PickyLog(MemoryPublicationLog):
 
 
 def test_an_event_that_kafka_refuses_refuses_its_own_entry() -> None:
-    sink = PublicationSink(PickyLog(), topic_scored="scored", topic_raw="raw")
+    sink = PublicationSink(PickyLog(), EVENT_SEAL, topic_scored="scored", topic_raw="raw")
     refusals = sink.write(entries("a", "b", "c"))
     assert [(refusal.entry.transaction_id, refusal.reason) for refusal in refusals] == [("b", "too large")]
 

@@ -18,6 +18,7 @@ from ml.stores.decisions.decisions_memory import MemoryDecisionStore
 from ml.stores.decisions.decisions_unrecorded_redis import RedisUnrecordedDecisions
 from ml.stores.features.features import PartlyObservedError
 from ml.stores.features.features_memory import MemoryFeatureStore
+from tests.seals import DECISION_SEAL
 from tests.unit.ml.fixed_model import FixedModel
 
 NOW_MS = 1_800_000_000_000
@@ -118,7 +119,7 @@ class TestScoring:
             decisions=self.decisions,
             slot=self.slot,
             safe_mode=lambda: self.blocked,
-            unrecorded=RedisUnrecordedDecisions(Redis(port=1)),
+            unrecorded=RedisUnrecordedDecisions(Redis(port=1), DECISION_SEAL),
             now_ms=lambda: NOW_MS,
         )
         report = self.score(transaction("t-1"), transaction("t-2"), reply_to=None, recorded=False)

@@ -16,6 +16,7 @@ from ml.stores.decisions.decisions import CommitReport, NewDecision, Reply
 from ml.stores.decisions.decisions_memory import MemoryDecisionStore
 from ml.stores.decisions.decisions_unrecorded_redis import RedisUnrecordedDecisions
 from ml.stores.features.features_memory import MemoryFeatureStore
+from tests.seals import DECISION_SEAL
 from tests.unit.ml.fixed_model import FixedModel
 from tests.unit.web.dispatch.dispatching import dispatch
 from web.dispatch.dispatcher import Dispatcher
@@ -81,7 +82,7 @@ class Place:
             decisions=self.decisions,
             slot=self.slot,
             safe_mode=lambda: self.blocked,
-            unrecorded=None if self.recorded else RedisUnrecordedDecisions(Redis(port=1)),
+            unrecorded=None if self.recorded else RedisUnrecordedDecisions(Redis(port=1), DECISION_SEAL),
         )
         follow = self.conclude or (lambda report, _seconds: self.concluded.append(report))
         return LocalTransport(pipeline, follow, recorded=self.recorded)

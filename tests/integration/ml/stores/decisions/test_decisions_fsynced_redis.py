@@ -11,6 +11,7 @@ from ml.stores.decisions.decisions_redis import RedisDecisionStore
 from ml.stores.redis.fsync_redis import RedisFsync
 from ops.embedded.valkey import valkey
 from tests.contracts.decision_store import DecisionStoreContract, new_decision
+from tests.seals import DECISION_SEAL, EVENT_SEAL
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,9 @@ class TestRedisFsyncedDecisionsOnAServerThatWritesAtOnce(DecisionStoreContract):
         self.client = redis.Redis.from_url(strict_url)
         self.client.flushdb()
         self.client.config_set("appendfsync", self.policy)
-        records = RedisDecisionStore(self.client, record_ttl_seconds=60, outbox_limit=100)
+        records = RedisDecisionStore(
+            self.client, record_ttl_seconds=60, outbox_limit=100, seal=DECISION_SEAL, event_seal=EVENT_SEAL
+        )
         self.store = RedisFsyncedDecisions(records, self.client, RedisFsync(self.client, patience_seconds=2))
 
     def replies(self, address: str) -> list[dict]:

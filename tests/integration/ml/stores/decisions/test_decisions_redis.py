@@ -1,5 +1,6 @@
 import threading
 import time
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -7,15 +8,23 @@ import redis
 
 from ml.domain.errors import StoreUnavailableError
 from ml.domain.scoring_batch import ResultStatus, Undecided
+from ml.stores.decisions.decision_seal import DecisionSeal
 from ml.stores.decisions.decisions import CommitOutcome, Reply
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
 from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.outbox.keys_redis import ANSWERED_TTL_SECONDS, OUTBOX, answered_key, awaiting_key
+from security.messages.message_signer import MessageSigner
+from security.messages.stored_seal import close, split
 from tests.contracts.decision_store import DecisionStoreContract, new_decision
+from tests.seals import DECISION_SEAL, EVENT_SEAL, MESSAGE_KEY, STRANGERS_DECISION_SEAL
 
 
-def make_store(client: redis.Redis, *, outbox_limit: int = 1000) -> RedisDecisionStore:
-    return RedisDecisionStore(client, record_ttl_seconds=60, outbox_limit=outbox_limit)
+def make_store(
+    client: redis.Redis, *, outbox_limit: int = 1000, seal: DecisionSeal = DECISION_SEAL
+) -> RedisDecisionStore:
+    return RedisDecisionStore(
+        client, record_ttl_seconds=60, outbox_limit=outbox_limit, seal=seal, event_seal=EVENT_SEAL
+    )
 
 
 class TestRedisDecisionStore(DecisionStoreContract):
@@ -57,7 +66,7 @@ class TestRedisDecisionStore(DecisionStoreContract):
     def test_text_beyond_ascii_survives(self) -> None:
         entry = new_decision("t-1")
         decision = orjson.dumps({"text": "größer als üblich €"})
-        self.commit(type(entry)(entry.transaction_id, entry.fingerprint, decision, entry.transaction, entry.event))
+        self.commit(replace(entry, decision=decision))
         assert self.store.find("t-1").decision == {"text": "größer als üblich €"}
 
     def test_a_full_outbox_refuses_new_decisions_and_repeats_old_ones(self) -> None:
@@ -67,6 +76,46 @@ class TestRedisDecisionStore(DecisionStoreContract):
         assert report.outcomes == (CommitOutcome.OVERLOADED, CommitOutcome.REPEATED)
         assert self.replies("shrike:reply:test")[-1]["results"][0] == {"status": "overloaded"}
         assert self.client.xlen(OUTBOX) == 2
+
+    @pytest.mark.parametrize("forged", ["decision", "transaction", "fingerprint", "stranger", "unsealed", "another's"])
+    def test_a_record_that_was_altered_is_not_found(self, forged: str) -> None:
+        entry, key = new_decision("t-1"), decision_key("t-1")
+        self.commit(entry, new_decision("t-2"))
+        record = self.client.get(key)
+        wire = record[40 + len(entry.decision) :]
+        head = record[: 40 + len(entry.decision)]
+        altered = {
+            "decision": record.replace(b'"score":0.5', b'"score":0.1'),
+            "transaction": record.replace(b'"customer_id":"c"', b'"customer_id":"x"'),
+            "fingerprint": b"0" * 32 + record[32:],
+            "stranger": head
+            + close(entry.transaction, STRANGERS_DECISION_SEAL.sign("t-1", entry.fingerprint, entry.decision)),
+            "unsealed": head + split(wire)[0],
+            "another's": self.client.get(decision_key("t-2")),
+        }[forged]
+        assert altered != record
+        self.client.set(key, altered)
+        assert self.store.find("t-1") is None
+        assert [found is None for found in self.store.find_many(["t-1", "t-2"])] == [True, False]
+
+    def test_a_repeated_answer_carries_the_records_seal(self) -> None:
+        entry = new_decision("t-1", score=0.25)
+        self.commit(entry)
+        self.commit(new_decision("t-1", score=0.75))
+        seal = DECISION_SEAL.sign("t-1", entry.fingerprint, entry.decision)
+        assert [reply["results"][0]["seal"] for reply in self.replies("shrike:reply:test")] == [seal, seal]
+
+    def test_a_record_of_a_version_that_sealed_nothing_is_believed_while_that_is_allowed(self) -> None:
+        entry = new_decision("t-1")
+        length = f"{len(entry.decision):08d}".encode()
+        self.client.set(decision_key("t-1"), entry.fingerprint.encode() + length + entry.decision + entry.transaction)
+        assert self.store.find("t-1") is None
+        lenient = DecisionSeal(MessageSigner(MESSAGE_KEY.encode()), unsealed_until=time.time() + 60)
+        found = make_store(self.client, seal=lenient).find("t-1")
+        assert found is not None
+        assert found.decision == orjson.loads(entry.decision)
+        assert self.commit(entry).outcomes == (CommitOutcome.REPEATED,)
+        assert "seal" not in self.replies("shrike:reply:test")[0]["results"][0]
 
     def test_racing_retries_agree_on_one_decision(self) -> None:
         url = self.client.connection_pool.connection_kwargs

@@ -6,6 +6,7 @@ from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key
 from ml.stores.outbox.outbox import SINKS
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from tests.contracts.awaiting_index import AwaitingIndexContract
+from tests.seals import EVENT_SEAL
 
 
 class TestRedisAwaitingIndex(AwaitingIndexContract):
@@ -16,7 +17,7 @@ class TestRedisAwaitingIndex(AwaitingIndexContract):
             RedisOutbox(redis_client, stream=OUTBOX, group=sink, groups=SINKS, consumer="w", claim_idle_ms=1000)
             for sink in SINKS
         )
-        self.index, self.other_index = (RedisAwaitingIndex(redis_client, sink) for sink in SINKS)
+        self.index, self.other_index = (RedisAwaitingIndex(redis_client, sink, EVENT_SEAL) for sink in SINKS)
 
     def answer(self, transaction_id: str, since_ms: int) -> None:
         self.client.xadd(OUTBOX, {"id": transaction_id, "event": b"{}"}, id=f"{since_ms}-*")

@@ -9,12 +9,14 @@ import pytest
 import redis
 from pymongo.database import Database
 
+from ml.domain.transaction import fingerprint_of
 from ml.stores.decisions.decisions import NewDecision, Reply
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
 from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.outbox.keys_redis import OUTBOX, answered_key
 from ml.stores.outbox.outbox import SINKS
 from ml.stores.outbox.outbox_redis import RedisOutbox
+from tests.seals import DECISION_SEAL, EVENT_SEAL, MESSAGE_KEY
 
 
 class TestOutboxCommand:
@@ -31,7 +33,7 @@ class TestOutboxCommand:
     def run(self, *arguments: str, code: int = 0) -> str:
         result = subprocess.run(
             [sys.executable, "-m", "ops", "outbox", *arguments],
-            env=os.environ | {"REDIS_URL": self.url} | self.servers,
+            env=os.environ | {"REDIS_URL": self.url, "MESSAGE_KEY": MESSAGE_KEY} | self.servers,
             capture_output=True,
             text=True,
             timeout=60,
@@ -67,14 +69,14 @@ class TestOutboxCommand:
         assert self.explain.lag().dead_letters == 2
 
     def answer(self, *names: str) -> None:
-        decisions = RedisDecisionStore(self.client, record_ttl_seconds=60, outbox_limit=100)
+        decisions = RedisDecisionStore(
+            self.client, record_ttl_seconds=60, outbox_limit=100, seal=DECISION_SEAL, event_seal=EVENT_SEAL
+        )
         for name in names:
             transaction = {"transaction_id": name, "customer_id": "c", "timestamp": 1, "channel": "pos"}
             decision = {"transaction_id": name, "model_version": "v", "scored_at": "2026-01-01T00:00:00.000Z"}
-            decisions.commit(
-                [NewDecision(name, "f" * 32, orjson.dumps(decision), orjson.dumps(transaction), b"{}")],
-                Reply(None, "b", {}),
-            )
+            raw = (orjson.dumps(decision), orjson.dumps(transaction), b"{}")
+            decisions.commit([NewDecision(name, fingerprint_of(transaction), *raw)], Reply(None, "b", {}))
         # Only minutes that are over are looked at.
         minute = int(time.time() // 60)
         for past in (minute - 1, minute):
