@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
 from security.errors import MessageRejectedError
@@ -53,6 +54,12 @@ class StoredSeal:
         self._purpose = purpose
         self._unsealed_until = unsealed_until
         self._clock = clock
+        if clock() < unsealed_until:
+            _log.warning(
+                "stored values without a seal are believed until %s (ACCEPT_UNSEALED_UNTIL)",
+                datetime.fromtimestamp(unsealed_until, UTC).isoformat(),
+                extra={"kind": purpose},
+            )
 
     def sign(self, name: str, content: bytes | str) -> str:
         """Returns the seal of a value under its name, `SEAL_LENGTH` characters."""

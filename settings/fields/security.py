@@ -1,5 +1,6 @@
 """Tokens, request signatures, TLS of the API and rate limits."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -7,6 +8,8 @@ from pydantic import AwareDatetime, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from settings.server_urls import check_web_url
+
+_LONGEST_UNSEALED = timedelta(days=8)
 
 
 class SecuritySettings(BaseSettings):
@@ -102,6 +105,14 @@ class SecuritySettings(BaseSettings):
     @classmethod
     def _refuse_unreadable_url(cls, url: str | None) -> str | None:
         return None if url is None else check_web_url("JWT_JWKS_URL", url)
+
+    @field_validator("accept_unsealed_until")
+    @classmethod
+    def _refuse_a_distant_moment(cls, moment: datetime | None) -> datetime | None:
+        """A seal that is not asked for is none: the time without must end by itself."""
+        if moment is not None and moment > datetime.now(UTC) + _LONGEST_UNSEALED:
+            raise ValueError(f"must lie at most {_LONGEST_UNSEALED.days} days ahead")
+        return moment
 
     @property
     def unsealed_until(self) -> float:

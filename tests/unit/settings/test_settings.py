@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,11 @@ def test_a_server_of_mlflow_s_without_its_scheme_is_refused(uri: str) -> None:
 def test_a_key_set_s_address_is_a_web_address(url: str) -> None:
     with pytest.raises(ValidationError, match="JWT_JWKS_URL"):
         Settings(_env_file=None, jwt_jwks_url=url)
+
+
+def test_values_without_a_seal_are_believed_for_a_while_only() -> None:
+    assert Settings(_env_file=None).unsealed_until == 0
+    soon = datetime.now(UTC) + timedelta(days=1)
+    assert Settings(_env_file=None, accept_unsealed_until=soon).unsealed_until == soon.timestamp()
+    with pytest.raises(ValidationError, match="at most 8 days ahead"):
+        Settings(_env_file=None, accept_unsealed_until=soon + timedelta(days=8))

@@ -50,3 +50,10 @@ def test_a_value_that_is_not_believed_is_named_in_the_log(caplog: pytest.LogCapt
         assert not SEAL.is_valid("t-1", b"{}", None)
     [record] = caplog.records
     assert (record.kind, record.name_of_value, record.reason) == ("a.purpose", "t-1", "message_unsigned")
+
+
+def test_a_time_without_seals_is_loud(caplog: pytest.LogCaptureFixture) -> None:
+    StoredSeal(MessageSigner(b"k" * 32), "a.purpose", unsealed_until=0.0)
+    assert caplog.text == ""
+    StoredSeal(MessageSigner(b"k" * 32), "a.purpose", unsealed_until=2e9)
+    assert "are believed until 2033-05-18T03:33:20+00:00 (ACCEPT_UNSEALED_UNTIL)" in caplog.text

@@ -27,7 +27,7 @@ class HalfOpen:
         self.breaker = CircuitBreaker(max_failures=1, window_seconds=30, open_seconds=OPEN, clock=lambda: self.now)
         self.breaker.record_failure()
         self.now += OPEN
-        self.backlog = Backlog(self.breaker, batch_rows=32)
+        self.backlog = Backlog(self.breaker, batch_rows=32, seal=None)
 
     def submit(self, timeout_seconds: float) -> None:
         self.backlog.submit([REQUEST], timeout_seconds)
