@@ -1,23 +1,19 @@
 """The Flask application: services, blueprints, errors, and the way past Flask."""
 
-import logging
-
 from flask import Flask, request
 
-from settings import Settings
+from settings import Environment, Settings
 from web.blueprints import admin, documentation, explanations, health, labels, metrics, predictions
-from web.http import problems
-from web.http.answers import HttpAnswer, problem_answer
-from web.http.errors import problem_of
-from web.http.exchange import Exchange, exchange_of
+from web.http.exchange import exchange_of
+from web.protection.outages import Outages
 from web.routing.direct import DirectRoutes
+from web.routing.error_answers import ErrorAnswers
 from web.routing.finish import Finish
 from web.routing.openapi import openapi_document
 from web.routing.operations import endpoints_of, flask_response
+from web.routing.spelling import Spellings
 from web.services import Services, provide_services, services_of
 from web.wiring import build_services
-
-log = logging.getLogger(__name__)
 
 _RESOURCES = (predictions, explanations, labels, admin, health, metrics, documentation)
 
@@ -38,29 +34,24 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.url_map.merge_slashes = False
     provide_services(app, services if services is not None else build_services(settings))
     app.before_request(_note_route)
-    app.register_error_handler(
-        Exception, lambda error: flask_response(_answer_error(error, exchange_of(request.environ)))
-    )
     for resource in _RESOURCES:
         app.register_blueprint(resource.blueprint)
+    spellings = Spellings(rule.rule.replace("<", "{").replace(">", "}") for rule in app.url_map.iter_rules())
+    outages = Outages()
+    answer_error = ErrorAnswers(spellings, outages, explains=settings.environment is Environment.DEVELOPMENT)
+    app.register_error_handler(
+        Exception, lambda error: flask_response(answer_error(error, exchange_of(request.environ)))
+    )
     endpoints = list(endpoints_of(app))
     documentation.provide_document(app, openapi_document(endpoint.declared for endpoint in endpoints))
     app.wsgi_app = DirectRoutes(  # type: ignore[method-assign]  # Flask's own way of putting a middleware before itself
         app.wsgi_app,
         endpoints,
-        finish=Finish(settings),
+        finish=Finish(settings, outages),
         services=lambda: services_of(app),
-        answer_error=_answer_error,
+        answer_error=answer_error,
     )
     return app
-
-
-def _answer_error(error: Exception, exchange: Exchange) -> HttpAnswer:
-    problem = problem_of(error)
-    exchange.annotate(problem=problem.kind.name)
-    if problem.kind is problems.INTERNAL:
-        log.error("unexpected error", exc_info=error)
-    return problem_answer(problem)
 
 
 def _note_route() -> None:

@@ -25,7 +25,7 @@ from security.errors import (
 from security.revocations.revocation import RevocationsUnavailableError
 from security.safe_mode.safe_mode import SafeModeUnavailableError
 from web.http import problems
-from web.http.problems import Kind, Problem
+from web.http.problems import RETRY_AFTER, Kind, Problem
 
 
 class WebError(Exception):
@@ -95,6 +95,14 @@ class RateLimitedError(WebError):
 
 class NotFoundError(WebError):
     """There is nothing with this id."""
+
+
+class RouteNotFoundError(WebError):
+    """The API has no such route."""
+
+    def __init__(self, meant: str | None = None) -> None:
+        hint = "" if meant is None else f" A path has one spelling: {meant}, without a slash at its end."
+        super().__init__(f"{self.__doc__}{hint}")
 
 
 class ExplanationPendingError(WebError):
@@ -196,6 +204,7 @@ _TABLE: dict[type[Exception], Kind] = {
     ReplayedError: problems.REPLAYED,
     RateLimitedError: problems.RATE_LIMITED,
     NotFoundError: problems.NOT_FOUND,
+    RouteNotFoundError: problems.ROUTE_NOT_FOUND,
     ExplanationPendingError: problems.EXPLANATION_PENDING,
     ConflictError: problems.CONFLICT,
     UntrustedRecordError: problems.RECORD_UNTRUSTED,
@@ -269,10 +278,9 @@ def _members(error: BaseException) -> Mapping[str, Any]:
 
 
 def _headers(error: BaseException, kind: Kind) -> Mapping[str, str]:
-    if kind.status == 401:
-        return {"WWW-Authenticate": "Bearer"}
+    challenge = {"WWW-Authenticate": "Bearer"} if kind.status == 401 else {}
     if isinstance(error, RateLimitedError | BreakerOpenError | DependencySuspendedError):
-        return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
+        return {RETRY_AFTER: str(max(1, math.ceil(error.retry_after_seconds)))}
     if kind.retryable:
-        return {"Retry-After": str(_RETRY_SOON_SECONDS)}
-    return {}
+        return challenge | {RETRY_AFTER: str(_RETRY_SOON_SECONDS)}
+    return challenge

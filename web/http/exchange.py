@@ -116,6 +116,16 @@ class Exchange:
             "RateLimit-Reset": str(admission.reset_seconds),
         }
 
+    def check_declared_size(self, limit_bytes: int) -> None:
+        """Lets only a body pass that does not declare to be larger than the limit; reads none of a smaller one.
+
+        Raises:
+            BodyTooLargeError: its Content-Length is larger.
+        """
+        if self._declared_size > limit_bytes:
+            self._discard_body()
+            raise BodyTooLargeError
+
     def read_body(self, limit_bytes: int) -> bytes:
         """Returns the raw body.
 
@@ -124,18 +134,22 @@ class Exchange:
             SlowBodyError: it did not arrive in time.
             werkzeug.exceptions.ClientDisconnected: it ended before its Content-Length.
         """
-        length = self.environ.get("CONTENT_LENGTH")
+        self.check_declared_size(limit_bytes)
+        length, declared = self.environ.get("CONTENT_LENGTH"), self._declared_size
         if not length and not self.environ.get("wsgi.input_terminated"):
             return b""
-        declared = int(length) if length else 0
         # Of a body in chunks one byte more is read, to notice that it is longer than the limit.
-        body = b"" if declared > limit_bytes else self._read(declared if length else limit_bytes + 1)
-        if max(declared, len(body)) > limit_bytes:
+        body = self._read(declared if length else limit_bytes + 1)
+        if len(body) > limit_bytes:
             self._discard_body()
             raise BodyTooLargeError
         if len(body) < declared:
             raise ClientDisconnected
         return body
+
+    @property
+    def _declared_size(self) -> int:
+        return int(self.environ.get("CONTENT_LENGTH") or 0)
 
     def _read(self, size: int) -> bytes:
         try:

@@ -19,6 +19,13 @@ _MEDIA_TYPE = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
+# pydantic's own sentences name classes and types of Python, which no client knows.
+_MESSAGES = dict.fromkeys(
+    ("model_type", "model_attributes_type", "dict_type", "dataclass_type", "mapping_type"), "must be a JSON object"
+) | {
+    "list_type": "must be a JSON array",
+}
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -70,7 +77,9 @@ def violations(error: ValidationError, pointer: str = "") -> list[Violation]:
     """Returns pydantic's findings, at most MAX_VIOLATIONS of them, without repeating the refused values."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [
-        Violation(_pointer(pointer, item["loc"]), item["msg"].removeprefix("Value error, "))
+        Violation(
+            _pointer(pointer, item["loc"]), _MESSAGES.get(item["type"]) or item["msg"].removeprefix("Value error, ")
+        )
         for item in found[:MAX_VIOLATIONS]
     ]
 

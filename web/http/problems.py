@@ -7,11 +7,15 @@ from typing import Any
 from observability.context import get_correlation_id
 
 CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER = "Retry-After"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of problem. `name` is part of the API: it ends the problem's `type`, which links to its description."""
+    """One kind of problem. `name` is part of the API: it ends the problem's `type`, which links to its description.
+
+    A retryable problem says in `Retry-After` when to come again.
+    """
 
     name: str
     status: int
@@ -63,7 +67,13 @@ SIGNATURE_REJECTED = Kind(
     "Signature refused",
     "X-Request-Timestamp or X-Request-Signature is missing, malformed, too old, or does not fit the request.",
 )
-REPLAYED = Kind("replayed", 401, "Request replayed", "This signature was accepted before; sign every request anew.")
+REPLAYED = Kind(
+    "replayed",
+    401,
+    "Request replayed",
+    "This signature was accepted before; sign every request anew. Equal requests of one second have one signature.",
+    retryable=True,
+)
 ROLE_MISSING = Kind("role-missing", 403, "Role missing", "The token does not carry the role that this route requires.")
 NOT_FOUND = Kind("not-found", 404, "Not found", "There is nothing with this id.")
 ROUTE_NOT_FOUND = Kind("route-not-found", 404, "No such route", "The API has no such route.")
@@ -117,7 +127,11 @@ RECORD_UNTRUSTED = Kind(
     "removes it, and the next request is scored (docs/operations.md).",
 )
 SAFE_MODE = Kind(
-    "safe-mode", 503, "SAFE MODE", "The platform is in SAFE MODE; `reason` says why. `status` reads `safe_mode`."
+    "safe-mode",
+    503,
+    "SAFE MODE",
+    "The platform is in SAFE MODE; `reason` says why. `status` reads `safe_mode`.",
+    retryable=True,
 )
 OVERLOADED = Kind(
     "overloaded",
@@ -127,13 +141,21 @@ OVERLOADED = Kind(
     retryable=True,
 )
 SCORING_SUSPENDED = Kind(
-    "scoring-suspended", 503, "Scoring suspended", "Scoring did not answer lately, so the circuit breaker is open."
+    "scoring-suspended",
+    503,
+    "Scoring suspended",
+    "Scoring did not answer lately, so the circuit breaker is open.",
+    retryable=True,
 )
 UNAVAILABLE = Kind(
     "unavailable", 503, "Unavailable", "A server behind the API cannot be reached; try again later.", retryable=True
 )
 DEADLINE = Kind(
-    "deadline", 504, "No decision in time", "No decision came within the time limit. A retry of the same body is safe."
+    "deadline",
+    504,
+    "No decision in time",
+    "No decision came within the time limit. A retry of the same body is safe.",
+    retryable=True,
 )
 
 KINDS: tuple[Kind, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Kind))

@@ -10,6 +10,7 @@ from observability.requests import AnsweredRequest, record
 from settings import Settings
 from web.http.exchange import Exchange
 from web.http.headers import security_headers
+from web.protection.outages import Outages
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
 Write: TypeAlias = Callable[[bytes], object]
@@ -21,9 +22,11 @@ class Finish:
 
     Args:
         settings: of this process.
+        outages: learns of every success.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, outages: Outages) -> None:
+        self._outages = outages
         self._is_behind_tls_proxy = settings.tls_terminated_by_proxy
         self._always = {"X-Perf-Mode": "on"} if settings.perf_mode else {}
 
@@ -63,6 +66,8 @@ class Finish:
         """Counts and times an answer that was begun, and writes its access log line."""
         if exchange.status is None:
             return
+        if exchange.status < 300:
+            self._outages.note_success(exchange.route)
         record(
             AnsweredRequest(
                 method=exchange.method,

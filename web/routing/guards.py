@@ -1,10 +1,11 @@
 """The checks in front of every protected view, each counted once when it refuses.
 
 Order: size, token, role, timestamp, signature, replay, rate limit; `web.routing.operations` calls them so, then looks
-at the content. Replay and both rate limits are checked in the admission batcher, where waiting requests share one
-round trip to Redis, and fail closed: when Redis cannot answer, a replayed request looks like a new one, so nothing is
-admitted (503). A batch costs one token of the subject's requests and as many of its transactions as it has items; of a
-device without tokens the batch keeps its place, and only the device's items are refused.
+at the content. A body is read once token and role are known; until then its size is what it declares. Replay and all
+rate limits are checked in the admission batcher, where waiting requests share one round trip to Redis, and fail closed:
+when Redis cannot answer, a replayed request looks like a new one, so nothing is admitted (503). A batch costs one token
+of the subject's requests and as many of its transactions as it has items; a device without tokens has its own items
+refused, and no others.
 
 `/metrics` needs an administrator's token but no signature, because a scraper cannot sign; unsigned requests skip
 replay check and rate limit too, which need the signature's digest, so metrics stay readable while Redis is down.

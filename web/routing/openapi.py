@@ -184,8 +184,8 @@ def _answer(answer: Answer) -> dict[str, Any]:
 
 def _problem(kinds: list[Kind]) -> dict[str, Any]:
     headers: dict[str, Any] = {"X-Correlation-ID": _CORRELATION_HEADER}
-    if kinds[0].status in {429, 503} or any(kind.retryable for kind in kinds):
-        headers["Retry-After"] = _RETRY_HEADER
+    if kinds[0].status == 429 or any(kind.retryable for kind in kinds):
+        headers[problems.RETRY_AFTER] = _RETRY_HEADER
     return {
         "description": " ".join(f"`{kind.name}`: {kind.meaning}" for kind in kinds),
         "headers": headers,

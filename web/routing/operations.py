@@ -175,8 +175,11 @@ class Endpoint:
             Exception: of the first check that fails, or of the view; `web.http.errors` lists how each is answered.
         """
         declared = self.declared
-        raw = exchange.read_body(_limit(declared, services))
+        limit = _limit(declared, services)
+        exchange.check_declared_size(limit)
         identity = None if declared.role is None else guards.authenticate(services, exchange, declared.role)
+        # Only now: nobody without a token makes us read a body. That of chunks shows its size while it is read.
+        raw = exchange.read_body(limit)
         signature = None
         if identity is not None and declared.signed and services.certificates is None:
             signature = guards.check_signature(services, exchange, identity, body=raw)
@@ -259,5 +262,7 @@ def _parse_body(declared: Operation, exchange: Exchange, raw: bytes) -> BaseMode
         if raw:
             raise MalformedJsonError("This route takes no body.")
         return None
+    if not raw:
+        raise MalformedJsonError("The body is missing: send one JSON object, with Content-Type: application/json.")
     check_media_type(exchange.content_type, exchange.header("Content-Encoding"))
     return validate(declared.body, parse_json(raw))

@@ -4,6 +4,8 @@ from typing import Any
 
 from observability.context import get_correlation_id
 from web.http.errors import problem_of
+from web.http.problems import RETRY_AFTER
+from web.protection.outages import spread
 from web.scoring.results import Scored, ScoringResult
 
 
@@ -20,5 +22,8 @@ def batch_item(result: ScoringResult, transaction_id: str | None, total_ms: floa
     """Returns one member of a batch answer; a problem names its transaction if that could be read."""
     if isinstance(result, Scored):
         return decision_body(result, total_ms)
-    body = problem_of(result).body()
+    problem = problem_of(result)
+    body = problem.body()
+    if RETRY_AFTER in problem.headers:  # an item has no headers of its own
+        body["retry_after_seconds"] = spread(float(problem.headers[RETRY_AFTER]))
     return body if transaction_id is None else {**body, "transaction_id": transaction_id}

@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import pytest
 
@@ -8,6 +9,12 @@ from security.roles import Role
 from settings import Settings
 from tests.unit.web.world import World
 from web.app import create_app
+
+
+def as_sent(target: str) -> dict[str, str]:
+    """Returns the environment that gunicorn makes of a request target; the test client would tidy it first."""
+    path, _, query = target.partition("?")
+    return {"RAW_URI": target, "PATH_INFO": unquote(path, "latin-1"), "QUERY_STRING": query}
 
 
 @pytest.mark.parametrize(
@@ -19,16 +26,96 @@ from web.app import create_app
         "//predictions/score",
         "/predictions/a/b",
         "/predictions/%2e%2e/score",
+        "/predictions/../predictions/score",
+        "/./predictions/score",
+        "/predictions//score",
+        "/predictions%2Fscore",
+        "/%70redictions/score",
+        "/predictions/scor%65",
+        "/predictions/score#now",
+        "/PREDICTIONS/score",
         "/admin/models/v1/delete",
         "/static/docs.js",
     ],
 )
 def test_an_unknown_route_is_a_problem_and_never_a_redirect(world: World, path: str) -> None:
     for method in ("GET", "POST"):
-        answer = world.client.open(path, method=method)
+        answer = world.client.open("/", method=method, environ_overrides=as_sent(path))
         assert answer.status_code == 404, method
         assert answer.content_type == "application/problem+json"
         assert answer.get_json()["type"] == "/docs#problem-route-not-found"
+
+
+ADMIN_PATHS = [
+    "//admin/queues",
+    "///admin/queues",
+    "/admin//queues",
+    "/admin/queues/",
+    "/admin%2Fqueues",
+    "/admin%2fqueues",
+    "/%61dmin/queues",
+    "/admin/%71ueues",
+    "/health/../admin/queues",
+    "/health/%2e%2e/admin/queues",
+    "/admin/./queues",
+    "/admin/queues/.",
+    "/admin\\queues",
+    "/admin/queues;x",
+    "/admin/queues#x",
+    "/Admin/queues",
+    "http://localhost//admin/queues",
+    "http://localhost/%61dmin/queues",
+    "admin/queues",
+]
+
+
+@pytest.mark.parametrize("target", ADMIN_PATHS)
+def test_another_spelling_of_a_path_reaches_no_route(world: World, target: str) -> None:
+    """Not even for an administrator, so that a proxy's rule about `/admin/` cannot be got around."""
+    headers = world.headers("GET", target, role=Role.ADMIN)
+    answer = world.client.get("/", headers=headers, environ_overrides=as_sent(target))
+    assert (answer.status_code, answer.get_json()["type"]) == (404, "/docs#problem-route-not-found")
+
+
+@pytest.mark.parametrize("target", ["/admin/queues", "/admin/queues?x=1", "http://localhost/admin/queues"])
+def test_the_one_spelling_reaches_it(world: World, target: str) -> None:
+    headers = world.headers("GET", target, role=Role.ADMIN)
+    answer = world.client.get("/", headers=headers, environ_overrides=as_sent(target))
+    assert answer.status_code == 200
+
+
+def test_an_id_may_be_percent_encoded_where_it_must_not_be_otherwise(world: World) -> None:
+    for target, status in (("/predictions/a%3A1", "not-found"), ("/predictions/%61%3A1", "route-not-found")):
+        headers = world.headers("GET", target, role=Role.READ)
+        answer = world.client.get("/", headers=headers, environ_overrides=as_sent(target))
+        assert (answer.status_code, answer.get_json()["type"]) == (404, f"/docs#problem-{status}")
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/predictions/score/", "/predictions/score"),
+        ("//admin/queues", "/admin/queues"),
+        ("/explanations/t-1/", "/explanations/{transaction_id}"),
+        ("/Predictions/Score", "/predictions/score"),
+        ("/docs/", "/docs"),
+    ],
+)
+def test_a_misspelt_path_is_answered_with_the_right_one(world: World, path: str, meant: str) -> None:
+    answer = world.client.post("/", environ_overrides=as_sent(path))
+    assert answer.status_code == 404
+    assert answer.get_json()["detail"].endswith(f" A path has one spelling: {meant}, without a slash at its end.")
+
+
+def test_an_unknown_path_suggests_nothing(world: World) -> None:
+    assert world.client.get("/nope/nope").get_json()["detail"] == "The API has no such route."
+
+
+def test_a_path_of_its_own_is_no_id(world: World) -> None:
+    for method in ("GET", "HEAD", "PUT", "DELETE"):
+        answer = world.client.open("/predictions/score", method=method)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert world.client.open("/admin/queues", method="POST").headers["Allow"] == "GET, HEAD"
 
 
 def test_a_wrong_method_is_a_problem_that_names_the_right_one(world: World) -> None:

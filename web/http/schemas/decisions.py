@@ -101,6 +101,10 @@ class ProblemAnswer(AnswerModel):
     errors: list[Violation] | None = None
     reason: Annotated[str | None, Field(description="Why the platform is in SAFE MODE.")] = None
     transaction_id: Annotated[str | None, Field(description="In a batch: the transaction that failed.")] = None
+    retry_after_seconds: Annotated[
+        int | None,
+        Field(ge=1, description="In a batch: when to send this one again."),
+    ] = None
 
 
 class BatchAnswer(AnswerModel):

@@ -273,6 +273,31 @@ def test_another_content_type_is_refused(world: World, content_type: str | None)
     assert (answer.status_code, problem(answer)) == (415, "unsupported-media-type")
 
 
+@pytest.mark.parametrize("path", [SCORE, BATCH, "/labels"])
+@pytest.mark.parametrize("content_type", [None, "application/json", "text/plain"])
+def test_a_missing_body_is_said_to_be_missing(world: World, path: str, content_type: str | None) -> None:
+    answer = world.post(path, b"", content_type=content_type)
+    assert (answer.status_code, problem(answer)) == (400, "malformed-json")
+    assert answer.get_json()["detail"].startswith("The body is missing: send one JSON object")
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"text"', b"1", b"null"])
+@pytest.mark.parametrize("path", [SCORE, BATCH, "/labels"])
+def test_what_is_no_object_is_told_so_in_the_words_of_json(world: World, path: str, body: bytes) -> None:
+    answer = world.post(path, body)
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"] == [{"pointer": "", "message": "must be a JSON object"}]
+
+
+def test_no_answer_names_a_class_of_the_server(world: World) -> None:
+    bodies = [{"transactions": {}}, {"transactions": "x"}, {"transactions": [[]]}, {"transactions": [1]}]
+    text = "".join(world.post(BATCH, body).text for body in bodies)
+    text += world.post(SCORE, world.transaction(metadata=[])).text
+    assert "instance of" not in text
+    assert "must be a JSON array" in text
+    assert text.count("must be a JSON object") >= 2
+
+
 def test_a_compressed_body_is_refused(world: World) -> None:
     answer = world.post(SCORE, world.transaction(), Content_Encoding="gzip")
     assert answer.status_code == 415
@@ -303,7 +328,28 @@ def test_the_refusal_of_a_worker_reaches_the_client(
     world.worker.override = lambda batch: orjson.dumps({"batch_id": batch.batch_id, "results": [result]})
     answer = world.post(SCORE, world.transaction())
     assert (answer.status_code, problem(answer)) == (status, kind)
-    assert ("Retry-After" in answer.headers) == (kind == "overloaded")
+    assert ("Retry-After" in answer.headers) == (kind != "scoring-failed")
+
+
+def test_every_refusal_that_passes_says_when_to_come_again(world: World) -> None:
+    """In a batch, too, whose items have no headers."""
+    for result in ("overloaded", "safe_mode", "expired"):
+        world.worker.override = lambda batch, status=result: orjson.dumps(
+            {"batch_id": batch.batch_id, "results": [{"status": status}] * len(batch.requests)}
+        )
+        [item] = world.post(BATCH, {"transactions": [world.transaction()]}).get_json()["results"]
+        assert item["retry_after_seconds"] in {1, 2}
+    world.safe_mode.enable("test", "test")
+    hints = {world.post(SCORE, world.transaction()).headers["Retry-After"] for _ in range(60)}
+    assert hints == {"1", "2"}
+
+
+def test_a_replayed_request_may_come_again_in_a_second(world: World) -> None:
+    headers = world.headers("GET", "/explanations", role=Role.READ)
+    answers = [world.client.get("/explanations", headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 401]
+    assert answers[1].headers["Retry-After"] in {"1", "2"}
+    assert answers[1].headers["WWW-Authenticate"] == "Bearer"
 
 
 class Silent:
@@ -339,7 +385,7 @@ def test_no_decision_in_time_is_a_gateway_timeout_and_opens_the_breaker(make_wor
             break
     assert kinds[:5] == [(504, "deadline")] * 5
     assert kinds[-1] == (503, "scoring-suspended")
-    assert 1 <= int(answer.headers["Retry-After"]) <= 15
+    assert 1 <= int(answer.headers["Retry-After"]) <= 1.5 * 15 + 1
     batch = world.post(BATCH, {"transactions": [world.transaction()]})
     assert (batch.status_code, problem(batch)) == (503, "scoring-suspended")
 

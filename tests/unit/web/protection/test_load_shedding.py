@@ -27,7 +27,8 @@ def test_when_full_scoring_and_reading_are_refused_and_administrators_get_in(mak
     world = make_world(changes={"web_connections": 1})
     world.services.shedder.enter()
     refused = world.post("/predictions/score", world.transaction())
-    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] in {"1", "2"}
     assert refused.get_json()["type"] == "/docs#problem-overloaded"
     assert world.get("/predictions/t-1").status_code == 503
     assert world.get("/admin/queues", role=Role.ADMIN).status_code == 200

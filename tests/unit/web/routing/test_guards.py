@@ -102,13 +102,32 @@ def test_a_refused_request_never_reaches_the_worker(world: World) -> None:
 
 
 def test_a_body_sent_without_its_length_is_measured(world: World) -> None:
+    headers = {"Authorization": f"Bearer {world.token(Role.SERVICE)}"}
+
     def send(size: int) -> int:
         undeclared = {"wsgi.input": io.BytesIO(b" " * size), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
-        answer = world.client.post(PATH, content_type=JSON, environ_overrides=undeclared)
+        answer = world.client.post(PATH, content_type=JSON, headers=headers, environ_overrides=undeclared)
         return answer.status_code
 
     assert send(world.settings.body_limit_bytes + 1) == 413
     assert send(world.settings.body_limit_bytes) == 401
+
+
+class Unread(io.BytesIO):
+    """A body that nobody may read."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise AssertionError(f"{size} bytes were asked for")
+
+
+@pytest.mark.parametrize("length", ["", "1000"])
+@pytest.mark.parametrize("role", [None, Role.READ])
+def test_a_body_is_not_read_before_its_senders_token_and_role(world: World, role: Role | None, length: str) -> None:
+    headers = {} if role is None else {"Authorization": f"Bearer {world.token(role)}"}
+    unread = {"wsgi.input": Unread(), "wsgi.input_terminated": True, "CONTENT_LENGTH": length}
+    for path in (PATH, BATCH, "/labels", "/admin/safe-mode/enable"):
+        answer = world.client.post(path, content_type=JSON, headers=headers, environ_overrides=unread)
+        assert answer.status_code == (401 if role is None else 403)
 
 
 @pytest.mark.parametrize(
