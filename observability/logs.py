@@ -101,9 +101,9 @@ class JsonFormatter(logging.Formatter):
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, float):
-            return self._number(float(value))  # numpy's is one too, and orjson takes only Python's own
+            return self._number(name, float(value))  # numpy's is one too, and orjson takes only Python's own
         if isinstance(value, Integral):
-            return self._number(int(value))
+            return self._number(name, int(value))
         if isinstance(value, dict) and depth < MAX_DEPTH:
             return {self._text(str(key)): self._field(str(key), item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset) and depth < MAX_DEPTH:
@@ -116,9 +116,13 @@ class JsonFormatter(logging.Formatter):
         prefix = f"{name}="
         return self._text(prefix + text).removeprefix(prefix)
 
-    def _number(self, value: float) -> float | str:
-        """Returns the number, or its masked text if it may be a card's."""
+    def _number(self, name: str, value: float) -> float | str:
+        """Returns the number, or its masked text if it may be a card's or, by its name, is a PIN or the like."""
         is_short = abs(value) < _MIN_CARD_NUMBER
+        if self._is_secret(name):
+            text = str(value)
+            masked = self._named_text(name, text)
+            return value if masked == text and is_short else masked
         if is_short or not math.isfinite(value):
             return value
         text = f"{value:.0f}" if isinstance(value, float) else str(value)

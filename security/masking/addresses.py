@@ -5,12 +5,21 @@ from ipaddress import AddressValueError, IPv6Address
 
 _IPV4 = re.compile(r"(?<![0-9])(?<![0-9*]\.)([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})\.[0-9]{1,3}(?![0-9]|\.[0-9])")
 _IPV6 = re.compile(r"(?<![0-9A-Fa-f:.])[0-9A-Fa-f.]*+(?::[0-9A-Fa-f.]*+){2,}+(?!\w)")
-_EMAIL = re.compile(r"(?<![\w.+%-])([\w.+%-])[\w.+%-]*+@((?:[\w-]+\.)+[\w-]{2,})")
+# The at sign and the dot of full width too, as East Asian keyboards write them.
+_AT_SIGNS = "@\uff20\ufe6b"
+_DOTS = ".\uff0e\u3002\uff61"
+_DOMAIN = rf"((?:[\w-]+[{_DOTS}])+[\w-]{{2,}})"
+_EMAIL = re.compile(rf"(?<![\w{_DOTS}+%-])([\w{_DOTS}+%-])[\w{_DOTS}+%-]*+([{_AT_SIGNS}]){_DOMAIN}")
+_QUOTED_EMAIL = re.compile(rf'"([^"\\\s])(?:[^"\\\n]|\\[^"]){{0,64}}(\\{{0,3}}"[{_AT_SIGNS}]){_DOMAIN}')
 
 
 def mask_emails(text: str) -> str:
     """Returns the text with every e-mail address in it masked."""
-    return _EMAIL.sub(r"\1***@\2", text)
+    if "@" in text or not text.isascii():
+        if '"' in text:
+            text = _QUOTED_EMAIL.sub(r'"\1***\2\3', text)
+        text = _EMAIL.sub(r"\1***\2\3", text)
+    return text
 
 
 def mask_ips(text: str) -> str:

@@ -1,7 +1,11 @@
-"""Credentials: tokens, signatures, private keys, passwords in URLs, values of secret-like names; nothing stays."""
+"""Credentials: tokens, signatures, private keys, passwords in URLs, values of secret-like names; nothing stays.
+
+`security.masking.provider_tokens` knows the tokens of well-known providers.
+"""
 
 import re
 
+from security.masking.provider_tokens import MIN_TOKEN_CHARACTERS, mask_provider_tokens
 from security.masking.stars import MASKED
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
@@ -17,30 +21,43 @@ _DOTTED = re.compile(r"[A-Za-z0-9_.-]{16,}+")
 _JWT_START = re.compile(r"e(?:y[JA]|w[o0k])[A-Za-z0-9_-]{7}")
 # One search rules out nearly every text before the slower rules for names and schemes run.
 _SOUNDS_SECRET = re.compile(
-    "passw|passphrase|secret|signature|token|authorization|cookie|credential|key|hmac|bearer|basic"
+    "pass|pwd|pin|cv[cv]|csc|cvn|otp|sess|sid|code|secret|signature|token|authorization|cookie|credential|key|hmac"
+    "|bearer|basic"
 )
 _NAME_AND_SEPARATOR = re.compile(
     r"""([\w-]++)\\{0,3}(?:["']?\s{0,4}[:=]\s{0,4}b?\\{0,3}["']?|["']\s{0,4},\s{0,4}b?\\{0,3}["'])"""
 )
 _SECRET_NAME = re.compile(
-    r"""(?xi) .*?
-    ( passw(?:or)?d | passphrase | secret | signature | token | authorization | cookie | credentials? | hmac
-    | (?: api | private | secret | access | signing | encryption | message | hmac | jwt ) [-_]? key )
+    r"""(?xi)
+    # Of a person or a card: short, and secret however short.
+    (?P<short> .*? (?: passw(?:or)?d | passphrase | passcode | pwd )
+      | (?: .*[_-] | .*(?-i:(?<=[a-z])(?=[A-Z])) )?
+        (?: (?: db | user )? pass | (?: card )? pin (?: _? code )? | cvv2? | cvc2? | cvn2? | csc | otp
+          | (?: card )? security [-_]? code ) )
+    (?: [-_] (?: value | hash | digest | hex | base64 ) )?
+    | .*?
+    ( secret | signature | token | authorization | cookie | credentials? | hmac | sess(?:ion)? [-_]? id
+    | (?: api | private | secret | access | account | signing | encryption | message | hmac | jwt ) [-_]? key )
     (?: [-_] (?: header | value | hash | digest | hex | base64 ) )?
+    | (?: .*[_-] )? sid
     """
 )
 _QUOTED_VALUES = {quote: re.compile(rf"((?:\\.|[^{quote}\\])+)", re.DOTALL) for quote in "\"'"}
 # JSON inside of JSON: the quote that opens the value is escaped, and so is the one that closes it.
 _ESCAPED_VALUES = {quote: re.compile(rf"(.+?)(?=(?<!\\)\\{quote}|\Z)", re.DOTALL) for quote in "\"'"}
-_BARE_VALUE = re.compile(r"""(?:(?:bearer|basic)\s+)?([^\s"'&;,)}\]]+)""", re.IGNORECASE)
+_SCHEMES = "bearer|basic|digest|token|key|apikey|negotiate|ntlm|hmac[a-z0-9-]*|aws4-hmac-sha256"
+_BARE_VALUE = re.compile(rf"""(?:(?:{_SCHEMES})\s+)?([^\s"'&;,)}}\]]+)""", re.IGNORECASE)
+_COOKIES = re.compile(r"""([^"'\n\r]+)""")
 _MIN_SECRET_CHARACTERS = 8
-"""Shorter values of secret-like names are counts and words such as `token=missing`; passwords are never spared."""
+"""Shorter values of secret-like names are counts and words, as in `token=missing`; what people type is never spared."""
 
 
 def mask_credentials(text: str) -> str:
     """Returns the text with every credential in it masked."""
     if "://" in text and "@" in text:
         text = _URL_PASSWORD.sub(rf"://\1:{MASKED}@", text)
+    if len(text) >= MIN_TOKEN_CHARACTERS:
+        text = mask_provider_tokens(text)
     sounds_secret = _SOUNDS_SECRET.search(text.lower()) is not None
     if sounds_secret:
         text = _PRIVATE_KEY.sub(MASKED, text)
@@ -67,11 +84,13 @@ def _mask_secret_values(text: str) -> str:
     copied = at = 0
     while name := _NAME_AND_SEPARATOR.search(text, at):
         at = name.end()
-        if not _SECRET_NAME.fullmatch(name[1]) or text.startswith(MASKED, at):
+        secret = _SECRET_NAME.fullmatch(name[1])
+        if not secret or text.startswith(MASKED, at):
             continue
         quoted = _ESCAPED_VALUES if text[at - 2] == "\\" else _QUOTED_VALUES
-        value = quoted.get(text[at - 1], _BARE_VALUE).match(text, at)
-        if value and (len(value[1]) >= _MIN_SECRET_CHARACTERS or "pass" in name[1].lower()):
+        bare = _COOKIES if name[1].lower().endswith("cookie") else _BARE_VALUE
+        value = quoted.get(text[at - 1], bare).match(text, at)
+        if value and (secret["short"] or len(value[1]) >= _MIN_SECRET_CHARACTERS):
             pieces += (text[copied:at], MASKED)
             copied = at = value.end()
     return "".join(pieces) + text[copied:] if pieces else text

@@ -2,6 +2,7 @@
 
 import re
 
+from security.masking.cards import GAP, MAX_GAP_CHARACTERS
 from security.masking.stars import starred
 
 MIN_IBAN_CHARACTERS = 15
@@ -33,53 +34,48 @@ IBAN_LENGTHS = {
     for country in countries.split()
 }
 
-_IBAN_START = re.compile(r"[A-Za-z]{2}\d{2}(?=[\s\-]?[A-Za-z0-9])")
-_IBAN_GAPS = " -\u00a0\u202f"
+# The longest run of letters and digits that could be one; each start is looked at once, and no further than this.
+_CANDIDATE = re.compile(
+    rf"[A-Za-z]{{2}}\d{{2}}(?:{GAP}{{0,{MAX_GAP_CHARACTERS}}}[A-Za-z\d])"
+    rf"{{{MIN_IBAN_CHARACTERS - 4},{MAX_IBAN_CHARACTERS - 4}}}"
+)
 
 
 def mask_ibans(text: str) -> str:
     """Returns the text with every IBAN in it masked."""
     if len(text) < MIN_IBAN_CHARACTERS:
         return text
+    hidden: list[int] = []
     at = 0
-    while match := _IBAN_START.search(text, at):
-        places = _iban_places(text, match.start())
-        if places:
-            text = starred(text, places[2:-4])
+    while match := _CANDIDATE.search(text, at):
+        places = _iban_places(text, match)
+        hidden += places[2:-4]
         at = places[-1] + 1 if places else match.start() + 1
-    return text
+    return starred(text, hidden) if hidden else text
 
 
-def _iban_places(text: str, start: int) -> list[int]:
-    """Returns the positions of the characters of the IBAN that begins at `start`; empty if none does.
+def _iban_places(text: str, match: re.Match[str]) -> list[int]:
+    """Returns the positions of the characters of the IBAN that begins where the match does; empty if none does.
 
     An IBAN of its country's length is found wherever it stands; one of another length, or of a country that the
     registry does not know, only where neither letter nor digit touches it: hexadecimal ids would fit too often.
     """
-    places = _characters_from(text, start)
-    valid = _valid_iban_lengths("".join(text[place] for place in places))
+    start = match.start()
     registered = IBAN_LENGTHS.get(text[start : start + 2].upper())
+    is_touched = start > 0 and text[start - 1].isalnum()
+    if is_touched and registered is None:
+        return []
+    places = [place for place in range(start, match.end()) if text[place].isalnum()]
+    valid = _valid_iban_lengths("".join(text[place] for place in places))
     if registered in valid:
         return places[:registered]
-    if start and text[start - 1].isalnum():
+    if is_touched:
         return []
     for length in valid:
         after = places[length - 1] + 1
         if after == len(text) or not text[after].isalnum():
             return places[:length]
     return []
-
-
-def _characters_from(text: str, start: int) -> list[int]:
-    """Returns the positions of up to 34 letters and digits, at most one gap between two of them."""
-    places: list[int] = []
-    for at in range(start, min(len(text), start + 2 * MAX_IBAN_CHARACTERS)):
-        character = text[at]
-        if character.isdecimal() or (character.isascii() and character.isalpha()):
-            places.append(at)
-        elif character not in _IBAN_GAPS or text[at - 1] in _IBAN_GAPS:
-            break
-    return places[:MAX_IBAN_CHARACTERS]
 
 
 def _valid_iban_lengths(characters: str) -> list[int]:

@@ -2,11 +2,11 @@
 
 | found | becomes |
 | --- | --- |
-| card number: 13 to 19 digits of any script, separated or not, that pass the Luhn check | the last four digits stay |
+| card number: 13 to 19 digits of any script, separated or not, that pass the Luhn check and are no time | the last four digits stay |
 | IBAN that passes ISO 7064 mod 97-10 | country and last four characters stay |
 | IPv4, IPv6 | the /24, the /48 stays |
 | e-mail address | first letter and domain stay |
-| bearer and basic credentials, JWTs, request signatures, private keys, passwords in URLs, values of secret-like names | nothing stays |
+| bearer and basic credentials, JWTs, request signatures, private keys, tokens of well-known providers, passwords in URLs, values of secret-like names | nothing stays |
 
 A number that only looks like a card's passes the Luhn check one time in ten and is then masked; the price of a
 transaction id losing its digits in a log line is smaller than that of a card number keeping them. A signature in the
@@ -36,10 +36,8 @@ def mask(text: str) -> str:
     """
     if _HARMLESS.fullmatch(text):
         return text
-    if "%" in text or "\\" in text:
+    if "%" in text or "\\" in text or "&" in text:
         text = unescape(text)
-    text = mask_credentials(text)
-    if "@" in text:
-        text = mask_emails(text)
+    text = mask_emails(mask_credentials(text))
     # IBANs before addresses before cards: the later rule would take parts of the earlier one's numbers.
     return mask_cards(mask_ips(mask_ibans(text)))

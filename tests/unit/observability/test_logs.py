@@ -86,6 +86,13 @@ def test_fields_with_secret_names_are_masked(log_lines: Lines) -> None:
     assert line["headers"] == {"X-Request-Signature": "[masked]"}
 
 
+def test_numbers_with_secret_names_are_masked_too(log_lines: Lines) -> None:
+    log.info("in", extra={"pin": 1234, "card": {"cvv": 123, "cvc": [7]}, "amount": 1234, "tokens": 5, "token": 5})
+    [line] = log_lines()
+    assert (line["pin"], line["card"]) == ("[masked]", {"cvv": "[masked]", "cvc": ["[masked]"]})
+    assert (line["amount"], line["tokens"], line["token"]) == (1234, 5, 5)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(), st.dictionaries(st.text(min_size=1), st.text() | st.floats() | st.integers() | st.binary(), max_size=3)
