@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ops.errors import ServerStartError
+from ops.errors import ServerStartError, StackError
 from ops.processes.scheduling import seconds_at_work
 
 LOOPBACK = "127.0.0.1"
+_WILDCARD_HOSTS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not listened on  # nosec B104
 _POLL_SECONDS = 0.05
 _TAIL_BYTES = 65_536
 _LONGEST_START_SECONDS = 900.0
@@ -34,20 +35,62 @@ def free_port() -> int:
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
     """Whether a server could listen on the port now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-        return True
+    try:
+        _listen_shortly(port, host)
+    except OSError:
+        return False
+    return True
+
+
+def check_port(port: int, host: str, *, setting: str) -> None:
+    """Checks that a server can listen where a setting says.
+
+    Args:
+        port: 0 stands for any.
+        host: a name or an address of this machine.
+        setting: that of the port, `…_PORT`; the address is that of `…_HOST`.
+
+    Raises:
+        ops.errors.StackError: it cannot; the message says which setting to change.
+    """
+    try:
+        _listen_shortly(0, host)
+    except OSError as error:
+        address = setting.removesuffix("_PORT") + "_HOST"
+        raise StackError(f"{address} {host} is no address of this machine: {error.strerror}.") from error
+    try:
+        _listen_shortly(port, host)
+    except PermissionError as error:
+        raise StackError(f"{setting} {port} is not permitted to this user; choose one above 1023.") from error
+    except OSError as error:
+        raise StackError(
+            f"{setting} {port} is taken by another process; end that one, choose another port, or 0 for any."
+        ) from error
+
+
+def loopback_of(host: str) -> str:
+    """Returns where this machine reaches a server that listens on the host.
+
+    >>> loopback_of("0.0.0.0"), loopback_of("::1")
+    ('127.0.0.1', '::1')
+    """
+    return LOOPBACK if host in _WILDCARD_HOSTS else host
 
 
 def accepts(port: int, host: str = LOOPBACK) -> bool:
     """Whether somebody listens on the port."""
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex((host, port)) == 0
+    try:
+        socket.create_connection((host, port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _listen_shortly(port: int, host: str) -> None:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
 
 
 def wait_until(

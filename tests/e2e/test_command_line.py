@@ -1,4 +1,6 @@
+import contextlib
 import json
+import os
 import signal
 import socket
 from pathlib import Path
@@ -6,21 +8,18 @@ from pathlib import Path
 import pytest
 
 from ml.training.trained_model import TrainedModel
-from ops.processes.ports import accepts
-from tests.e2e.installation import Stack, make_home, start, wait_for
+from tests.e2e.installation import Stack, make_home, wait_for
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def descendants(pid: int) -> set[int]:
-    """Returns all processes below one, such as gunicorn's workers."""
-    children = {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-    return children.union(*(descendants(child) for child in children))
+def living_in(folder: Path) -> set[int]:
+    """Returns the processes that work in a folder, which every process of a stack does: so what else listens on one of
+    its ports by now, another test's server perhaps, does not matter."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended, perhaps still to be reaped, or somebody else's
+            if (process / "cwd").resolve(strict=True).is_relative_to(folder):
+                found.add(int(process.name))
+    return found
 
 
 def test_a_second_up_says_what_runs_already(stack: Stack) -> None:
@@ -81,18 +80,34 @@ def test_a_named_server_that_does_not_answer_is_one_sentence(
     assert "Traceback" not in refused.stderr
 
 
-def test_nothing_outlives_a_killed_supervisor(tmp_path: Path, trained: TrainedModel) -> None:
+@pytest.mark.parametrize("setting", ["WEB_PORT", "FLOWER_PORT"])
+def test_a_chosen_port_that_is_taken_is_refused_by_name(setting: str, tmp_path: Path, trained: TrainedModel) -> None:
+    home = make_home(tmp_path, trained)
     with socket.create_server(("127.0.0.1", 0)) as occupied:
-        wanted = occupied.getsockname()[1]
-        home = make_home(tmp_path, trained)
-        stack = start(home.with_environment(WEB_PORT=str(wanted)))
-        notes = stack.state.notes
-    family = descendants(stack.supervisor.pid)
-    ports = [process.port for process in stack.state.processes if process.port]
-    assert any(f"Port {wanted} is taken; the API listens on" in note for note in notes)
-    assert len(family) > len(stack.state.processes)
-    stack.supervisor.send_signal(signal.SIGKILL)
-    stack.supervisor.wait()
-    wait_for(lambda: not any(is_alive(pid) for pid in family), 10)
-    assert not any(accepts(port) for port in ports)
-    assert home.ops("status").returncode == 4
+        port = str(occupied.getsockname()[1])
+        refusals = [home.ops("up", **{setting: port}), home.ops("up", "--detach", **{setting: port})]
+    for refused in refusals:
+        assert refused.returncode == 1
+        sentence = f"{setting} {port} is taken by another process; end that one, choose another port, or 0 for any.\n"
+        assert refused.stderr == sentence
+
+
+def test_nothing_outlives_a_killed_supervisor_in_the_background(tmp_path: Path, trained: TrainedModel) -> None:
+    home = make_home(tmp_path, trained)
+    try:
+        started = home.ops("up", "--detach")
+        assert started.returncode == 0, started.stderr
+        stack = home.state
+        assert stack is not None
+        assert stack.phase == "running"
+        # A log can read the progress: each line says something new.
+        lines = [line for line in started.stdout.splitlines() if "processes are ready" in line]
+        assert lines[-1].strip() == f"{len(stack.processes)} of {len(stack.processes)} processes are ready"
+        assert len(set(lines)) == len(lines) > 1
+        assert stack.urls["api"] in started.stdout
+        assert len(living_in(tmp_path)) > len(stack.processes)
+        os.kill(stack.supervisor_pid, signal.SIGKILL)
+        wait_for(lambda: not living_in(tmp_path), 60)
+        assert home.ops("status").returncode == 4
+    finally:
+        home.ops("down")

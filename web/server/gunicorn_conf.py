@@ -17,7 +17,8 @@ _metrics_dir = _settings.metrics_path.absolute()
 
 wsgi_app = "web.server.wsgi:make_application()"
 worker_class = "web.server.gunicorn_worker.ProblemGeventWorker"
-bind = f"{_settings.web_host}:{_settings.web_port}"
+_host = f"[{_settings.web_host}]" if ":" in _settings.web_host else _settings.web_host
+bind = f"{_host}:{_settings.web_port}"
 reuse_port = _settings.web_reuse_port
 workers = _settings.web_processes
 worker_connections = _settings.web_connections

@@ -6,6 +6,7 @@ import sys
 import click
 
 from ops.errors import StackError
+from ops.processes.ports import check_port
 from settings import Settings, load_settings
 
 
@@ -13,6 +14,7 @@ from settings import Settings, load_settings
 def command() -> None:
     """Run Flower on FLOWER_HOST:FLOWER_PORT; without a password it refuses to start."""
     settings = load_settings()
+    check_port(settings.flower_port, settings.flower_host, setting="FLOWER_PORT")
     environment = os.environ | flower_environment(settings)
     arguments = [sys.executable, "-m", "celery", "-A", "workers.flower:app", "flower"]
     os.execve(sys.executable, arguments, environment)  # noqa: S606 - no shell

@@ -9,7 +9,7 @@ import click
 from ops.embedded.forwarder import forward
 from ops.embedded.kafka_mock import start_cluster
 from ops.errors import ServerStartError
-from ops.processes.ports import LOOPBACK
+from ops.processes.ports import LOOPBACK, check_port
 
 
 @click.command()
@@ -22,6 +22,7 @@ from ops.processes.ports import LOOPBACK
 @click.option("--topic", "topics", multiple=True, help="Topic that exists from the start; repeatable.")
 def command(port: int, advertised_port: int | None, topics: tuple[str, ...]) -> None:
     """Serve librdkafka's mock Kafka cluster on a fixed port, in memory."""
+    check_port(port, LOOPBACK, setting="--port")
     target_port = start_cluster(host=LOOPBACK, port=advertised_port or port, topics=topics)
     try:
         asyncio.run(_serve(port, target_port))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ops.processes.ports import check_port
 from ops.startup.preflight import check_web
 
 _CONFIGURATION = Path(__file__).parents[3] / "web" / "server" / "gunicorn_conf.py"
@@ -14,6 +15,8 @@ _CONFIGURATION = Path(__file__).parents[3] / "web" / "server" / "gunicorn_conf.p
 @click.command()
 def command() -> None:
     """Run the API on WEB_HOST:WEB_PORT with WEB_PROCESSES processes."""
-    check_web()
+    settings = check_web()
+    if not settings.web_reuse_port:
+        check_port(settings.web_port, settings.web_host, setting="WEB_PORT")
     arguments = [sys.executable, "-m", "gunicorn", "--config", str(_CONFIGURATION)]
     os.execv(sys.executable, arguments)  # noqa: S606 - no shell

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from ops.processes.ports import check_port
 from ops.processes.worker_command import worker_arguments
 from ops.startup.preflight import check_worker
 from settings.queues import QUEUES
@@ -18,4 +19,5 @@ from settings.queues import QUEUES
 def command(queue: str, number: int) -> None:
     """Run a worker that consumes QUEUE and nothing else."""
     settings = check_worker(queue)
+    check_port(settings.metrics_port, settings.metrics_host, setting="METRICS_PORT")
     os.execv(sys.executable, [sys.executable, *worker_arguments(queue, number, shard=settings.shard)])  # noqa: S606 - no shell

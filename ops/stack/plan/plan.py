@@ -2,17 +2,16 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from ops.processes.health import answers_ok
-from ops.processes.ports import LOOPBACK, accepts, free_port, is_free
+from ops.processes.ports import accepts, loopback_of
+from ops.stack.plan.ports import Ports
 from ops.stack.plan.roles import ROLES, Role, Stage, owners
 from ops.stack.plan.servers import SERVERS, check_reachable
 from settings import Settings
 from settings.server_urls import without_credentials
-
-_WILDCARD_HOSTS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on  # nosec B104
 
 
 @dataclass(frozen=True)
@@ -55,41 +54,23 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-@dataclass
-class Ports:
-    """Hands out ports: the wanted one if it is free and not handed out yet, any free one otherwise."""
-
-    notes: list[str] = field(default_factory=list)
-    _taken: set[int] = field(default_factory=set)
-
-    def take(self, wanted: int, name: str, host: str = LOOPBACK) -> int:
-        """Returns a port for the named server and notes when it is not the wanted one; 0 wants any."""
-        port = wanted
-        while port == 0 or port in self._taken or not is_free(port, host):
-            port = free_port()
-        if wanted and port != wanted:
-            self.notes.append(f"Port {wanted} is taken; {name} listens on {port} instead.")
-        self._taken.add(port)
-        return port
-
-
 def make_plan(settings: Settings, *, score_workers: int | None = None, web_processes: int | None = None) -> Plan:
     """Returns the plan of a stack with these settings; a server URL that the user gave is used as it is.
 
     Raises:
-        ops.errors.StackError: a server that the user named does not answer.
+        ops.errors.StackError: a server that the user named does not answer, or a port that the user chose is taken.
     """
     ports = Ports()
+    # The chosen ones first, so that none of the others gets one of them.
+    own_ports = ports.of_people(settings)
     servers, env = _servers(settings, ports)
-    web_port = ports.take(settings.web_port, "the API", settings.web_host)
-    flower_port = ports.take(settings.flower_port, "Flower")
+    web_port, flower_port = own_ports["web"], own_ports["flower"]
     env |= {"VAR_DIR": str(settings.var_dir), "WEB_PORT": str(web_port), "FLOWER_PORT": str(flower_port)}
     if web_processes is not None:
         env["WEB_PROCESSES"] = str(web_processes)
     counts = {role.name: role.count for role in ROLES}
     if score_workers is not None:
         counts["score"] = score_workers
-    own_ports = {"web": web_port, "flower": flower_port}
     processes = [
         _process(
             role,
@@ -153,11 +134,15 @@ def _process(
         port = ports.take(0, role.name)
         env["METRICS_PORT"] = str(port)
     is_healthy: Callable[[], bool] | None = None
+    is_alive: Callable[[], bool] | None = None
+    own_hosts = {"web": settings.web_host, "flower": settings.flower_host}
+    host = loopback_of(own_hosts.get(role.name, settings.metrics_host))
     if port is not None and role.health_path is not None:
-        is_healthy = partial(answers_ok, port, role.health_path)
+        is_healthy = partial(answers_ok, port, role.health_path, host=host)
         if role.name == "web" and settings.tls_certificate_file:
-            is_healthy = partial(accepts, port)
-    is_alive = partial(answers_ok, port, role.live_path) if port is not None and role.live_path is not None else None
+            is_healthy = partial(accepts, port, host)
+    if port is not None and role.live_path is not None:
+        is_alive = partial(answers_ok, port, role.live_path, host=host)
     return Process(
         name,
         role.stage,
@@ -178,14 +163,19 @@ def _name(role: Role, shard: str | None, number: int | None) -> str:
 def _urls(settings: Settings, env: Mapping[str, str]) -> dict[str, str]:
     """Returns where people find each part."""
     scheme = "https" if settings.tls_certificate_file else "http"
-    host = LOOPBACK if settings.web_host in _WILDCARD_HOSTS else settings.web_host
-    api = f"{scheme}://{host}:{env['WEB_PORT']}"
+    api = f"{scheme}://{_in_url(settings.web_host)}:{env['WEB_PORT']}"
     return {
         "api": api,
         "docs": f"{api}/docs",
-        "flower": f"http://{LOOPBACK}:{env['FLOWER_PORT']}",
+        "flower": f"http://{_in_url(settings.flower_host)}:{env['FLOWER_PORT']}",
         "redis": without_credentials(env["REDIS_URL"]),
         "mongo": without_credentials(env["MONGO_URL"]),
         "kafka": env["KAFKA_BOOTSTRAP"],
         "mlflow": without_credentials(settings.mlflow_uri),
     }
+
+
+def _in_url(host: str) -> str:
+    """Returns a host as URLs hold it: an IPv6 address in brackets."""
+    reached = loopback_of(host)
+    return f"[{reached}]" if ":" in reached else reached

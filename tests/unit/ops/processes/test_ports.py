@@ -1,6 +1,14 @@
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
-from ops.processes.ports import LOOPBACK, free_port, is_free
+import pytest
+
+from ops.errors import ServerStartError, StackError
+from ops.processes import ports
+from ops.processes.ports import LOOPBACK, accepts, check_port, free_port, is_free, last_line, wait_until
+from ops.processes.spawn import spawn, stop
 
 
 def test_a_free_port_is_given_once() -> None:
@@ -21,3 +29,44 @@ def test_a_server_can_listen_on_a_free_port() -> None:
     assert is_free(port)
     with socket.create_server((LOOPBACK, port)):
         assert not is_free(port)
+
+
+def test_a_port_is_checked_on_the_address_that_is_meant() -> None:
+    with socket.create_server(("127.0.0.2", 0)) as server:
+        port = server.getsockname()[1]
+        assert accepts(port, "127.0.0.2")
+        assert not is_free(port, "127.0.0.2")
+        assert is_free(port)
+        with pytest.raises(StackError, match=f"WEB_PORT {port} is taken"):
+            check_port(port, "127.0.0.2", setting="WEB_PORT")
+    check_port(port, "127.0.0.2", setting="WEB_PORT")
+
+
+def test_a_start_that_works_may_take_longer_than_one_that_sleeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "server.log"
+    busy = spawn([sys.executable, "-c", "while True: pass"], output=subprocess.DEVNULL)
+    asleep = spawn([sys.executable, "-c", "import time; print('thinking', flush=True); time.sleep(600)"])
+    log.write_text("thinking\n")
+    looks = iter([False] * 60 + [True])
+    try:
+        # Sixty looks, three seconds and more, all of them at work or waiting for a CPU.
+        wait_until(lambda: next(looks), busy, name="busy", log=log, patience_seconds=1.5)
+        with pytest.raises(
+            ServerStartError, match=r"asleep was not healthy after \d+ s: thinking \(.*server.log says more"
+        ):
+            wait_until(lambda: False, asleep, name="asleep", log=log, patience_seconds=1.5)
+        monkeypatch.setattr(ports, "_LONGEST_START_SECONDS", 2.0)
+        with pytest.raises(ServerStartError, match="busy was not healthy"):
+            wait_until(lambda: False, busy, name="busy", log=log, patience_seconds=1.5)
+    finally:
+        stop(busy)
+        stop(asleep)
+
+
+def test_the_last_line_of_a_long_file_is_read_from_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "long.log"
+    log.write_bytes(b"\xff" * 200_000 + b"\n the end \n\n")
+    assert last_line(log) == "the end"
+    assert last_line(tmp_path / "absent.log") == "it wrote nothing"

@@ -1,12 +1,13 @@
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ops.errors import StackError
-from ops.processes.ports import free_port, is_free
-from ops.stack.plan.plan import Plan, Ports, make_plan
+from ops.processes.ports import free_port
+from ops.stack.plan.plan import Plan, make_plan
 from ops.stack.plan.roles import ROLES, STOP_ORDER, Stage
 from settings import Settings
 
@@ -64,22 +65,6 @@ def test_a_named_server_that_is_absent_is_one_sentence(
         plan_of(tmp_path, **{setting: url.format(free_port())})
 
 
-def test_a_taken_port_is_replaced_and_said(tmp_path: Path, listener: int) -> None:
-    plan = plan_of(tmp_path, web_port=listener)
-    web = next(process for process in plan.processes if process.name == "web")
-    assert web.port != listener
-    assert web.env["WEB_PORT"] == str(web.port)
-    assert f"Port {listener} is taken; the API listens on {web.port} instead." in plan.notes
-
-
-def test_no_port_is_handed_out_twice() -> None:
-    ports = Ports()
-    wanted = free_port()
-    taken = [ports.take(wanted, "a"), ports.take(wanted, "b"), ports.take(0, "c")]
-    assert len(set(taken)) == 3
-    assert len(ports.notes) == 1
-
-
 def test_every_process_learns_where_its_servers_are(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
     for process in plan.processes:
@@ -106,6 +91,15 @@ def test_stopping_covers_every_stage_and_begins_with_the_api() -> None:
     assert set(STOP_ORDER) == set(Stage) >= {role.stage for role in ROLES}
 
 
-def test_a_port_with_a_listener_is_not_free(listener: int) -> None:
-    assert not is_free(listener)
-    assert is_free(free_port())
+def test_health_is_asked_where_each_process_listens(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, web_host="::1", flower_host="0.0.0.0", metrics_host="127.0.0.2")  # noqa: S104 - not listened on
+    asked = {
+        process.name: process.is_healthy.keywords.get("host")
+        for process in plan.processes
+        if isinstance(process.is_healthy, partial) and process.stage is not Stage.SERVERS
+    }
+    assert asked["web"] == "::1"
+    assert asked["flower"] == "127.0.0.1"
+    assert {asked[name] for name in ("score-1", "explain", "retrain")} == {"127.0.0.2"}
+    assert plan.urls["api"].startswith("http://[::1]:")
+    assert plan.urls["flower"].startswith("http://127.0.0.1:")

@@ -1,0 +1,81 @@
+import re
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from ops.errors import StackError
+from ops.processes.ports import free_port
+from ops.stack.plan.ports import Ports
+from settings import Settings
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def chosen(**given: object) -> Settings:
+    """Returns settings as a user gives them: these fields and no others count as chosen."""
+    return Settings(_env_file=None, **given)
+
+
+def usual(*chosen: str, **ports: int) -> Settings:
+    """Returns settings whose usual ports lie where a test can take them; the named ones count as chosen."""
+    return Settings.model_construct(set(chosen), **ports)
+
+
+@pytest.mark.parametrize("setting", ["web_port", "flower_port"])
+def test_a_chosen_port_that_is_taken_is_refused_by_name(listener: int, setting: str) -> None:
+    sentence = f"{setting.upper()} {listener} is taken by another process; end that one, choose another port"
+    with pytest.raises(StackError, match=re.escape(sentence)):
+        Ports().of_people(chosen(**{setting: listener}))
+
+
+def test_a_usual_port_that_is_taken_is_replaced_and_said(listener: int) -> None:
+    ports = Ports()
+    found = ports.of_people(usual(web_port=listener, flower_port=0))
+    assert found["web"] != listener
+    assert ports.notes == [f"Port {listener} is taken; the API listens on {found['web']} instead."]
+
+
+def test_two_chosen_ports_that_are_equal_are_refused() -> None:
+    port = free_port()
+    with pytest.raises(StackError, match=f"FLOWER_PORT {port} is the port of the API already; choose another."):
+        Ports().of_people(chosen(web_port=port, flower_port=port))
+
+
+def test_a_chosen_port_goes_before_the_usual_one_of_another() -> None:
+    port = free_port()
+    ports = Ports()
+    found = ports.of_people(usual("flower_port", web_port=port, flower_port=port))
+    assert found["flower"] == port
+    assert found["web"] != port
+    assert len(ports.notes) == 1
+
+
+def test_an_api_that_shares_its_port_starts_beside_another(listener: int) -> None:
+    found = Ports().of_people(chosen(web_port=listener, web_reuse_port=True, flower_port=0))
+    assert found["web"] == listener
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1"])
+@pytest.mark.parametrize("setting", ["web_host", "flower_host"])
+def test_an_address_of_another_machine_is_refused_by_name(setting: str, host: str) -> None:
+    with pytest.raises(StackError, match=f"{setting.upper()} {host} is no address of this machine"):
+        Ports().of_people(chosen(**{setting: host, "web_port": 0, "flower_port": 0}))
+
+
+def test_a_metrics_port_is_named_as_unused() -> None:
+    ports = Ports()
+    ports.of_people(chosen(web_port=0, flower_port=0, metrics_port=9100))
+    assert [note.startswith("METRICS_PORT 9100 is not used") for note in ports.notes] == [True]
+
+
+def test_no_port_is_handed_out_twice() -> None:
+    ports = Ports()
+    wanted = free_port()
+    taken = [ports.take(wanted, "a"), ports.take(wanted, "b"), ports.take(0, "c")]
+    assert len(set(taken)) == 3
+    assert len(ports.notes) == 1
