@@ -4,6 +4,7 @@ import logging
 
 from celery.worker import state as worker_state
 
+from ml.delivery.backoff import Backoff
 from ml.delivery.drain import DeliveryReport, DeliveryRules, drain
 from ml.delivery.sinks import SINK_NAMES, ExplanationSink, LabelSink, PublicationSink
 from ml.domain.errors import StoreUnavailableError
@@ -52,7 +53,9 @@ def apply_labels() -> None:
 
 
 def _drain(group: str, sink: ExplanationSink | PublicationSink | LabelSink) -> DeliveryReport:
-    outbox = require(RedisOutbox)
+    outbox, backoff = require(RedisOutbox), require(Backoff)
+    if backoff.is_waiting:
+        return DeliveryReport()  # the next doorbell asks again; this one's mark stays, so that beat alone sends it
     report = drain(outbox, sink, group, rules=require(DeliveryRules), is_stopping=_is_stopping)
     if report.delivered or report.refused or report.buried:
         _log.info(
@@ -62,6 +65,7 @@ def _drain(group: str, sink: ExplanationSink | PublicationSink | LabelSink) -> D
     if report.buried:
         metrics.outbox_dead_letters_total.labels(sink=SINK_NAMES[group]).inc(report.buried)
         _log.error("entries went to the dead letters", extra={"sink": group, "buried": report.buried})
+    backoff.note(is_available=report.unavailable is None)
     if report.unavailable is not None:
         _log.warning("the sink is unavailable", extra={"sink": group, "reason": report.unavailable})
     elif report.has_more:

@@ -1,5 +1,6 @@
 """The parts that the three draining workers share."""
 
+from ml.delivery.backoff import Backoff
 from ml.delivery.drain import DeliveryRules
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from tasks.messaging.doorbells import send_doorbells
@@ -17,6 +18,7 @@ def provide_stream(connections: Connections, group: str, name: str) -> WorkerPar
     """Provides a consumer group's view of its stream and the bounds of a drain; returns the parts of its worker."""
     settings = connections.settings
     provide(RedisOutbox, outbox(connections, group, consumer=name))
+    provide(Backoff, Backoff())
     provide(
         DeliveryRules,
         DeliveryRules(

@@ -1,5 +1,6 @@
 """Delivery from a stream to a sink: read, write, and only then acknowledge."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -7,17 +8,32 @@ from typing import Protocol
 
 from ml.domain.errors import RetryableError
 from ml.stores.outbox.outbox import Outbox, OutboxEntry
+from ml.stores.refused import Refused
 
 _SUSPECT_DELIVERIES = 2
-"""An entry delivered more often than this without an end is delivered alone."""
+"""An entry delivered so often without an end is delivered alone."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An entry that the sink will not take, and why. It is delivered again, and given up after a bound."""
+    """An entry that the sink did not take, and why.
+
+    Attributes:
+        entry: it is delivered again, and given up after a bound.
+        reason: the sink's own words.
+        is_certain: whether the entry itself is known to be at fault. Otherwise it counts against the entry only if the
+            sink takes another one in the same drain: a sink that refuses everybody is unavailable.
+    """
 
     entry: OutboxEntry
     reason: str
+    is_certain: bool = True
+
+    @classmethod
+    def of(cls, entry: OutboxEntry, refused: Refused) -> "Refusal":
+        """Returns the refusal of an entry whose record or event a store refused."""
+        return cls(entry, refused.reason, is_certain=refused.is_certain)
 
 
 class Sink(Protocol):
@@ -27,7 +43,8 @@ class Sink(Protocol):
         """Writes entries durably; returns those it refused.
 
         Raises:
-            RetryableError: the sink is unavailable; nothing or only a part was written.
+            RetryableError: the sink is unavailable; nothing or only a part was written. Any other exception is a
+                refusal of all entries, for a reason that may be the fault of one.
         """
         ...
 
@@ -53,7 +70,7 @@ class DeliveryRules:
 
 @dataclass(slots=True)
 class DeliveryReport:
-    """The result of a drain. `unavailable` holds the reason if the sink could not be reached.
+    """The result of a drain. `unavailable` holds the reason if the sink could not be reached or refused everything.
 
     `has_more` is true if the budget or a shutdown ended the drain before the stream was empty.
     """
@@ -87,14 +104,19 @@ def drain(
     delivery = _Delivery(outbox, sink, group, rules)
     outbox.clear_doorbell()  # first, so that a commit from now on sends a new doorbell
     deadline = clock() + rules.budget_seconds
-    entries = outbox.read_pending(rules.batch_rows)
-    while entries := entries or _read_batch(outbox, rules, sleep):
-        if not delivery.deliver(entries):
-            break
-        entries = []
-        if is_stopping() or clock() >= deadline:
-            delivery.report.has_more = True
-            break
+    try:
+        goes_on = delivery.deliver(outbox.read_pending(rules.batch_rows))
+        while goes_on and not (delivery.has_begun and (is_stopping() or clock() >= deadline)):
+            # One new entry is enough to tell a sink that refuses everybody from entries that are at fault.
+            was_in_doubt = delivery.is_in_doubt
+            entries = outbox.read_new(1) if was_in_doubt else _read_batch(outbox, rules, sleep)
+            if not entries:
+                break
+            goes_on = delivery.deliver(entries) and not (was_in_doubt and delivery.is_in_doubt)
+        else:
+            delivery.report.has_more = goes_on
+    finally:
+        delivery.settle()
     outbox.trim()
     return delivery.report
 
@@ -111,57 +133,75 @@ def _read_batch(outbox: Outbox, rules: DeliveryRules, sleep: Callable[[float], N
 
 @dataclass(slots=True)
 class _Delivery:
-    """The writing half of one drain."""
+    """The writing half of one drain.
+
+    Attributes:
+        has_begun: whether it was given any entry.
+    """
 
     outbox: Outbox
     sink: Sink
     group: str
     rules: DeliveryRules
     report: DeliveryReport = field(default_factory=DeliveryReport)
+    has_begun: bool = False
+    _doubts: list[Refusal] = field(default_factory=list)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the sink refused entries that may not be at fault, and has taken none so far."""
+        return bool(self._doubts) and not self.report.delivered
 
     def deliver(self, entries: Sequence[OutboxEntry]) -> bool:
         """Writes entries and acknowledges them; returns False if the sink is unavailable."""
-        self.outbox.acknowledge([entry for entry in entries if entry.only not in {None, self.group}])
+        self.has_begun = self.has_begun or bool(entries)
+        self.outbox.pass_over([entry for entry in entries if entry.only not in {None, self.group}])
         mine = [entry for entry in entries if entry.only in {None, self.group}]
         for entry in mine:
-            if entry.deliveries > self.rules.max_deliveries:
-                self._bury(entry, f"its worker died in {entry.deliveries - 1} deliveries")
-        tried = [entry for entry in mine if entry.deliveries <= self.rules.max_deliveries]
-        # One entry that kills its worker must not take its neighbours to the dead letters: each suspect is charged for
-        # its own attempt only. So all are given back until their turn comes.
-        suspects = [entry for entry in tried if entry.deliveries > _SUSPECT_DELIVERIES]
-        parts = _parts([entry for entry in tried if entry.deliveries <= _SUSPECT_DELIVERIES], self.rules.batch_bytes)
-        self.outbox.release(suspects)
-        return self._write_parts(parts) and all(self._write_alone(suspect) for suspect in suspects)
-
-    def _write_parts(self, parts: Sequence[Sequence[OutboxEntry]]) -> bool:
-        for place, part in enumerate(parts):
-            if not self._write(part):
-                self.outbox.release([entry for later in parts[place + 1 :] for entry in later])
-                return False
-        return True
-
-    def _write_alone(self, suspect: OutboxEntry) -> bool:
-        self.outbox.charge(suspect)
-        return self._write([suspect])
+            if entry.deliveries >= self.rules.max_deliveries:
+                self._bury(entry, f"its worker died in {entry.deliveries} deliveries")
+        # One entry that kills its worker must not take its neighbours to the dead letters: each suspect is written
+        # alone, and counted only when its turn comes.
+        suspects = [entry for entry in mine if _SUSPECT_DELIVERIES <= entry.deliveries < self.rules.max_deliveries]
+        parts = _parts([entry for entry in mine if entry.deliveries < _SUSPECT_DELIVERIES], self.rules.batch_bytes)
+        return all(self._write(part) for part in [*parts, *([suspect] for suspect in suspects)])
 
     def _write(self, entries: Sequence[OutboxEntry]) -> bool:
+        begun = self.outbox.begin(entries)
+        if not begun:
+            return True
         started = time.perf_counter()
         try:
-            refusals = self.sink.write(entries)
+            refusals = self.sink.write(begun)
         except RetryableError as error:
-            self.outbox.release(entries)
+            self.outbox.release(begun)
             self.report.unavailable = str(error)
             return False
+        except Exception as error:  # noqa: BLE001 - whatever one entry causes, the others must flow
+            _log.exception("a write failed unexpectedly", extra={"sink": self.group, "entries": len(begun)})
+            refusals = [Refusal(entry, f"{type(error).__name__}: {error}"[:500], is_certain=False) for entry in begun]
         self.report.write_seconds.append(time.perf_counter() - started)
         refused = {refusal.entry.entry_id for refusal in refusals}
-        self.outbox.acknowledge([entry for entry in entries if entry.entry_id not in refused])
-        self.report.delivered += len(entries) - len(refused)
-        self.report.refused += len(refused)
+        self.outbox.acknowledge([entry for entry in begun if entry.entry_id not in refused])
+        self.report.delivered += len(begun) - len(refused)
+        self._convict([refusal for refusal in refusals if refusal.is_certain])
+        self._doubts += [refusal for refusal in refusals if not refusal.is_certain]
+        return True
+
+    def settle(self) -> None:
+        """Decides the refusals in doubt: the entries' fault if the sink took another one, else its own."""
+        doubts, self._doubts = self._doubts, []
+        if self.report.delivered:
+            self._convict(doubts)
+        elif doubts:
+            self.outbox.release([refusal.entry for refusal in doubts])
+            self.report.unavailable = f"it takes nothing: {doubts[0].reason}"
+
+    def _convict(self, refusals: Sequence[Refusal]) -> None:
+        self.report.refused += len(refusals)
         for refusal in refusals:
             if refusal.entry.deliveries >= self.rules.max_deliveries:
                 self._bury(refusal.entry, refusal.reason)
-        return True
 
     def _bury(self, entry: OutboxEntry, reason: str) -> None:
         self.outbox.bury(entry, reason)

@@ -37,7 +37,7 @@ class ExplanationSink:
         records, refusals = _decode(entries, explanation_record, self._seal)
         refused = self._store.save([record for _, record in records]) if records else {}
         return refusals + [
-            Refusal(entry, refused[record["transaction_id"]])
+            Refusal.of(entry, refused[record["transaction_id"]])
             for entry, record in records
             if record["transaction_id"] in refused
         ]
@@ -58,8 +58,8 @@ class PublicationSink:
         flat = [publication for _, publications in pairs for publication in publications]
         refused = self._log.publish(flat) if flat else {}
         # Two publications an entry, in order: position // 2 is the entry's place.
-        reasons = {position // 2: refusal.reason for position, refusal in refused.items()}
-        return refusals + [Refusal(pairs[place][0], reason) for place, reason in reasons.items()]
+        by_entry = {position // 2: found for position, found in refused.items()}
+        return refusals + [Refusal.of(pairs[place][0], found) for place, found in by_entry.items()]
 
     def _publications(self, event: dict[str, Any]) -> tuple[Publication, Publication]:
         transaction, decision = event["transaction"], event["decision"]

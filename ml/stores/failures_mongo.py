@@ -7,18 +7,20 @@ from pymongo.errors import BulkWriteError, PyMongoError, WriteError
 
 from ml.domain.errors import StoreUnavailableError
 
-_DOCUMENT_CODES = frozenset({2, 9, 14, 22, 52, 55, 57, 121, 10334, 11000, 17280, 17419, 17420})
-"""Codes that blame the document: bad values, wrong types, forbidden field names, failed validation, too large.
+_SERVER_CODES = frozenset(
+    {6, 7, 13, 18, 24, 50, 64, 89, 91, 100, 112, 189, 202, 262, 8000, 9001, 10107, 11600, 11602, 13435, 13436, 14031}
+)
+"""Codes of a server that takes nobody's documents just now: no primary, no room, no permission, a time-out.
 
 Source: error_codes.yml of the MongoDB server.
 """
 
 
-def raise_unless_documents_fault(error: BulkWriteError, writes: int) -> None:
-    """Returns if a bulk write failed because of some of its documents, which another attempt would not mend.
+def raise_if_unavailable(error: BulkWriteError, writes: int) -> None:
+    """Returns if a bulk write failed because some of its documents were refused, for whatever reason.
 
-    A server without room, for instance, refuses each write with a code of its own. A code that is not known to blame
-    the document does so only if other writes of the same bulk went through.
+    Whether a refused document is to blame, or a rule that refuses everybody such as a validator, only what becomes of
+    other documents shows.
 
     Args:
         error: what the driver raised.
@@ -34,9 +36,9 @@ def raise_unless_documents_fault(error: BulkWriteError, writes: int) -> None:
         raise StoreUnavailableError("MongoDB could not confirm the write") from error
     if done + len(failures) < writes:
         raise StoreUnavailableError("MongoDB did not say what became of every write") from error
-    strange = [failure for failure in failures if failure.get("code") not in _DOCUMENT_CODES]
-    if strange and not done:
-        raise StoreUnavailableError(f"MongoDB refuses to write: {strange[0].get('errmsg')}") from error
+    servers = [failure for failure in failures if failure.get("code") in _SERVER_CODES]
+    if servers:
+        raise StoreUnavailableError(f"MongoDB refuses to write: {servers[0].get('errmsg')}") from error
 
 
 @contextmanager

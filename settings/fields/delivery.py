@@ -25,7 +25,19 @@ class DeliverySettings(BaseSettings):
     drain_claim_idle_ms: int = Field(
         30_000, ge=100, description="Idle time after which another worker claims an unacknowledged entry."
     )
-    drain_max_deliveries: int = Field(5, ge=1, description="Deliveries after which an entry becomes a dead letter.")
+    drain_max_deliveries: int = Field(
+        5,
+        ge=3,
+        description="Deliveries after which an entry becomes a dead letter. From the third on it is delivered alone, "
+        "so that none is given up for its neighbours.",
+    )
+    drain_retry_seconds: float = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="How long a refused entry waits before it is delivered again; twice as long after each refusal, a "
+        "minute at most.",
+    )
     drain_fallback_seconds: float = Field(2.0, gt=0, description="How often beat sends every drain a doorbell.")
 
     @property

@@ -146,6 +146,7 @@ def outbox(connections: Connections, group: str, *, consumer: str, policy: Polic
         groups=groups,
         consumer=consumer,
         claim_idle_ms=settings.drain_claim_idle_ms,
+        retry_seconds=settings.drain_retry_seconds,
     )
 
 

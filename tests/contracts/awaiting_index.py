@@ -68,6 +68,15 @@ class AwaitingIndexContract:
         assert self.index.awaiting(["a"]) == set()
         assert self.other_index.awaiting(["a"]) == {"a"}
 
+    def test_an_entry_for_the_other_sink_takes_no_mark_away(self) -> None:
+        self.answer("a", NOW_MS)
+        self.other_index.repair("a", b"{}")
+        entries = self.outbox.read_new(5)
+        assert [entry.only for entry in entries] == [None, "publish"]
+        self.outbox.pass_over(entries[1:])
+        assert self.index.awaiting(["a"]) == {"a"}
+        assert self.other_index.awaiting(["a"]) == {"a"}
+
     def test_a_repaired_event_is_awaited_and_meant_for_its_sink_alone(self) -> None:
         self.index.repair("a", b'{"repaired":true}')
         (entry,) = self.outbox.read_new(5)

@@ -26,25 +26,53 @@ class OutboxContract:
         self.add("a")
         self.add("b")
         first, _second = self.outbox.read_new(10)
-        assert first.deliveries == 1
+        assert first.deliveries == 0
         self.outbox.acknowledge([first])
         (again,) = self.outbox.read_pending(10)
-        assert (again.transaction_id, again.deliveries) == ("b", 2)
+        assert (again.transaction_id, again.deliveries) == ("b", 0)
+
+    def test_only_a_write_that_began_counts(self) -> None:
+        self.add("a")
+        self.outbox.read_new(1)
+        for deliveries in range(3):
+            for _ in range(5):
+                (entry,) = self.outbox.read_pending(1)
+                assert entry.deliveries == deliveries
+            assert [begun.deliveries for begun in self.outbox.begin([entry])] == [deliveries + 1]
 
     def test_a_released_delivery_does_not_count(self) -> None:
         self.add("a")
-        self.outbox.release(self.outbox.read_new(1))
+        self.outbox.release(self.outbox.begin(self.outbox.read_new(1)))
         for _ in range(10):
-            entries = self.outbox.read_pending(1)
-            assert entries[0].deliveries == 1
-            self.outbox.release(entries)
+            (entry,) = self.outbox.read_pending(1)
+            assert entry.deliveries == 0
+            self.outbox.release(self.outbox.begin([entry]))
 
-    def test_a_charged_delivery_counts(self) -> None:
+    def test_entries_of_different_age_are_counted_together(self) -> None:
+        for name in "abc":
+            self.add(name)
+        a, b, c = self.outbox.read_new(3)
+        self.outbox.begin([a, b])
+        self.outbox.begin(self.outbox.read_pending(1))
+        assert [entry.deliveries for entry in self.outbox.read_pending(3)] == [2, 1, 0]
+        assert [entry.deliveries for entry in self.outbox.begin(self.outbox.read_pending(3))] == [3, 2, 1]
+        assert c.deliveries == 0
+
+    def test_a_write_leaves_out_what_was_acknowledged_meanwhile(self) -> None:
         self.add("a")
-        (entry,) = self.outbox.read_new(1)
-        self.outbox.release([entry])
-        self.outbox.charge(entry)
-        assert self.outbox.read_pending(1)[0].deliveries == 2
+        self.add("b")
+        first, second = self.outbox.read_new(2)
+        self.outbox.acknowledge([first])
+        assert self.ids(self.outbox.begin([first, second])) == ["b"]
+        assert self.outbox.begin([]) == []
+
+    def test_what_is_passed_over_is_not_handed_out_again(self) -> None:
+        self.add("a")
+        self.add("b")
+        self.outbox.pass_over(self.outbox.read_new(1))
+        self.outbox.pass_over([])
+        assert self.outbox.read_pending(5) == []
+        assert self.ids(self.outbox.read_new(5)) == ["b"]
 
     def test_each_group_reads_everything(self) -> None:
         self.add("a")

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ml.domain.decision import Outcome
 from ml.domain.errors import MlError
+from ml.stores.refused import Refused
 
 
 class InvalidCursorError(MlError):
@@ -50,8 +51,8 @@ class ExplanationReader(Protocol):
 class ExplanationStore(ExplanationReader, Protocol):
     """Where explanations are kept for audit; every method may raise StoreUnavailableError."""
 
-    def save(self, records: Sequence[dict[str, Any]]) -> dict[str, str]:
-        """Writes records durably, replacing those of the same `transaction_id`; returns refused ids with the reason."""
+    def save(self, records: Sequence[dict[str, Any]]) -> dict[str, Refused]:
+        """Writes records durably, replacing those of the same id; returns by id those that it did not take."""
         ...
 
     def find_many(self, transaction_ids: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ml.stores.explanations.explanation_cursor import decode_cursor, encode_cursor
 from ml.stores.explanations.explanations import ExplanationPage, ExplanationQuery
+from ml.stores.refused import Refused
 
 
 class MemoryExplanationStore:
@@ -14,7 +15,7 @@ class MemoryExplanationStore:
     def __init__(self) -> None:
         self._records: dict[str, dict[str, Any]] = {}
 
-    def save(self, records: Sequence[dict[str, Any]]) -> dict[str, str]:
+    def save(self, records: Sequence[dict[str, Any]]) -> dict[str, Refused]:
         """See `ExplanationStore.save`."""
         self._records.update({record["transaction_id"]: record for record in records})
         return {}

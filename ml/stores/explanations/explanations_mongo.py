@@ -17,7 +17,8 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge
 
 from ml.stores.explanations.explanation_cursor import decode_cursor, encode_cursor
 from ml.stores.explanations.explanations import ExplanationPage, ExplanationQuery
-from ml.stores.failures_mongo import mongo_failures_as_unavailable, raise_unless_documents_fault
+from ml.stores.failures_mongo import mongo_failures_as_unavailable, raise_if_unavailable
+from ml.stores.refused import Refused
 
 _ORDER = [("scored_at", DESCENDING), ("transaction_id", DESCENDING)]
 
@@ -35,7 +36,7 @@ class MongoExplanationStore:
                 [IndexModel([*prefix, *_ORDER]) for prefix in ([("customer_id", 1)], [("decision", 1)], [])]
             )
 
-    def save(self, records: Sequence[dict[str, Any]]) -> dict[str, str]:
+    def save(self, records: Sequence[dict[str, Any]]) -> dict[str, Refused]:
         """See `ExplanationStore.save`."""
         if not records:  # MongoDB takes no bulk without a write
             return {}
@@ -47,14 +48,14 @@ class MongoExplanationStore:
             return self._refusals(error, records)
         except (DocumentTooLarge, InvalidDocument, OverflowError) as error:
             if len(records) == 1:
-                return {records[0]["transaction_id"]: str(error)}
-            return {key: reason for record in records for key, reason in self.save([record]).items()}
+                return {records[0]["transaction_id"]: Refused(str(error), is_certain=True)}
+            return {key: refused for record in records for key, refused in self.save([record]).items()}
         return {}
 
-    def _refusals(self, error: BulkWriteError, records: Sequence[dict[str, Any]]) -> dict[str, str]:
-        raise_unless_documents_fault(error, len(records))
+    def _refusals(self, error: BulkWriteError, records: Sequence[dict[str, Any]]) -> dict[str, Refused]:
+        raise_if_unavailable(error, len(records))
         return {
-            records[failure["index"]]["transaction_id"]: str(failure.get("errmsg", "refused"))
+            records[failure["index"]]["transaction_id"]: Refused(str(failure.get("errmsg", "refused")))
             for failure in (error.details or {}).get("writeErrors", [])
         }
 

@@ -8,7 +8,7 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from ml.domain.label import Label
-from ml.stores.failures_mongo import mongo_failures_as_unavailable, raise_unless_documents_fault
+from ml.stores.failures_mongo import mongo_failures_as_unavailable, raise_if_unavailable
 
 
 class MongoLabelStore:
@@ -37,7 +37,7 @@ class MongoLabelStore:
         try:
             self._labels.bulk_write(updates, ordered=False)
         except BulkWriteError as error:
-            raise_unless_documents_fault(error, len(updates))
+            raise_if_unavailable(error, len(updates))
             raise
 
     def find(self, transaction_id: str) -> Label | None:

@@ -11,6 +11,8 @@ from settings.queues import SHARD_CONSUMER_GROUPS
 SINKS: Final = SHARD_CONSUMER_GROUPS
 """The consumer groups of the stream of decisions, named after the sink each one delivers to."""
 
+_LONGEST_RETRY_WAIT_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
@@ -20,7 +22,7 @@ class OutboxEntry:
         entry_id: the stream's own id, ordered by time of writing.
         transaction_id: the transaction it belongs to.
         body: the raw JSON.
-        deliveries: how often it was handed out, this time included.
+        deliveries: how often a write of it to the sink has begun; reading it alone costs it nothing.
         only: the one group it is meant for (a re-driven or repaired entry); None for all.
     """
 
@@ -61,7 +63,10 @@ class Outbox(Protocol):
     """A consumer group's view of a stream; every method may raise StoreUnavailableError."""
 
     def read_pending(self, count: int) -> list[OutboxEntry]:
-        """Returns again the entries that this consumer or a dead one left unacknowledged."""
+        """Returns again the entries that this consumer or a dead one left unacknowledged.
+
+        One whose last delivery failed is left out until its wait is over, see `retry_wait_seconds`.
+        """
         ...
 
     def read_new(self, count: int) -> list[OutboxEntry]:
@@ -72,12 +77,19 @@ class Outbox(Protocol):
         """Marks entries as delivered; the sink has them."""
         ...
 
-    def release(self, entries: Sequence[OutboxEntry]) -> None:
-        """Takes back a delivery that failed through no fault of the entries: it does not count against them."""
+    def pass_over(self, entries: Sequence[OutboxEntry]) -> None:
+        """Takes entries that are meant for another group out of this one's way; what is awaited stays so."""
         ...
 
-    def charge(self, entry: OutboxEntry) -> None:
-        """Counts a released entry's delivery again, just before it is tried alone."""
+    def begin(self, entries: Sequence[OutboxEntry]) -> list[OutboxEntry]:
+        """Counts a delivery of each entry, just before it is written.
+
+        Returns the entries as counted; without those that another consumer has acknowledged meanwhile.
+        """
+        ...
+
+    def release(self, entries: Sequence[OutboxEntry]) -> None:
+        """Takes back a delivery that failed through no fault of the entries: it does not count against them."""
         ...
 
     def bury(self, entry: OutboxEntry, reason: str) -> None:
@@ -115,3 +127,12 @@ def wire_event(body: bytes) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise ValueError("the entry is not a JSON object")  # noqa: TRY004 - the caller handles one kind of bad entry
     return event
+
+
+def retry_wait_seconds(deliveries: int, first_seconds: float) -> float:
+    """Returns how long an entry waits after so many deliveries that failed: twice as long after each.
+
+    >>> [retry_wait_seconds(deliveries, 1.0) for deliveries in (0, 1, 2, 3, 50)]
+    [0.0, 1.0, 2.0, 4.0, 60.0]
+    """
+    return 0.0 if deliveries < 1 else min(first_seconds * 2.0 ** min(deliveries - 1, 32), _LONGEST_RETRY_WAIT_SECONDS)

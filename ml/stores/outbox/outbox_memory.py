@@ -2,10 +2,10 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from ml.stores.outbox.outbox import DeadLetter, Lag, OutboxEntry
+from ml.stores.outbox.outbox import DeadLetter, Lag, OutboxEntry, retry_wait_seconds
 
 
 class MemoryStream:
@@ -39,45 +39,77 @@ class MemoryStream:
 
 
 class MemoryOutbox:
-    """One group's view of a MemoryStream, with a single consumer."""
+    """One group's view of a MemoryStream, with a single consumer.
 
-    def __init__(self, stream: MemoryStream, group: str) -> None:
+    Args:
+        stream: shared by all groups.
+        group: the name of this one.
+        retry_seconds: how long an entry waits after its first delivery that failed.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        stream: MemoryStream,
+        group: str,
+        *,
+        retry_seconds: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._stream = stream
         self._group = group
+        self._retry_seconds = retry_seconds
+        self._clock = clock
         self._seen: set[str] = set()
-        self._pending: dict[str, int] = {}
+        self._pending: dict[str, tuple[int, float]] = {}
         self._dead = stream.dead[group]
         stream.groups[group] = self
 
     def read_pending(self, count: int) -> list[OutboxEntry]:
         """See `Outbox.read_pending`."""
-        return [self._hand_out(entry_id) for entry_id in list(self._pending)[:count]]
+        due = [entry_id for entry_id in self._pending if self._is_due(entry_id)]
+        return [self._hand_out(entry_id) for entry_id in due[:count]]
+
+    def _is_due(self, entry_id: str) -> bool:
+        deliveries, since = self._pending[entry_id]
+        return self._clock() - since >= retry_wait_seconds(deliveries, self._retry_seconds)
 
     def read_new(self, count: int) -> list[OutboxEntry]:
         """See `Outbox.read_new`."""
         unseen = [entry_id for entry_id in self._stream.entries if entry_id not in self._seen][:count]
         self._seen.update(unseen)
-        self._pending.update(dict.fromkeys(unseen, 0))
+        self._count(unseen, 0)
         return [self._hand_out(entry_id) for entry_id in unseen]
 
     def _hand_out(self, entry_id: str) -> OutboxEntry:
-        self._pending[entry_id] += 1
-        return replace(self._stream.entries[entry_id], deliveries=self._pending[entry_id])
+        return replace(self._stream.entries[entry_id], deliveries=self._pending[entry_id][0])
+
+    def _count(self, entry_ids: Iterable[str], deliveries: int) -> None:
+        self._pending.update(dict.fromkeys(entry_ids, (deliveries, self._clock())))
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See `Outbox.acknowledge`."""
+        self.pass_over(entries)
+        for entry in entries:
+            self._stream.awaiting[self._group].pop(entry.transaction_id, None)
+
+    def pass_over(self, entries: Sequence[OutboxEntry]) -> None:
+        """See `Outbox.pass_over`."""
         for entry in entries:
             self._pending.pop(entry.entry_id, None)
-            self._stream.awaiting[self._group].pop(entry.transaction_id, None)
+
+    def begin(self, entries: Sequence[OutboxEntry]) -> list[OutboxEntry]:
+        """See `Outbox.begin`."""
+        owed = [entry for entry in entries if entry.entry_id in self._pending]
+        begun = [replace(entry, deliveries=entry.deliveries + 1) for entry in owed]
+        for entry in begun:
+            self._count([entry.entry_id], entry.deliveries)
+        return begun
 
     def release(self, entries: Sequence[OutboxEntry]) -> None:
         """See `Outbox.release`."""
         for entry in entries:
-            self._pending[entry.entry_id] = entry.deliveries - 1
-
-    def charge(self, entry: OutboxEntry) -> None:
-        """See `Outbox.charge`."""
-        self._pending[entry.entry_id] = entry.deliveries
+            self._count([entry.entry_id], entry.deliveries - 1)
 
     def bury(self, entry: OutboxEntry, reason: str) -> None:
         """See `Outbox.bury`."""

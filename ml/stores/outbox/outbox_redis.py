@@ -1,19 +1,23 @@
 """Consumer groups on Redis streams. Keys: see `ml.stores.outbox.keys_redis`."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import redis
 from redis.exceptions import ResponseError
 
+from ml.domain.errors import StoreUnavailableError
 from ml.stores.outbox.keys_redis import awaiting_key, dead_letter_key, doorbell_key
-from ml.stores.outbox.outbox import DeadLetter, Lag, OutboxEntry
+from ml.stores.outbox.outbox import DeadLetter, Lag, OutboxEntry, retry_wait_seconds
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.scripts_redis import script_source
 
+_PAGE_ENTRIES = 500
 _Reply = TypeVar("_Reply")
 
 
@@ -27,6 +31,10 @@ class RedisOutbox:
         groups: every group that must acknowledge before an entry may be trimmed.
         consumer: this process's name, stable over restarts: what it left unacknowledged comes back to it at once.
         claim_idle_ms: after this idle time another consumer's entry counts as abandoned.
+        retry_seconds: how long an entry waits after its first delivery that failed, see `retry_wait_seconds`.
+
+    Redis counts an entry's first reading as a delivery. Here only writes count, so its number is one more than
+    `OutboxEntry.deliveries`.
     """
 
     def __init__(
@@ -38,6 +46,7 @@ class RedisOutbox:
         groups: Sequence[str],
         consumer: str,
         claim_idle_ms: int,
+        retry_seconds: float = 0.0,
     ) -> None:
         self._client: Any = client  # redis-py types each reply as a union over decoding modes
         self._stream = stream
@@ -45,6 +54,8 @@ class RedisOutbox:
         self._groups = tuple(groups)
         self._consumer = consumer
         self._claim_idle_ms = claim_idle_ms
+        self._retry_seconds = retry_seconds
+        self._uncounted: dict[str, int] = {}
         self._acknowledge = client.register_script(script_source("outbox", "acknowledge"))
         self._redrive = client.register_script(script_source("outbox", "redrive"))
         self._trim = client.register_script(script_source("outbox", "trim"))
@@ -54,22 +65,32 @@ class RedisOutbox:
         return self._with_group(lambda: self._claim(count))
 
     def _claim(self, count: int) -> list[OutboxEntry]:
-        own = self._pending(count, consumername=self._consumer)
-        abandoned = self._pending(count, idle=self._claim_idle_ms)
+        own = dict(islice(self._due(consumername=self._consumer), count))
+        abandoned = dict(islice(self._due(idle=self._claim_idle_ms), count - len(own)))
         entries: list[OutboxEntry] = []
         for found, idle_ms in ((own, 0), (abandoned, self._claim_idle_ms)):
-            deliveries = {item["message_id"]: item["times_delivered"] + 1 for item in found}
-            if deliveries:
-                claimed = self._client.xclaim(self._stream, self._group, self._consumer, idle_ms, list(deliveries))
-                entries += [_entry(item, deliveries[item[0]]) for item in claimed if item[1]]
-        distinct = {entry.entry_id: entry for entry in entries}
-        return list(distinct.values())[:count]
+            by_deliveries = defaultdict(list)
+            for entry_id, deliveries in found.items():
+                by_deliveries[deliveries].append(entry_id)
+            for deliveries, ids in by_deliveries.items():
+                # With the number of deliveries given, claiming counts for none: the reply may be lost.
+                claimed = self._client.xclaim(
+                    self._stream, self._group, self._consumer, idle_ms, ids, retrycount=deliveries + 1
+                )
+                entries += [_entry(item, deliveries) for item in claimed if item[1]]
+        return sorted({entry.entry_id: entry for entry in entries}.values(), key=lambda entry: _order(entry.entry_id))
 
-    def _pending(self, count: int, **criteria: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._client.xpending_range(
-            self._stream, self._group, min="-", max="+", count=count, **criteria
-        )
-        return found
+    def _due(self, **criteria: Any) -> Iterator[tuple[bytes, int]]:
+        """Yields the ids and deliveries of pending entries whose wait is over, oldest first."""
+        start = "-"
+        while page := self._client.xpending_range(
+            self._stream, self._group, min=start, max="+", count=_PAGE_ENTRIES, **criteria
+        ):
+            for item in page:
+                deliveries = self._uncounted.get(_text(item["message_id"]), max(0, item["times_delivered"] - 1))
+                if item["time_since_delivered"] >= 1000 * retry_wait_seconds(deliveries, self._retry_seconds):
+                    yield item["message_id"], deliveries
+            start = f"({_text(page[-1]['message_id'])}"
 
     def read_new(self, count: int) -> list[OutboxEntry]:
         """See `Outbox.read_new`."""
@@ -78,11 +99,19 @@ class RedisOutbox:
         )
         items = reply.items() if isinstance(reply, dict) else reply
         entries = chain.from_iterable(batch for _, batch in items or ())
-        return [_entry(item, 1) for item in entries]
+        return [_entry(item, 0) for item in entries]
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See `Outbox.acknowledge`."""
-        self._take_off([(entry, b"") for entry in entries], "")
+        # The sink has them: if this fails, the delivery that found no end here still blames none of them.
+        with self._without_blame(entries):
+            self._take_off([(entry, b"") for entry in entries], "")
+
+    def pass_over(self, entries: Sequence[OutboxEntry]) -> None:
+        """See `Outbox.pass_over`."""
+        if entries:
+            with redis_failures_as_unavailable():
+                self._client.xack(self._stream, self._group, *(entry.entry_id for entry in entries))
 
     def bury(self, entry: OutboxEntry, reason: str) -> None:
         """See `Outbox.bury`."""
@@ -97,23 +126,48 @@ class RedisOutbox:
         with redis_failures_as_unavailable():
             self._acknowledge(keys=[self._stream, awaiting_key(self._group), dead_letter_key(self._group)], args=args)
 
+    def begin(self, entries: Sequence[OutboxEntry]) -> list[OutboxEntry]:
+        """See `Outbox.begin`."""
+        begun = [replace(entry, deliveries=entry.deliveries + 1) for entry in entries]
+        with self._without_blame(begun):
+            owed = self._count_deliveries(begun)
+        for entry in begun:
+            self._uncounted.pop(entry.entry_id, None)
+        return [entry for entry in begun if entry.entry_id in owed]
+
     def release(self, entries: Sequence[OutboxEntry]) -> None:
         """See `Outbox.release`."""
+        with self._without_blame(entries):
+            self._count_deliveries([replace(entry, deliveries=entry.deliveries - 1) for entry in entries])
+
+    def _count_deliveries(self, entries: Sequence[OutboxEntry]) -> set[str]:
+        """Sets the number of deliveries of each entry, and returns the ids of those that are still pending."""
         by_deliveries = defaultdict(list)
         for entry in entries:
-            by_deliveries[entry.deliveries - 1].append(entry.entry_id)
-        for deliveries, ids in by_deliveries.items():
-            self._count_deliveries(ids, deliveries)
+            by_deliveries[entry.deliveries].append(entry.entry_id)
+        return {
+            _text(entry_id)
+            for deliveries, ids in by_deliveries.items()
+            for entry_id in self._with_group(partial(self._set_deliveries, ids, deliveries))
+        }
 
-    def charge(self, entry: OutboxEntry) -> None:
-        """See `Outbox.charge`."""
-        self._count_deliveries([entry.entry_id], entry.deliveries)
+    def _set_deliveries(self, ids: Sequence[str], deliveries: int) -> list[bytes]:
+        claimed: list[bytes] = self._client.xclaim(
+            self._stream, self._group, self._consumer, 0, list(ids), retrycount=deliveries + 1, justid=True
+        )
+        return claimed
 
-    def _count_deliveries(self, ids: Sequence[str], deliveries: int) -> None:
-        with redis_failures_as_unavailable():
-            self._client.xclaim(
-                self._stream, self._group, self._consumer, 0, list(ids), retrycount=deliveries, justid=True
-            )
+    @contextmanager
+    def _without_blame(self, entries: Sequence[OutboxEntry]) -> Iterator[None]:
+        """Remembers, if Redis fails, that the last delivery of these entries counts against none of them.
+
+        Redis may have counted it, and its reply was lost; or it cannot be told that the delivery had an end.
+        """
+        try:
+            yield
+        except StoreUnavailableError:
+            self._uncounted.update({entry.entry_id: entry.deliveries - 1 for entry in entries})
+            raise
 
     def lag(self) -> Lag:
         """See `Outbox.lag`."""
@@ -191,6 +245,11 @@ def _entry(item: tuple[bytes, dict[bytes, bytes]], deliveries: int) -> OutboxEnt
         deliveries=deliveries,
         only=None if only is None else _text(only),
     )
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    milliseconds, sequence = entry_id.split("-", 1)
+    return int(milliseconds), int(sequence)
 
 
 def _milliseconds(entry_id: bytes | str) -> int:

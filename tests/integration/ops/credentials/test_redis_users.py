@@ -139,8 +139,7 @@ def test_the_drains_release_charge_and_bury(guarded: Guarded) -> None:
             drains, stream="shrike:labels", group="labels", groups=("labels",), consumer="me", claim_idle_ms=60_000
         )
         (entry,) = inbox.read_new(10)
-        inbox.charge(entry)
-        inbox.release([entry])
+        inbox.release(inbox.begin([entry]))
         (entry,) = inbox.read_pending(10)
         inbox.bury(entry, "unreadable")
         inbox.clear_doorbell()

@@ -13,12 +13,16 @@ RULES = DeliveryRules(batch_rows=3, batch_bytes=1000, linger_seconds=0.0, max_de
 
 
 class ListSink:
-    """Collects ids; refuses `poison`, is unavailable while `down`, and dies at `killer`."""
+    """Collects ids; refuses `poison`, is unavailable while `down`, and dies at `killer`.
+
+    While `strict` it refuses everybody without certainty. It refuses `odd` so at all times, and raises at `bug`.
+    """
 
     def __init__(self) -> None:
         self.written: list[str] = []
         self.batches: list[list[str]] = []
         self.down = False
+        self.strict = False
 
     def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
         if self.down:
@@ -27,9 +31,17 @@ class ListSink:
         self.batches.append(ids)
         if "killer" in ids:
             raise SystemExit(1)
-        refusals = [Refusal(entry, "poison") for entry in entries if entry.transaction_id == "poison"]
-        self.written += [name for name in ids if name != "poison"]
-        return refusals
+        if "bug" in ids:
+            raise KeyError("bug")
+        if self.strict:
+            return [Refusal(entry, "not now", is_certain=False) for entry in entries]
+        bad = {"poison", "odd"}
+        self.written += [name for name in ids if name not in bad]
+        return [
+            Refusal(entry, entry.transaction_id, is_certain=entry.transaction_id == "poison")
+            for entry in entries
+            if entry.transaction_id in bad
+        ]
 
 
 @pytest.fixture
@@ -95,6 +107,84 @@ def test_poison_is_buried_after_its_bound_and_others_flow(stream: MemoryStream, 
     assert (letter.transaction_id, letter.reason) == ("poison", "poison")
 
 
+def test_a_sink_that_refuses_everybody_is_unavailable_and_blames_nobody(stream: MemoryStream, sink: ListSink) -> None:
+    outbox = fill(stream, *"abcdefgh")
+    sink.strict = True
+    for _ in range(20):
+        report = drain(outbox, sink, "explain", rules=RULES)
+        assert (report.unavailable, report.buried, report.refused) == ("it takes nothing: not now", 0, 0)
+    assert [entry.deliveries for entry in outbox.read_pending(10)] == [0] * 8
+    sink.strict = False
+    while drain(outbox, sink, "explain", rules=RULES).delivered:
+        pass
+    assert sorted(sink.written) == list("abcdefgh")
+    assert outbox.lag().entries == 0
+
+
+def test_a_sink_that_refuses_everybody_is_asked_for_few_entries(stream: MemoryStream, sink: ListSink) -> None:
+    outbox = fill(stream, *map(str, range(100)))
+    sink.strict = True
+    for drains in range(1, 6):
+        drain(outbox, sink, "explain", rules=RULES)
+        assert len(outbox.read_pending(100)) == 3 + drains
+
+
+@pytest.mark.parametrize("fault", ["odd", "bug"])
+def test_an_entry_that_may_be_at_fault_is_convicted_by_others_that_are_taken(
+    stream: MemoryStream, sink: ListSink, fault: str
+) -> None:
+    outbox = fill(stream, "a", fault, "b")
+    reports = []
+    for number in range(7):
+        reports.append(drain(outbox, sink, "explain", rules=RULES))
+        stream.add(f"later-{number}", b"{}")
+    assert sum(report.buried for report in reports) == 1
+    assert sorted(sink.written) == ["a", "b", *(f"later-{number}" for number in range(6))]
+    (letter,) = outbox.dead_letters(5)
+    assert letter.transaction_id == fault
+    assert fault in letter.reason
+
+
+@pytest.mark.parametrize("fault", ["odd", "bug"])
+def test_an_entry_that_may_be_at_fault_waits_for_another_one_and_stops_none(
+    stream: MemoryStream, sink: ListSink, fault: str
+) -> None:
+    outbox = fill(stream, fault)
+    for _ in range(20):
+        report = drain(outbox, sink, "explain", rules=RULES)
+        assert report.unavailable is not None
+        assert report.buried == 0
+    for name in "abcdefgh":
+        stream.add(name, b"{}")
+    report = drain(outbox, sink, "explain", rules=RULES)
+    assert report.unavailable is None
+    assert sink.written == list("abcdefgh")
+
+
+def test_a_refused_entry_waits_twice_as_long_each_time(stream: MemoryStream, sink: ListSink) -> None:
+    now = [0.0]
+    outbox = MemoryOutbox(stream, "explain", retry_seconds=1.0, clock=lambda: now[0])
+    stream.add("poison", b"{}")
+    tries = []
+    for second in range(40):
+        now[0] = float(second)
+        before = len(sink.batches)
+        drain(outbox, sink, "explain", rules=RULES)
+        tries += [second] * (len(sink.batches) - before)
+    assert tries == [0, 1, 3, 7, 15]
+    assert len(outbox.dead_letters(5)) == 1
+
+
+def test_an_entry_for_another_sink_leaves_what_is_awaited(stream: MemoryStream, sink: ListSink) -> None:
+    outbox = fill(stream, "a")
+    MemoryOutbox(stream, "publish")
+    stream.add("a", b"{}", only="publish")
+    sink.down = True
+    drain(outbox, sink, "explain", rules=RULES)
+    outbox.pass_over(outbox.read_new(5))
+    assert set(stream.awaiting["explain"]) == {"a"}
+
+
 def test_an_entry_that_kills_its_worker_is_buried_alone(stream: MemoryStream, sink: ListSink) -> None:
     outbox = fill(stream, "a", "killer", "b")
     for _ in range(5):
@@ -141,7 +231,7 @@ def test_parts_that_were_not_written_cost_no_delivery_either(stream: MemoryStrea
     rules = DeliveryRules(batch_rows=10, batch_bytes=100, linger_seconds=0.0, max_deliveries=5)
     for _ in range(20):
         drain(outbox, sink, "explain", rules=rules)
-    assert [entry.deliveries for entry in outbox.read_pending(10)] == [1, 1, 1]
+    assert [entry.deliveries for entry in outbox.read_pending(10)] == [0, 0, 0]
 
 
 def test_a_process_that_stops_finishes_its_batch_and_leaves_the_rest(stream: MemoryStream, sink: ListSink) -> None:

@@ -4,7 +4,7 @@ import pytest
 from pymongo.errors import BulkWriteError
 
 from ml.domain.errors import StoreUnavailableError
-from ml.stores.failures_mongo import raise_unless_documents_fault
+from ml.stores.failures_mongo import raise_if_unavailable
 
 
 def failed(*codes: int, done: int = 0, **more: Any) -> BulkWriteError:
@@ -15,17 +15,17 @@ def failed(*codes: int, done: int = 0, **more: Any) -> BulkWriteError:
 @pytest.mark.parametrize(
     "error",
     [
-        failed(8, 8, 8),  # a disk without room
-        failed(14031, 121, 14031),
+        failed(14031, 121, 14031),  # a disk without room
+        failed(13, done=2),  # a permission that was taken away
         failed(8, done=1),  # one write is not accounted for
         failed(121, done=2, writeConcernErrors=[{"code": 64}]),
     ],
 )
 def test_what_a_later_attempt_may_mend_is_unavailable(error: BulkWriteError) -> None:
     with pytest.raises(StoreUnavailableError):
-        raise_unless_documents_fault(error, 3)
+        raise_if_unavailable(error, 3)
 
 
-@pytest.mark.parametrize("error", [failed(121, 2, 17419), failed(121, done=2), failed(8, done=2)])
-def test_what_only_the_documents_are_to_blame_for_is_not(error: BulkWriteError) -> None:
-    raise_unless_documents_fault(error, 3)
+@pytest.mark.parametrize("error", [failed(121, 2, 17419), failed(121, done=2), failed(8, 8, 8), failed(8, done=2)])
+def test_what_may_be_the_fault_of_the_documents_is_not(error: BulkWriteError) -> None:
+    raise_if_unavailable(error, 3)

@@ -1,18 +1,38 @@
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
 
 import pytest
 import redis
 
+from ml.delivery.drain import DeliveryRules, Refusal, drain
+from ml.domain.errors import StoreUnavailableError
 from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key
-from ml.stores.outbox.outbox import SINKS
+from ml.stores.outbox.outbox import SINKS, OutboxEntry
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from tests.contracts.outbox import OutboxContract
 
+RULES = DeliveryRules(batch_rows=100, batch_bytes=100_000, linger_seconds=0.0, max_deliveries=5)
+
 
 def make_outbox(
-    client: redis.Redis, group: str = "explain", *, consumer: str = "w-1", idle_ms: int = 60_000
+    client: redis.Redis,
+    group: str = "explain",
+    *,
+    consumer: str = "w-1",
+    idle_ms: int = 60_000,
+    retry_seconds: float = 0.0,
 ) -> RedisOutbox:
-    return RedisOutbox(client, stream=OUTBOX, group=group, groups=SINKS, consumer=consumer, claim_idle_ms=idle_ms)
+    return RedisOutbox(
+        client,
+        stream=OUTBOX,
+        group=group,
+        groups=SINKS,
+        consumer=consumer,
+        claim_idle_ms=idle_ms,
+        retry_seconds=retry_seconds,
+    )
 
 
 class TestRedisOutbox(OutboxContract):
@@ -44,7 +64,7 @@ class TestRedisOutbox(OutboxContract):
         assert make_outbox(self.client, consumer="w-2").read_pending(5) == []
         time.sleep(0.05)
         (claimed,) = make_outbox(self.client, consumer="w-2", idle_ms=20).read_pending(5)
-        assert (claimed.transaction_id, claimed.deliveries) == ("a", 2)
+        assert (claimed.transaction_id, claimed.deliveries) == ("a", 0)
 
     def test_a_restarted_consumer_gets_its_own_entries_at_once(self) -> None:
         self.add("a")
@@ -64,3 +84,68 @@ class TestRedisOutbox(OutboxContract):
         self.outbox.acknowledge(self.outbox.read_new(1))
         assert self.outbox.trim() == 0
         assert self.client.xlen(OUTBOX) == 1
+
+
+class LossyClient(redis.Redis):
+    """Loses the replies to some commands: Redis has carried them out, and the caller does not learn it."""
+
+    lost: frozenset[str] = frozenset()
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        reply = super().execute_command(*args, **options)
+        if args[0] in self.lost:
+            raise redis.ConnectionError("the reply was lost")
+        return reply
+
+
+class TestLostReplies:
+    @pytest.fixture(autouse=True)
+    def _outbox(self, redis_client: redis.Redis) -> Iterator[None]:
+        kwargs = redis_client.connection_pool.connection_kwargs
+        self.client = LossyClient(host=kwargs["host"], port=kwargs["port"], db=kwargs["db"])
+        self.outbox = make_outbox(self.client)
+        for number in range(20):
+            self.client.xadd(OUTBOX, {"id": str(number), "event": b"{}"})
+        yield
+        self.client.close()
+
+    def drain(self, *lost: str) -> list[str]:
+        """Drains while these replies are lost; returns what was written."""
+        written: list[str] = []
+
+        class Sink:
+            def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
+                written.extend(entry.transaction_id for entry in entries)
+                return []
+
+        self.client.lost = frozenset(lost)
+        with suppress(StoreUnavailableError):
+            drain(self.outbox, Sink(), "explain", rules=RULES)
+        return written
+
+    @pytest.mark.parametrize("command", ["XREADGROUP", "XPENDING", "XCLAIM", "EVALSHA"])
+    def test_lost_replies_bury_nothing_that_no_write_was_to_blame_for(self, command: str) -> None:
+        for _ in range(8):
+            self.drain(command)
+        self.drain("XREADGROUP")
+        self.drain()
+        lag = self.outbox.lag()
+        assert (lag.entries, lag.dead_letters) == (0, 0)
+
+    def test_an_entry_waits_after_a_delivery_that_failed_and_not_after_a_lost_reply(self) -> None:
+        outbox = make_outbox(self.client, retry_seconds=60.0)
+        assert len(outbox.read_new(20)) == 20
+        first, *others = outbox.read_pending(20)
+        outbox.begin([first])
+        assert [entry.entry_id for entry in outbox.read_pending(20)] == [entry.entry_id for entry in others]
+
+    def test_many_that_wait_hide_none_that_is_due(self) -> None:
+        outbox = make_outbox(self.client, retry_seconds=60.0)
+        for number in range(20, 1_200):
+            self.client.xadd(OUTBOX, {"id": str(number), "event": b"{}"})
+        entries = outbox.read_new(1_200)
+        outbox.begin(entries[:-1])
+        assert self.ids(outbox.read_pending(5)) == ["1199"]
+
+    def ids(self, entries: Sequence[OutboxEntry]) -> list[str]:
+        return [entry.transaction_id for entry in entries]
