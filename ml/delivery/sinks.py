@@ -188,5 +188,7 @@ def _decode(
             body = entry.body if seal is None else seal.open(entry.transaction_id, entry.body)
             decoded.append((entry, decode(wire_event(body))))
         except (KeyError, TypeError, ValueError, SecurityError) as error:
-            refusals.append(Refusal(entry, f"{type(error).__name__}: {error}"[:500]))
+            # A seal that does not hold may be this worker's own fault: then it holds for none, after a change of keys.
+            is_certain = not isinstance(error, SecurityError)
+            refusals.append(Refusal(entry, f"{type(error).__name__}: {error}"[:500], is_certain=is_certain))
     return decoded, refusals

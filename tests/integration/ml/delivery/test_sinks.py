@@ -18,6 +18,7 @@ from ml.stores.labels.labels_mongo import MongoLabelStore
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from ml.stores.redis.server_redis import ServerCommands
 from security.messages.message_signer import MessageSigner
+from tests.seals import DECISION_SEAL, EVENT_SEAL
 
 RULES = DeliveryRules(batch_rows=10, batch_bytes=100_000, linger_seconds=0.0, max_deliveries=5)
 
@@ -36,7 +37,9 @@ class TestLabelSink:
             signer=signer,
             labels=self.labels,
             features=RedisFeatureStore(ServerCommands(redis_client)),
-            decisions=RedisDecisionStore(redis_client, record_ttl_seconds=60, outbox_limit=1_000),
+            decisions=RedisDecisionStore(
+                redis_client, record_ttl_seconds=60, outbox_limit=1_000, seal=DECISION_SEAL, event_seal=EVENT_SEAL
+            ),
             explanations=MongoExplanationStore(mongo_database["explanations"]),
         )
         self.outbox = RedisOutbox(

@@ -236,6 +236,7 @@ class TestLabelSink:
         forged = self.message(self.fraud("a"), signer=MessageSigner(base64.b64encode(os.urandom(32))))
         refusals = self.sink.write([altered, forged])
         assert [refusal.reason for refusal in refusals] == ["MessageRejectedError: message_signature"] * 2
+        assert not any(refusal.is_certain for refusal in refusals)  # with another key the worker refuses everybody
         assert self.labels.find("a") is None
         assert self.terminal_frauds() == 0.0
 
