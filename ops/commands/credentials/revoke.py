@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 
 import click
 
+from ops.stack.addresses import REDIS, joined_settings
 from security.names import is_name
 from security.revocations.revocation import RevokedKind, revocation
 from security.revocations.revocation_redis import RedisRevocations
-from settings import Settings, load_settings
+from settings import Settings
 from tasks.wiring.connections import Connections
 
 _KIND = click.Choice([kind.value for kind in RevokedKind])
@@ -32,7 +33,7 @@ def add(kind: str, name: str, reason: str) -> None:
     Tokens issued to the subject later are good, those of the next JWT_LEEWAY_SECONDS excepted.
     """
     _check_name(name)
-    settings = load_settings()
+    settings = joined_settings(REDIS)
     now = int(time.time())
     # A token issued by now may bear a time of issue up to the leeway ahead, and is accepted up to the leeway too long.
     longest = settings.jwt_max_lifetime_seconds + 2 * settings.jwt_leeway_seconds
@@ -49,7 +50,7 @@ def add(kind: str, name: str, reason: str) -> None:
 def lift(kind: str, name: str) -> None:
     """Take a revocation back."""
     _check_name(name)
-    if not _store(load_settings()).lift(RevokedKind(kind), name):
+    if not _store(joined_settings(REDIS)).lift(RevokedKind(kind), name):
         raise click.ClickException(f"The {kind} {name} is not revoked; `revoke list` shows what is.")
     click.echo(f"The {kind} {name} is accepted again.")
 
@@ -59,7 +60,7 @@ def lift(kind: str, name: str) -> None:
 def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Show what is revoked, the newest first."""
     now = time.time()
-    entries = [entry for entry in _store(load_settings()).read().entries if entry.expires_at > now]
+    entries = [entry for entry in _store(joined_settings(REDIS)).read().entries if entry.expires_at > now]
     entries.sort(key=lambda entry: entry.revoked_at, reverse=True)
     if as_json:
         click.echo(json.dumps([asdict(entry) for entry in entries], indent=2))

@@ -11,7 +11,7 @@ import click
 from ml.data.datasets import load_transactions
 from ml.serving.backfill import count_entities, entity_states
 from ml.stores.features.features import EntityState
-from settings import load_settings
+from ops.stack.addresses import FEATURES, joined_settings
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import feature_store
 
@@ -29,7 +29,7 @@ def command(data: Path, until: str | None) -> None:
     The state of every customer and terminal in the history is replaced.
     """
     moment = None if until is None else _moment(until)
-    settings = load_settings()
+    settings = joined_settings(FEATURES)
     store = feature_store(Connections(settings))
     dataset = load_transactions(data, label_delay_days=settings.label_delay_days)
     if dataset.duplicates:

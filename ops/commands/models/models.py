@@ -13,8 +13,9 @@ from ml.registry.registry import ModelRegistry, OlderVersionError, RegistryState
 from ml.registry.release import open_version
 from ml.training.tracking import REPORT_NAME
 from ops.errors import OpsError
+from ops.stack.addresses import MONGO, REDIS, joined_settings, registry_settings
 from security.artifacts.artifact_keys import ArtifactVerifier
-from settings import load_settings
+from settings import Settings
 
 _SHOWN = ("average_precision", "auc", "brier")
 
@@ -28,7 +29,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with all figures.")
 def list_versions(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """List the versions, newest first."""
-    versions = sorted(_registry().versions(), key=lambda info: info.version, reverse=True)
+    versions = sorted(_registry(registry_settings()).versions(), key=lambda info: info.version, reverse=True)
     if as_json:
         click.echo(json.dumps([asdict(info) for info in versions], indent=2, default=str))
         return
@@ -44,7 +45,8 @@ def list_versions(as_json: bool) -> None:  # noqa: FBT001 - click passes options
 @click.option("--reason", default="", help="Why; it goes into the audit.")
 def promote(version: str, reason: str) -> None:
     """Make VERSION the champion, if it passes every check a scoring worker makes; audited before it counts."""
-    settings, registry = load_settings(), _registry()
+    settings = registry_settings()
+    registry = _registry(settings)
     state = registry.state()
     open_version(version, registry=registry, verifier=ArtifactVerifier.from_settings(settings))
     if state.champion is None:  # nothing serves yet, and perhaps no server runs that could be asked or told
@@ -53,7 +55,7 @@ def promote(version: str, reason: str) -> None:
     from tasks.wiring.connections import Connections
     from tasks.wiring.stores import model_administration
 
-    with Connections(settings) as connections:
+    with Connections(joined_settings(REDIS, MONGO)) as connections:
         administration = model_administration(connections)
         _say(administration.promote(version, by=_account(), reason=reason, over=state))
 
@@ -69,13 +71,14 @@ def promote(version: str, reason: str) -> None:
 )
 def report(version: str, out: Path) -> None:
     """Verify VERSION, decrypt its report and write it as a page for a browser."""
-    registry = _registry()
+    settings = registry_settings()
+    registry = _registry(settings)
     info = next((info for info in registry.versions() if info.version == version), None)
     if info is None:
         raise OpsError(f"There is no version {version}.")
     artifact = load(
         registry.directory(version),
-        verifier=ArtifactVerifier.from_settings(load_settings()),
+        verifier=ArtifactVerifier.from_settings(settings),
         # Its own: a report stays readable when the code's features have moved on.
         feature_schema_hash=info.feature_schema_hash,
     )
@@ -95,7 +98,7 @@ def rollback(version: str | None, reason: str, allow_older: bool) -> None:  # no
     from tasks.wiring.connections import Connections
     from tasks.wiring.stores import model_administration
 
-    with Connections(load_settings()) as connections:
+    with Connections(joined_settings(REDIS, MONGO)) as connections:
         administration = model_administration(connections)
         try:
             _say(administration.roll_back(by=_account(), reason=reason, version=version, allow_older=allow_older))
@@ -107,8 +110,8 @@ def _account() -> str:
     return f"{getuser()}@{gethostname()}"
 
 
-def _registry() -> ModelRegistry:
-    return ModelRegistry(load_settings().models_path)
+def _registry(settings: Settings) -> ModelRegistry:
+    return ModelRegistry(settings.models_path)
 
 
 def _say(state: RegistryState) -> None:

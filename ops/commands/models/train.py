@@ -22,8 +22,9 @@ from ml.training.train import TrainingSettings, train
 from ml.training.trained_model import TrainedModel
 from ml.training.window import TrainingWindow
 from ops.cli.training_output import Stages, print_results
+from ops.stack.addresses import registry_settings
 from security.artifacts.artifact_keys import ArtifactSigner
-from settings import Settings, load_settings
+from settings import Settings
 
 _DEFAULTS = ThresholdPolicy()
 _HIGHEST_COST = 1e9  # the highest amount of a transaction
@@ -87,7 +88,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
         cost_false_positive=cost_false_positive,
         cost_fraud_fraction=cost_fraud_fraction,
     )
-    settings = load_settings()
+    settings = registry_settings()
     signer = ArtifactSigner.from_settings(settings)
     dataset = _load(data, settings)
     window = TrainingWindow.before(

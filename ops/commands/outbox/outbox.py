@@ -7,7 +7,8 @@ from dataclasses import asdict
 import click
 
 from ml.stores.outbox.outbox_redis import RedisOutbox
-from settings import ScoringTopology, load_settings
+from ops.stack.addresses import KAFKA, MONGO, REDIS, joined_settings
+from settings import ScoringTopology
 from settings.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS
 from tasks.upkeep.queue_status import outbox_lags
 from tasks.wiring.connections import Connections
@@ -104,7 +105,7 @@ def reconcile(context: click.Context, minutes: int | None, as_json: bool) -> Non
     # Needs the clients of MongoDB and Kafka, which an image that only looks at Redis may lack.
     from ops.cli.outbox_reconciliation import exit_code, reconcile_now, table
 
-    reports = reconcile_now(load_settings(), minutes=minutes)
+    reports = reconcile_now(joined_settings(REDIS, MONGO, KAFKA), minutes=minutes)
     if as_json:
         click.echo(json.dumps([asdict(report) for report in reports], indent=2))
     else:
@@ -114,11 +115,11 @@ def reconcile(context: click.Context, minutes: int | None, as_json: bool) -> Non
 
 
 def _outbox(group: str) -> RedisOutbox:
-    return outbox(Connections(load_settings()), group, consumer=_CONSUMER)
+    return outbox(Connections(joined_settings(REDIS)), group, consumer=_CONSUMER)
 
 
 def _outboxes() -> dict[str, RedisOutbox]:
-    connections = Connections(load_settings())
+    connections = Connections(joined_settings(REDIS))
     views = {group: outbox(connections, group, consumer=_CONSUMER) for group in CONSUMER_GROUPS}
     for name, own in ScoringTopology.from_settings(connections.settings).shards.items():
         for group in SHARD_CONSUMER_GROUPS:

@@ -7,6 +7,7 @@ import click
 
 from ops.cli.request_body import read_body
 from ops.client import Client
+from ops.errors import StackError
 from ops.stack import state
 from security.keys import check_secret
 from security.roles import Role
@@ -29,7 +30,7 @@ _TIMEOUT_SECONDS = 10.0
     multiple=True,
     help="Role of the token; may be given several times.  [default: all roles]",
 )
-@click.option("--url", help="Where the API is.  [default: the running stack, else WEB_HOST and WEB_PORT]")
+@click.option("--url", help="Where the API is.  [default: the running stack, else a WEB_PORT that is set]")
 @click.option("--include", "-i", is_flag=True, help="Print status and headers, too.")
 def command(
     method: str,
@@ -68,6 +69,11 @@ def _default_url(settings: Settings) -> str:
     stack = state.read(settings.var_dir)
     if stack is not None and "api" in stack.urls:
         return stack.urls["api"]
+    if "web_port" not in settings.model_fields_set:
+        raise StackError(
+            f"No stack runs in {settings.var_dir}, and no API is named: start a stack by `python -m ops up`, or say "
+            "--url or WEB_PORT."
+        )
     scheme = "https" if settings.tls_certificate_file is not None else "http"
     return f"{scheme}://{settings.web_host}:{settings.web_port}"
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from ops.processes.health import answers_ok
 from ops.processes.ports import accepts, loopback_of
+from ops.stack.addresses import named_addresses
 from ops.stack.plan.ports import Ports
 from ops.stack.plan.roles import ROLES, Role, Stage, owners
 from ops.stack.plan.servers import SERVERS, check_reachable
@@ -91,12 +92,10 @@ def make_plan(settings: Settings, *, score_workers: int | None = None, web_proce
 def _servers(settings: Settings, ports: Ports) -> tuple[list[Process], dict[str, str]]:
     """Returns the embedded servers and the environment that leads every process to its servers."""
     processes: list[Process] = []
-    env: dict[str, str] = {}
+    env = named_addresses(settings)
     for server in SERVERS:
         if server.setting in settings.model_fields_set:
-            given = str(getattr(settings, server.setting))
-            check_reachable(server, given)
-            env[server.setting.upper()] = given
+            check_reachable(server, str(getattr(settings, server.setting)))
             continue
         port = ports.take(server.default_port, server.title)
         directory = settings.var_dir / "data" / server.name

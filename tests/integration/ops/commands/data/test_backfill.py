@@ -63,13 +63,17 @@ def _hiding(table: TransactionTable, known: NDArray[np.bool_]) -> TransactionTab
 )
 def test_an_unusable_path_is_one_sentence(arguments: tuple[str, ...], message: str) -> None:
     result = ops(*arguments)
-    assert (result.returncode, result.stderr) == (1, message)
+    assert result.returncode == 1
+    assert result.stderr.endswith(message)
+    assert "Traceback" not in result.stderr
 
 
 def test_an_unreachable_redis_is_one_sentence(history: Path) -> None:
     result = ops("backfill", "--data", str(history))
     message = "Redis did not answer; is it running, and is REDIS_URL right?\n"
-    assert (result.returncode, result.stderr) == (1, message)
+    assert result.returncode == 1
+    assert result.stderr.endswith(message)
+    assert "Traceback" not in result.stderr
 
 
 def test_a_malformed_moment_is_one_sentence(history: Path) -> None:

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import orjson
 import pytest
@@ -40,7 +41,7 @@ class TestOutboxCommand:
             check=False,
         )
         assert result.returncode == code, result.stderr
-        return result.stdout + result.stderr
+        return result.stdout if "--json" in arguments else result.stdout + result.stderr
 
     def bury(self, *names: str) -> None:
         for name in names:
@@ -113,15 +114,25 @@ class TestOutboxCommand:
     def test_reconciling_without_a_server_is_one_sentence(self) -> None:
         self.answer("t-1")
         self.explain.acknowledge(self.explain.read_new(1))
-        self.servers = {"MONGO_URL": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200"}
+        self.servers = {
+            "MONGO_URL": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200",
+            "KAFKA_BOOTSTRAP": "127.0.0.1:1",
+        }
         output = self.run("reconcile", code=1)
-        assert output.strip() == "MongoDB did not answer; is it running, and is MONGO_URL right?"
+        assert output.endswith("MongoDB did not answer; is it running, and is MONGO_URL right?\n")
         assert "No such option" in self.run("reconcile", "--windows", "5", code=2)
 
     def test_refuses_what_makes_no_sense_in_a_sentence(self) -> None:
         assert "Name letters, or say --all." in self.run("redrive", "explain", code=2)
         assert "no dead letter 9-9" in self.run("redrive", "explain", "9-9", code=1)
         assert "Invalid value" in self.run("dead-letters", "elsewhere", code=2)
+
+    def test_says_what_it_works_on_and_touches_nothing_that_nobody_named(self, tmp_path: Path) -> None:
+        assert f"Works on Redis {self.url}, as REDIS_URL says." in self.run("status")
+        self.servers = {"REDIS_URL": "", "VAR_DIR": str(tmp_path)}
+        for arguments in (["status"], ["dead-letters", "explain"], ["redrive", "explain", "--all"], ["reconcile"]):
+            output = self.run(*arguments, code=1)
+            assert output.startswith(f"No stack runs in {tmp_path}, and the settings name no other: ")
 
     def test_an_unreachable_server_is_one_sentence(self) -> None:
         self.url = "redis://127.0.0.1:1/0"

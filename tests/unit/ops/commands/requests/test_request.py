@@ -94,3 +94,9 @@ def test_a_path_without_a_slash_is_refused(api: Api) -> None:
     result = send(api, "GET", "admin")
     assert result.exit_code == 2
     assert "PATH starts with a slash." in result.output
+
+
+def test_without_a_stack_and_a_named_api_nothing_is_sent() -> None:
+    result = CliRunner().invoke(command, ["GET", "/admin/queues"])
+    assert result.exit_code == 1
+    assert "No stack runs in var, and no API is named" in str(result.exception)

@@ -103,3 +103,10 @@ def test_health_is_asked_where_each_process_listens(tmp_path: Path) -> None:
     assert {asked[name] for name in ("score-1", "explain", "retrain")} == {"127.0.0.2"}
     assert plan.urls["api"].startswith("http://[::1]:")
     assert plan.urls["flower"].startswith("http://127.0.0.1:")
+
+
+def test_the_plan_records_every_address_that_is_named(tmp_path: Path) -> None:
+    """A command beside the stack works on these, whatever its own environment lacks."""
+    plan = plan_of(tmp_path, feature_redis_url="redis://127.0.0.1:1/5", mongo_database="payments")
+    assert plan.env.items() >= {"FEATURE_REDIS_URL": "redis://127.0.0.1:1/5", "MONGO_DATABASE": "payments"}.items()
+    assert plan.env["REDIS_URL"] == plan.urls["redis"]
