@@ -118,7 +118,7 @@ _WEB = (
     Grant("%R~shrike:revocations %R~shrike:revocations:version", "get hgetall"),
     Grant(_QUEUES_READER, "llen lindex"),
     Grant("~shrike:workers", "hgetall hdel"),
-    Grant("~shrike:outbox ~shrike:labels", f"{_STREAMS_READER} xgroup|create"),
+    Grant("%R~shrike:outbox %R~shrike:labels", _STREAMS_READER),
     Grant("%R~shrike:dead:*", "xlen"),
     Grant("~shrike:placement:*", "evalsha get set expire mget"),
 )

@@ -170,8 +170,27 @@ class RedisOutbox:
             raise
 
     def lag(self) -> Lag:
-        """See `Outbox.lag`."""
-        return self._with_group(self._measure_lag)
+        """See `Outbox.lag`; it changes nothing, so that a process may look that must not write here."""
+        with redis_failures_as_unavailable():
+            try:
+                return self._measure_lag()
+            except ResponseError as error:
+                if not _is_without_group(error):
+                    raise
+                return self._lag_without_group()
+
+    def _lag_without_group(self) -> Lag:
+        """Returns the lag of a group that has read nothing yet: the whole stream."""
+        first = self._client.xrange(self._stream, count=1)
+        return Lag(
+            entries=self._client.xlen(self._stream),
+            oldest_seconds=self._age_seconds(_milliseconds(first[0][0])) if first else 0.0,
+            dead_letters=self._client.xlen(dead_letter_key(self._group)),
+        )
+
+    def _age_seconds(self, moment_ms: int) -> float:
+        seconds, microseconds = self._client.time()
+        return float(max(0.0, seconds + microseconds / 1_000_000 - moment_ms / 1000))
 
     def _measure_lag(self) -> Lag:
         summary = self._client.xpending(self._stream, self._group)  # first: it fails if there is no such group yet
@@ -183,11 +202,9 @@ class RedisOutbox:
             unread = self._client.xlen(self._stream) if behind else 0
         oldest = [_milliseconds(summary["min"])] if summary["pending"] else []
         oldest += [_milliseconds(behind[0][0])] if behind else []
-        seconds, microseconds = self._client.time()
-        now_ms = seconds * 1000 + microseconds // 1000
         return Lag(
             entries=summary["pending"] + unread,
-            oldest_seconds=max(0.0, (now_ms - min(oldest)) / 1000) if oldest else 0.0,
+            oldest_seconds=self._age_seconds(min(oldest)) if oldest else 0.0,
             dead_letters=self._client.xlen(dead_letter_key(self._group)),
         )
 
@@ -228,11 +245,16 @@ class RedisOutbox:
             try:
                 return call()
             except ResponseError as error:
-                if not str(error).startswith(("NOGROUP", "no such key", "ERR no such key")):
+                if not _is_without_group(error):
                     raise
             with suppress(ResponseError):  # BUSYGROUP: another process was faster
                 self._client.xgroup_create(self._stream, self._group, id="0", mkstream=True)
             return call()
+
+
+def _is_without_group(error: ResponseError) -> bool:
+    """Returns whether the group is missing: the stream is new or was wiped."""
+    return str(error).startswith(("NOGROUP", "no such key", "ERR no such key"))
 
 
 def _entry(item: tuple[bytes, dict[bytes, bytes]], deliveries: int) -> OutboxEntry:

@@ -106,7 +106,7 @@ class Works:
             process = spawn(command, env=os.environ | self.env | {"METRICS_PORT": str(port)}, output=output)
         running = RunningWorker(process.pid, port, log)
         try:
-            wait_until(lambda: running.get(until)[0] == 200, seconds=60, what=f"the {queue} worker")
+            wait_until(lambda: running.get(until)[0] == 200, seconds=180, what=f"the {queue} worker")
             yield running
         finally:
             stop(process)

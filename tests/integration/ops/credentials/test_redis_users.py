@@ -8,9 +8,11 @@ import redis
 from kombu import Connection
 from redis.exceptions import AuthenticationError, NoPermissionError
 
+from ml.domain.errors import StoreUnavailableError
 from ml.stores.outbox.answered_redis import RedisAnsweredIndex
 from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
-from ml.stores.outbox.keys_redis import answered_key
+from ml.stores.outbox.keys_redis import OUTBOX, answered_key
+from ml.stores.outbox.outbox import SINKS, Lag
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from ml.stores.placements.placements_redis import RedisPlacements
 from ops.credentials.redis_grants import USER_OF_ROLE, USERS
@@ -38,6 +40,8 @@ FORBIDDEN = {
         "ZADD shrike:awaiting:explain 1 t",
         "HSET shrike:workers a b",
         "XACK shrike:outbox explain 1-1",
+        "XGROUP CREATE shrike:outbox mine 0",
+        "XTRIM shrike:labels MAXLEN 0",
     ],
     "score": [
         "GET admission:subject:a",
@@ -115,8 +119,21 @@ def test_the_api_places_transactions_on_shards_and_the_drains_read_where_they_ar
             assert RedisPlacements(web, record_ttl_seconds=60).place([("t-placed", "s1")])[0].shard == "s1"
         reader = RedisPlacements(drains, record_ttl_seconds=60)
         assert reader.find_many(["t-placed"]) == ["s1"]
-        with pytest.raises(NoPermissionError):
+        with pytest.raises(StoreUnavailableError, match="NOPERM"):
             reader.place([("t-placed", "s2")])
+
+
+def test_the_api_measures_streams_and_starts_no_consumer_group(guarded: Guarded) -> None:
+    with guarded.client("web") as web, guarded.client("admin") as admin:
+        admin.delete(OUTBOX)
+        view = RedisOutbox(web, stream=OUTBOX, group="explain", groups=SINKS, consumer="w", claim_idle_ms=1000)
+        assert view.lag() == Lag(entries=0, oldest_seconds=0.0, dead_letters=0)
+        admin.xadd(OUTBOX, {"id": "t-1", "event": "{}"}, id="1-1")
+        lag = view.lag()
+        assert lag.entries == 1
+        assert lag.oldest_seconds > 1e9
+        assert admin.xinfo_groups(OUTBOX) == []
+        admin.delete(OUTBOX)
 
 
 def test_the_trainer_acknowledges_and_repairs_what_a_sink_owes(guarded: Guarded) -> None:
