@@ -145,7 +145,16 @@ outbox_oldest_seconds = Gauge(
     ["sink"],
     multiprocess_mode="mostrecent",
 )
-redis_data_lost_total = Counter("redis_data_lost_total", "Times that this process found Redis emptied.")
+redis_data_lost_total = Counter(
+    "redis_data_lost_total", "Times that this process found a Redis emptied, or with an old copy of its data."
+)
+redis_answers_restored_total = Counter(
+    "redis_answers_restored_total",
+    "Answers that Redis had lost, at a failover or a restart, and that were recorded again.",
+)
+redis_answers_lost_total = Counter(
+    "redis_answers_lost_total", "Answers that Redis had lost, at a failover or a restart, and that are gone for good."
+)
 outbox_dead_letters_total = Counter(
     "outbox_dead_letters_total", "Stream entries moved to the dead letters after too many deliveries.", ["sink"]
 )

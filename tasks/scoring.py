@@ -17,6 +17,7 @@ from settings.queues import SCORE_TASK
 from tasks.app import app
 from tasks.messaging.doorbells import send_doorbells
 from tasks.services import require
+from tasks.upkeep.recent_answers import RecentAnswers
 
 _log = logging.getLogger(__name__)
 
@@ -30,12 +31,13 @@ def score(self: Any, payload: str) -> None:
 
 
 def conclude(report: BatchReport, seconds: float) -> None:
-    """Finishes a batch that was scored and answered: measures and logs it, and sends the drains' doorbells.
+    """Finishes a batch that was scored and answered: measures, logs and remembers it, and sends the drains' doorbells.
 
     Args:
         report: of the batch.
         seconds: how long scoring it took.
     """
+    require(RecentAnswers).note(report.recorded)
     _measure(report, seconds)
     if report.commit is not None and report.commit.doorbells:
         send_doorbells(*report.commit.doorbells)

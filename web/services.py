@@ -19,6 +19,7 @@ from security.signatures.http_message_verifier import MessageSignatureVerifier
 from security.signatures.request_signatures import SignatureVerifier
 from security.tokens.token_verifier import TokenVerifier
 from settings import ScoringTopology, Settings
+from tasks.upkeep.housekeeping import Housekeeping
 from tasks.upkeep.queue_status import QueueStatus, ShardStatus, WorkerStatus
 from web.dispatch.local_scoring import LocalScoring
 from web.entrance.batcher import AdmissionBatcher
@@ -89,6 +90,7 @@ class Services:
         certificates: subject and roles of each client certificate, if they count instead of tokens and signatures.
         local_scoring: this process's own model, if it scores by itself.
         recall: reads the shards' records of repeated transactions, if scoring is sharded.
+        upkeep: the small jobs beside the requests.
     """
 
     settings: Settings
@@ -112,6 +114,7 @@ class Services:
     certificates: CertificateMap | None = None
     local_scoring: LocalScoring | None = None
     recall: ShardRecall | None = None
+    upkeep: Housekeeping | None = None
 
 
 def provide_services(app: Flask, services: Services) -> None:

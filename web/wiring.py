@@ -26,10 +26,12 @@ from tasks.messaging.doorbells import sign_doorbells
 from tasks.messaging.label_intake import StreamLabelIntake
 from tasks.messaging.messages import MessagePublisher
 from tasks.model.self_test import OwnSelfTest, WorkersSelfTest
+from tasks.upkeep.housekeeping import Housekeeping
 from tasks.upkeep.queue_monitor_redis import RedisQueueMonitor, RedisShardView
 from tasks.upkeep.queue_status import live_workers
 from tasks.wiring import stores
 from tasks.wiring.connections import Connections, Policy, answer_wait
+from tasks.wiring.losses import watch_for_losses, watch_for_losses_from_mongo
 from tasks.wiring.scoring_queue import message_queue, reply_box
 from web.dispatch.dispatcher import Dispatcher
 from web.dispatch.local_scoring import LocalScoring, open_beside_requests
@@ -52,6 +54,7 @@ from web.scoring.queue import ScoringQueue
 from web.services import SelfTest, Services
 
 _REDIS_OPEN_SECONDS = 1.0
+_UPKEEP_SECONDS = 5.0
 
 
 def build_services(settings: Settings) -> Services:
@@ -90,7 +93,15 @@ def build_services(settings: Settings) -> Services:
         shedder=LoadShedder(scoring_share(settings.web_connections)),
         local_scoring=scoring.own,
         recall=scoring.recall,
+        upkeep=_upkeep(connections, topology),
     )
+
+
+def _upkeep(connections: Connections, topology: ScoringTopology) -> Housekeeping:
+    switch, name = stores.safe_mode_store(connections), f"web@{socket.gethostname()}"
+    outboxes = [connections.of(own) for own in topology.outboxes]
+    jobs = [job for own in outboxes for job in watch_for_losses_from_mongo(own, switch, name)]
+    return Housekeeping(jobs, interval_seconds=_UPKEEP_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,18 +227,21 @@ def _local_transport(
     from tasks.wiring.scorer import build_scorer
 
     settings = connections.settings
+    name, switch = f"web@{socket.gethostname()}", stores.safe_mode_store(connections)
     scorer = build_scorer(
         connections,
-        name=f"web@{socket.gethostname()}",
+        name=name,
         safe_mode=safe_mode,
-        switch=stores.safe_mode_store(connections),
+        switch=switch,
         open_model=open_beside_requests,
     )
+    losses, lost_answers = watch_for_losses(connections, switch, name)
     local_scoring = LocalScoring(
         refresh=scorer.keeper.refresh,
         version=scorer.version,
         poll_seconds=settings.model_poll_seconds,
         check=scorer.keeper.check_serving,
+        jobs=[*losses, lost_answers],
     )
     transport = LocalTransport(scorer.pipeline, conclude, recorded=not settings.perf_mode)
     return lambda: transport, local_scoring, OwnSelfTest(scorer.test)

@@ -1,16 +1,14 @@
 """The scoring worker: `celery -A workers.score worker -Q score`. Its model is loaded and warm before it consumes."""
 
-from functools import partial
-
 from ml.serving.pipeline import ScoringPipeline
 from observability import metrics
-from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
+from security.safe_mode.safe_mode import CachedSafeMode
 from tasks import scoring  # noqa: F401 - registers the task; no other task runs in this worker
 from tasks.model.self_test import SelfTester
 from tasks.services import provide
-from tasks.upkeep.dataset_identity_redis import RedisDatasetIdentity
-from tasks.upkeep.housekeeping import Job, no_more_often
+from tasks.upkeep.housekeeping import Job, no_more_often, run_once
 from tasks.wiring.connections import Connections
+from tasks.wiring.losses import watch_for_losses
 from tasks.wiring.perf_mode import warn_of_perf_mode
 from tasks.wiring.scorer import build_scorer
 from tasks.wiring.stores import safe_mode_store, self_test_exchange
@@ -21,16 +19,6 @@ _LOOK_SECONDS = 1.0
 _MOST_WAITS = 10
 """Bound on the waits of one batch, each at most SCORE_TIMEOUT_MS: connecting, sending and one repetition per store."""
 _GOLDEN_SECONDS = 10.0
-_LOSS = (
-    "Redis has lost its data: answers not yet stored or published are gone, and the features with them. "
-    "Run `python -m ops outbox reconcile` and `python -m ops backfill`, then switch SAFE MODE off."
-)
-
-
-def _declare_loss(switch: SafeModeStore, name: str) -> None:
-    """Shuts scoring until an operator has looked; else it would go on with empty features."""
-    switch.enable(_LOSS, by=name)
-    metrics.redis_data_lost_total.inc()
 
 
 def _wire(connections: Connections, name: str) -> WorkerParts:
@@ -42,15 +30,20 @@ def _wire(connections: Connections, name: str) -> WorkerParts:
     scorer.keeper.refresh()
     provide(ScoringPipeline, scorer.pipeline)
     tester = SelfTester(self_test_exchange(connections), scorer.test, name=name)
-    identity = RedisDatasetIdentity(connections.redis(settings.delivery_url), partial(_declare_loss, switch, name))
+    losses, lost_answers = watch_for_losses(connections, switch, name)
+    run_once([*losses, lost_answers])  # before the first message: a Redis that came back empty must not be scored with
     longest_wait = _MOST_WAITS * settings.score_timeout_ms / 1000
-    slow_jobs: list[Job] = [no_more_often(settings.model_poll_seconds, scorer.keeper.refresh), tester.run_if_asked]
+    slow_jobs: list[Job] = [
+        no_more_often(settings.model_poll_seconds, scorer.keeper.refresh),
+        tester.run_if_asked,
+        no_more_often(_LOOK_SECONDS, lost_answers),
+    ]
     if settings.watchdog_seconds == 0:  # no probe looks after the model
         slow_jobs.append(no_more_often(_GOLDEN_SECONDS, scorer.keeper.check_serving))
     return WorkerParts(
         jobs=[
             no_more_often(settings.model_poll_seconds, scorer.keeper.withdraw_revoked),
-            no_more_often(_LOOK_SECONDS, identity.check),
+            *(no_more_often(_LOOK_SECONDS, job) for job in losses),
             lambda: metrics.safe_mode_state.labels(service="score").set(safe_mode.state().enabled),
         ],
         slow_jobs=slow_jobs,

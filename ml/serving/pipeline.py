@@ -49,6 +49,7 @@ class BatchReport:
         channels, correlation_ids: the channel and the request's id of each of these decisions.
         undecided: how many requests ended without being decided, by status.
         commit: what the commit recorded; None if the batch expired as a whole.
+        recorded: the decisions that it recorded now, as they were recorded.
         queue_ms, features_ms, model_ms: the batch's timings.
     """
 
@@ -57,6 +58,7 @@ class BatchReport:
     correlation_ids: tuple[str, ...] = ()
     undecided: Counter[ResultStatus] = field(default_factory=Counter)
     commit: CommitReport | None = None
+    recorded: tuple[NewDecision, ...] = ()
     queue_ms: float = 0.0
     features_ms: float = 0.0
     model_ms: float = 0.0
@@ -148,6 +150,11 @@ class ScoringPipeline:
             correlation_ids=tuple(request.correlation_id for _, request in made),
             undecided=Counter(entry.status for entry in entries if isinstance(entry, Undecided)),
             commit=commit,
+            recorded=tuple(
+                entry
+                for entry, outcome in zip(entries, commit.outcomes, strict=True)
+                if outcome is CommitOutcome.RECORDED and isinstance(entry, NewDecision)
+            ),
             **timings,
         )
 

@@ -79,6 +79,7 @@ _DECISIONS_READER = Grant("%R~shrike:decision:*", "mget")
 _QUEUES_READER = " ".join(f"%R~{queue}" for queue in QUEUES)
 _STREAMS_READER = "xpending xinfo|groups xrange xlen"
 _FEATURES = Grant("~shrike:customer:* ~shrike:terminal:*", "evalsha get set")
+_DATASET = Grant("~shrike:dataset_id ~shrike:dataset_id:*", "get set")
 _BARRIER = Grant("~shrike:barrier", "set")
 _WRITABLE = Grant("~shrike:writable", "set")
 
@@ -121,6 +122,8 @@ _WEB = (
     Grant("%R~shrike:outbox %R~shrike:labels", _STREAMS_READER),
     Grant("%R~shrike:dead:*", "xlen"),
     Grant("~shrike:placement:*", "evalsha get set expire mget"),
+    # It remembers in MongoDB which data Redis held, and declares it lost.
+    _DATASET,
 )
 _TRAINER = (
     *_consume("retrain"),
@@ -163,7 +166,7 @@ USERS: Mapping[str, tuple[Grant, ...]] = {
         *_SCORE,
         *_consume("score"),
         *_watch("score"),
-        Grant("~shrike:dataset_id ~shrike:dataset_id:loss_reported", "get set"),
+        _DATASET,
         # The same under their former names, while workers of the version before are replaced.
         Grant("~shrike:founded ~shrike:founded:told", "get set"),
     ),

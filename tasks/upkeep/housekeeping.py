@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from ml.domain.errors import RetryableError
 from security.background_thread import BackgroundThread
 
 _log = logging.getLogger(__name__)
@@ -24,6 +25,17 @@ def no_more_often(seconds: float, job: Job, *, clock: Callable[[], float] = time
             job()
 
     return run_if_due
+
+
+def run_once(jobs: Sequence[Job]) -> None:
+    """Runs each job; one that fails is logged and keeps no other from its turn."""
+    for job in jobs:
+        try:
+            job()
+        except RetryableError as error:
+            _log.warning("housekeeping: %s", error)
+        except Exception:  # noqa: BLE001 - the boundary of a job: one failed turn must not end the others
+            _log.exception("housekeeping failed")
 
 
 class Housekeeping:
@@ -52,8 +64,4 @@ class Housekeeping:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._interval_seconds):
-            for job in self._jobs:
-                try:
-                    job()
-                except Exception:  # noqa: BLE001 - a thread boundary: one failed turn must not end the others
-                    _log.exception("housekeeping failed")
+            run_once(self._jobs)

@@ -1,15 +1,16 @@
 """A web process's own model (USE_LOCAL_INFERENCE): loaded before the first request, then kept current."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tasks.upkeep.housekeeping import Housekeeping, Job, no_more_often
+from tasks.upkeep.housekeeping import Housekeeping, Job, no_more_often, run_once
 
 if TYPE_CHECKING:
     # Most web processes have no onnxruntime.
     from tasks.model.loading import OpenedModel
 
 _CHECK_SECONDS = 10.0
+_TURN_SECONDS = 1.0
 
 
 class LocalScoring:
@@ -20,15 +21,25 @@ class LocalScoring:
         version: returns the loaded version, None while there is none.
         poll_seconds: how often a new champion is looked for.
         check: whether the model still computes what it computed at its training; withdraws it if not.
+        jobs: what else is looked after beside the requests, and once before the first.
     """
 
     def __init__(
-        self, *, refresh: Job, version: Callable[[], str | None], poll_seconds: float, check: Job = lambda: None
+        self,
+        *,
+        refresh: Job,
+        version: Callable[[], str | None],
+        poll_seconds: float,
+        check: Job = lambda: None,
+        jobs: Sequence[Job] = (),
     ) -> None:
         self._refresh = refresh
         self._version = version
-        jobs = [refresh, no_more_often(_CHECK_SECONDS, check)]
-        self._housekeeping = Housekeeping(jobs, interval_seconds=poll_seconds)
+        self._jobs = jobs
+        self._housekeeping = Housekeeping(
+            [no_more_often(poll_seconds, refresh), no_more_often(_CHECK_SECONDS, check), *jobs],
+            interval_seconds=min(poll_seconds, _TURN_SECONDS),
+        )
 
     @property
     def version(self) -> str | None:
@@ -38,6 +49,7 @@ class LocalScoring:
     def start(self) -> None:
         """Loads the model, then looks for new ones regularly; to be called after the fork, before any request."""
         self._refresh()
+        run_once(self._jobs)
         self._housekeeping.start()
 
     def stop(self) -> None:

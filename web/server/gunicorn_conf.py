@@ -112,3 +112,5 @@ def worker_exit(_server: Any, worker: Any) -> None:
         services.signatures.keys.stop()
         if services.local_scoring is not None:
             services.local_scoring.stop()
+        if services.upkeep is not None:
+            services.upkeep.stop()

@@ -20,6 +20,8 @@ def warm_up(services: Services) -> None:
     """
     if services.local_scoring is not None:
         services.local_scoring.start()
+    if services.upkeep is not None:
+        services.upkeep.start()
     services.dispatcher.warm_up()
     services.safe_mode.state()
     services.tokens.start()

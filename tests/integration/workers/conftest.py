@@ -1,5 +1,6 @@
 """Real workers of every kind, as processes, on the shared servers."""
 
+import hashlib
 import json
 import os
 import sys
@@ -103,13 +104,20 @@ class Works:
         log = self.folder / f"{queue}-{port}.log"
         command = [sys.executable, "-m", "ops", "worker", queue, "--number", str(number)]
         with log.open("wb") as output:
-            process = spawn(command, env=os.environ | self.env | {"METRICS_PORT": str(port)}, output=output)
+            env = os.environ | self.env | self.own_folder() | {"METRICS_PORT": str(port)}
+            process = spawn(command, env=env, output=output)
         running = RunningWorker(process.pid, port, log)
         try:
             wait_until(lambda: running.get(until)[0] == 200, seconds=180, what=f"the {queue} worker")
             yield running
         finally:
             stop(process)
+
+    def own_folder(self) -> dict[str, str]:
+        """Returns the settings of a folder per Redis: what is remembered of one server is not said of another."""
+        servers = " ".join(self.env.get(name, "") for name in ("REDIS_URL", "FEATURE_REDIS_URL"))
+        name = hashlib.sha256(servers.encode()).hexdigest()[:8]
+        return {"VAR_DIR": str(self.folder / f"var-{name}"), "MODEL_DIR": str(self.settings.models_path)}
 
     def score(self, *transactions: Transaction, seconds: float = 15.0) -> list[dict]:
         batch_id = uuid4().hex

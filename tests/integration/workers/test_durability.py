@@ -39,3 +39,19 @@ def test_redis_killed_right_after_an_answer_has_it_when_it_is_back(
         assert elsewhere.client.xlen(OUTBOX) == len(answered) == 10
         for decision in answered:
             assert elsewhere.client.exists(decision_key(decision["transaction_id"]))
+
+
+def test_a_redis_that_comes_back_empty_while_no_worker_runs_is_not_scored_with(
+    works: Works, make_transaction: MakeTransaction, tmp_path: Path
+) -> None:
+    port, statuses = 0, []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        with valkey(tmp_path / name, port=port) as url:
+            port = int(url.rsplit(":", 1)[1].split("/")[0])
+            own = Works(tmp_path, works.env | {"REDIS_URL": url}, works.settings.model_copy(update={"redis_url": url}))
+            with own.worker("score", until="/health/live") as worker:
+                statuses += [result["status"] for result in own.score(make_transaction(), make_transaction())]
+                lost = worker.metric("redis_data_lost_total")
+    assert statuses == ["scored", "scored", "safe_mode", "safe_mode"]
+    assert lost == 1

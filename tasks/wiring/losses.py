@@ -1,0 +1,135 @@
+"""Builds the jobs that notice when a Redis has lost data: of a scoring process, and of a web process."""
+
+from collections.abc import Mapping
+from functools import partial
+from urllib.parse import urlsplit
+
+from ml.stores.redis.cluster_redis import ClusterCommands
+from observability import metrics
+from security.safe_mode.safe_mode import SafeModeStore
+from settings import Settings
+from tasks.messaging.doorbells import send_doorbells
+from tasks.services import provide
+from tasks.upkeep.dataset_identity_redis import ClusterData, DatasetIdentity, LossReports, NamedData, ServerData
+from tasks.upkeep.dataset_memory import DatasetMemory, FileDatasetMemory, StateFile
+from tasks.upkeep.housekeeping import Job
+from tasks.upkeep.lost_answers_redis import LossReport, LostAnswers
+from tasks.upkeep.recent_answers import RecentAnswers
+from tasks.wiring.clients_redis import connect_redis_cluster
+from tasks.wiring.connections import Connections, Policy
+from tasks.wiring.stores import decision_store
+
+_PATIENCE_SECONDS = 1.0
+"""As of `Policy.PROBE`: a silent server must not keep the housekeeping from the worker's sign of life."""
+
+_THEN = "then switch SAFE MODE off."
+_LOSSES = {
+    "answers": "Redis has lost its data: answers not yet stored or published are gone, and the features with them. "
+    f"Run `python -m ops outbox reconcile` and `python -m ops backfill`, {_THEN}",
+    "shared": "The Redis that all shards share has lost its data: labels not yet applied are gone, and the features "
+    f"with them. Send the labels of the last minutes again, run `python -m ops backfill`, {_THEN}",
+    "features": f"The feature store has lost its data. Run `python -m ops backfill`, {_THEN}",
+}
+_OLD_COPY = (
+    "Redis holds an old copy of its data: answers of more than the last minute are gone. "
+    f"Run `python -m ops outbox reconcile` and `python -m ops backfill`, {_THEN}"
+)
+
+
+def watch_for_losses(connections: Connections, switch: SafeModeStore, name: str) -> tuple[list[Job], Job]:
+    """Returns the jobs of a scoring process, short ones and one that may take seconds; provides its `RecentAnswers`.
+
+    Args:
+        connections: of this process.
+        switch: shuts scoring when data is lost; else it would go on with empty histories.
+        name: this process, as the audit shows it.
+    """
+    settings = connections.settings
+    recent = RecentAnswers()
+    provide(RecentAnswers, recent)
+    answers = LostAnswers(
+        connections.redis(settings.delivery_url),
+        decision_store(connections),
+        recent,
+        file=_file(settings, "answers"),
+        record_ttl_seconds=settings.decision_ttl_seconds,
+        on_loss=partial(_report_answers, switch, name),
+        send_doorbells=send_doorbells,
+    )
+    memories = {server: FileDatasetMemory(_file(settings, server)) for server in _servers(settings)}
+    return _identities(connections, memories, switch, name), answers.check
+
+
+def watch_for_losses_from_mongo(connections: Connections, switch: SafeModeStore, name: str) -> list[Job]:
+    """Returns the jobs of a web process: MongoDB remembers what the machines of the scoring workers may forget.
+
+    It remembers per address, so that two installations may share a database; a server that was moved is missed by the
+    files of the scoring workers. The feature store is left to these: a web process need not reach it.
+    """
+    from tasks.upkeep.dataset_memory_mongo import MongoDatasetMemory
+
+    settings = connections.settings
+    collection = connections.mongo()["datasets"]
+    memories = {
+        server: MongoDatasetMemory(collection, f"{settings.shard or 'main'}.{server}@{_address(url)}")
+        for server, url in _servers(settings).items()
+        if server != "features"
+    }
+    return _identities(connections, memories, switch, name)
+
+
+def _servers(settings: Settings) -> dict[str, str]:
+    """Returns the URLs of the servers that hold data, each once: of answers, of what shards share, of histories."""
+    urls = {"answers": settings.delivery_url, "shared": settings.redis_url, "features": settings.feature_store_url}
+    return {name: url for place, (name, url) in enumerate(urls.items()) if url not in list(urls.values())[:place]}
+
+
+def _identities(
+    connections: Connections, memories: Mapping[str, DatasetMemory], switch: SafeModeStore, name: str
+) -> list[Job]:
+    settings = connections.settings
+    own = connections.redis(settings.delivery_url, Policy.PROBE)
+    return [
+        DatasetIdentity(
+            _data(connections, url),
+            memories[server],
+            LossReports(own, None if server == "answers" else server),
+            partial(_declare_loss, switch, name, _LOSSES[server]),
+        ).check
+        for server, url in _servers(settings).items()
+        if server in memories
+    ]
+
+
+def _data(connections: Connections, url: str) -> NamedData:
+    settings = connections.settings
+    if url == settings.feature_store_url and (urls := settings.feature_cluster_urls):
+        return ClusterData(
+            ClusterCommands(
+                lambda: connect_redis_cluster(settings, urls, timeout_seconds=_PATIENCE_SECONDS),
+                patience_seconds=_PATIENCE_SECONDS,
+            )
+        )
+    return ServerData(connections.redis(url, Policy.PROBE))
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname or ''}:{parts.port or ''}{parts.path}"
+
+
+def _file(settings: Settings, name: str) -> StateFile:
+    return StateFile(settings.var_dir / "remembered" / f"{settings.shard or 'main'}.{name}.json")
+
+
+def _declare_loss(switch: SafeModeStore, name: str, reason: str) -> None:
+    """Shuts scoring until an operator has looked; else it would go on with empty features."""
+    switch.enable(reason, by=name)
+    metrics.redis_data_lost_total.inc()
+
+
+def _report_answers(switch: SafeModeStore, name: str, report: LossReport) -> None:
+    metrics.redis_answers_restored_total.inc(report.restored)
+    metrics.redis_answers_lost_total.inc(len(report.lost))
+    if report.is_old_copy:
+        _declare_loss(switch, name, _OLD_COPY)

@@ -1,0 +1,222 @@
+"""Answers that a Redis lost although the rest of its data is there, found and written again."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import redis
+
+from ml.stores.decisions.decisions import Reply
+from ml.stores.decisions.decisions_redis import RedisDecisionStore
+from ml.stores.outbox.keys_redis import OUTBOX
+from ops.embedded.valkey import valkey
+from tasks.upkeep.dataset_memory import StateFile
+from tasks.upkeep.lost_answers_redis import OLD_COPY_SECONDS, LossReport, LostAnswers
+from tasks.upkeep.recent_answers import RecentAnswers
+from tests.contracts.decision_store import new_decision
+from tests.seals import DECISION_SEAL, EVENT_SEAL
+from tests.valkey_cluster import wait_for
+
+_TTL_SECONDS = 86_400
+
+
+@dataclass
+class Process:
+    """A scoring process: it answers over one connection and looks over another."""
+
+    url: str
+    folder: Path
+    now: float = 1_000.0
+    reports: list[LossReport] = field(default_factory=list)
+    doorbells: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.client = redis.Redis.from_url(self.url)
+        self.decisions = RedisDecisionStore(
+            self.client,
+            record_ttl_seconds=_TTL_SECONDS,
+            outbox_limit=100_000,
+            seal=DECISION_SEAL,
+            event_seal=EVENT_SEAL,
+        )
+        self.recent = RecentAnswers(clock=lambda: self.now)
+        self.lost = LostAnswers(
+            self.client,
+            self.decisions,
+            self.recent,
+            file=StateFile(self.folder / "answers.json"),
+            record_ttl_seconds=_TTL_SECONDS,
+            on_loss=self.reports.append,
+            send_doorbells=lambda *groups: self.doorbells.extend(groups),
+            clock=lambda: self.now,
+        )
+
+    def answer(self, *names: str) -> None:
+        entries = [new_decision(name) for name in names]
+        self.decisions.commit(entries, Reply(None, "b", {}))
+        self.recent.note(entries)
+
+    def outbox(self) -> list[str]:
+        return [fields[b"id"].decode() for _, fields in self.client.xrange(OUTBOX)]
+
+
+@dataclass
+class Pair:
+    """A master and the server that can take over from it."""
+
+    master: str
+    other: str
+
+    def client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.master)
+
+    def copy(self) -> None:
+        """Gives the other server the data as it is now; from then on it lags."""
+        self._follow(self.other, self.master)
+
+    def fail_over(self) -> None:
+        """Puts the copy in the master's place, at the master's address."""
+        self._follow(self.master, self.other)
+
+    def _follow(self, follower: str, leader: str) -> None:
+        with redis.Redis.from_url(follower) as client, redis.Redis.from_url(leader) as source:
+            kwargs = source.connection_pool.connection_kwargs
+            source.config_set("repl-diskless-sync-delay", 0)
+            client.execute_command("REPLICAOF", kwargs["host"], kwargs["port"])
+            wait_for(lambda: client.info("replication").get("master_link_status") == "up", what="the copy")
+            client.execute_command("REPLICAOF", "NO", "ONE")
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    with (
+        valkey(tmp_path_factory.mktemp("master")) as master,
+        valkey(tmp_path_factory.mktemp("other")) as other,
+    ):
+        yield Pair(master, other)
+
+
+@pytest.fixture
+def pair(servers: Pair) -> Pair:
+    servers.client().flushall()
+    return servers
+
+
+@pytest.fixture
+def start(pair: Pair, tmp_path: Path) -> Callable[[], Process]:
+    return lambda: Process(pair.master, tmp_path)
+
+
+Start = Callable[[], Process]
+
+
+def test_what_a_replica_lacked_when_it_took_over_is_declared_and_written_again(pair: Pair, start: Start) -> None:
+    process = start()
+    process.answer("t-1", "t-2")
+    process.lost.check()
+    pair.copy()
+    process.answer("t-3", "t-4")
+    process.lost.check()
+    pair.fail_over()
+    assert process.outbox() == ["t-1", "t-2"]
+    process.lost.check()
+    assert process.reports == [LossReport(restored=2)]
+    assert process.outbox() == ["t-1", "t-2", "t-3", "t-4"]
+    assert all(record is not None for record in process.decisions.find_many(["t-1", "t-2", "t-3", "t-4"]))
+    assert process.decisions.find_many(["t-4"])[0].decision["transaction_id"] == "t-4"
+    process.lost.check()
+    assert len(process.reports) == 1
+
+
+def test_a_takeover_that_lacked_nothing_is_no_loss(pair: Pair, start: Start) -> None:
+    process = start()
+    process.lost.check()
+    process.answer("t-1")
+    pair.copy()
+    pair.fail_over()
+    for _ in range(3):
+        process.lost.check()
+        process.now += 1
+    assert process.reports == []
+    assert process.outbox() == ["t-1"]
+
+
+def test_answers_that_went_to_the_old_server_for_a_moment_are_found_too(pair: Pair, start: Start) -> None:
+    process = start()
+    process.lost.check()
+    pair.copy()
+    pair.fail_over()
+    process.lost.check()
+    process.recent.note([new_decision("late")])
+    process.now += 1
+    process.lost.check()
+    assert process.reports == [LossReport(restored=1)]
+    assert process.outbox() == ["late"]
+    assert process.doorbells == ["explain", "publish"]
+
+
+def test_an_answer_that_was_given_otherwise_meanwhile_is_lost_for_good(pair: Pair, start: Start) -> None:
+    process = start()
+    process.lost.check()
+    pair.copy()
+    process.answer("t-1")
+    pair.fail_over()
+    process.decisions.commit([new_decision("t-1", fingerprint="0" * 32)], Reply(None, "b", {}))
+    process.lost.check()
+    assert process.reports == [LossReport(lost=("t-1",))]
+
+
+def test_an_old_copy_is_told_from_a_lagging_replica(pair: Pair, start: Start) -> None:
+    process = start()
+    process.lost.check()
+    pair.copy()
+    process.answer("long-ago")
+    process.now += OLD_COPY_SECONDS + 1
+    process.answer("just-now")
+    pair.fail_over()
+    process.lost.check()
+    assert process.reports == [LossReport(restored=2, is_old_copy=True)]
+
+
+def test_a_process_that_starts_after_the_takeover_misses_what_the_one_before_it_answered(
+    pair: Pair, start: Start
+) -> None:
+    before = start()
+    before.lost.check()
+    before.answer("t-1")
+    pair.copy()
+    before.answer("t-2")
+    before.lost.check()
+    pair.fail_over()
+    after = start()
+    after.lost.check()
+    assert after.reports == [LossReport(lost=("t-2",))]
+    # Once it is reported, the next start has nothing to say.
+    again = start()
+    again.lost.check()
+    assert again.reports == []
+
+
+def test_a_start_misses_no_record_that_has_outlived_its_time(start: Start, tmp_path: Path) -> None:
+    samples = [{"transaction_id": "t-old", "answered_at": time.time() - _TTL_SECONDS}]
+    StateFile(tmp_path / "answers.json").write(samples)
+    process = start()
+    process.lost.check()
+    assert process.reports == []
+
+
+def test_a_server_that_was_started_again_without_its_last_second_gets_it_back(tmp_path: Path) -> None:
+    port, folder = 0, tmp_path / "server"
+    folder.mkdir()
+    with valkey(folder, port=port) as url:
+        port = int(url.rsplit(":", 1)[1].split("/")[0])
+        process = Process(url, tmp_path)
+        process.answer("t-1")
+        process.lost.check()
+    process.recent.note([new_decision("t-2")])  # answered, and not on the disk when the power went
+    with valkey(folder, port=port):
+        process.lost.check()
+        assert process.reports == [LossReport(restored=1)]
+        assert process.outbox() == ["t-1", "t-2"]
