@@ -7,6 +7,7 @@ Workers run one process each, so the process's own registry holds all of its num
 
 import math
 import time
+from collections.abc import Callable
 from contextvars import Token
 from typing import Any
 
@@ -26,14 +27,15 @@ UNKNOWN_TASK = "(unknown)"
 _LONGEST_WAIT_SECONDS = 7 * 86_400
 
 
-def instrument(app: Celery, service: str) -> None:
+def instrument(app: Celery, service: str, *, now: Callable[[], float] = time.time) -> None:
     """Connects the hooks of this process.
 
     Args:
         app: the Celery app; its queues are those the worker consumes.
         service: distinguishes instrumentations of one process; a second one of the same name replaces the first.
+        now: the clock that messages are dated by, epoch seconds.
     """
-    hooks = _Hooks(app)
+    hooks = _Hooks(app, now)
     for signal, hook in (
         (signals.before_task_publish, hooks.stamp),
         (signals.task_prerun, hooks.begin),
@@ -52,15 +54,16 @@ def instrument(app: Celery, service: str) -> None:
 class _Hooks:
     """The receivers of one process, and the tasks that it runs at the moment."""
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, now: Callable[[], float]) -> None:
         self._app = app
+        self._now = now
         self._running: dict[str, tuple[float, Token[str | None]]] = {}
 
     def stamp(self, headers: dict[str, Any] | None = None, **_: Any) -> None:
         """Adds sending time and correlation id to a message that is about to be sent."""
         if headers is None:
             return
-        headers.setdefault(SENT_AT_HEADER, time.time())
+        headers.setdefault(SENT_AT_HEADER, self._now())
         correlation_id = get_correlation_id()
         if correlation_id is not None:
             headers.setdefault(CORRELATION_HEADER, correlation_id)
@@ -68,7 +71,7 @@ class _Hooks:
     def begin(self, task_id: str, task: Any, **_: Any) -> None:
         """Measures the wait in the queue and takes over the message's correlation id."""
         headers = task.request.headers or {}
-        waited = _seconds_since(headers.get(SENT_AT_HEADER))
+        waited = _seconds_between(headers.get(SENT_AT_HEADER), self._now())
         if waited is not None:
             queue = (task.request.delivery_info or {}).get("routing_key") or ""
             metrics.celery_queue_wait_seconds.labels(queue if queue in self._configured() else "").observe(waited)
@@ -112,9 +115,9 @@ class _Hooks:
             metrics.celery_worker_up.labels(queue).set(0)
 
 
-def _seconds_since(sent_at: object) -> float | None:
+def _seconds_between(sent_at: object, now: float) -> float | None:
     """Returns the age of a message; None if its header makes no sense, 0 if the sender's clock is ahead."""
     if isinstance(sent_at, bool) or not isinstance(sent_at, int | float) or not math.isfinite(sent_at):
         return None
-    waited = time.time() - sent_at
+    waited = now - sent_at
     return max(0.0, waited) if waited < _LONGEST_WAIT_SECONDS else None

@@ -78,6 +78,17 @@ mongo_write_ms = Histogram(
     buckets=(1, 2, 5, 10, 20, 50, 100, 250, 500, 1000, 2500, 10_000),
 )
 redis_ops_total = Counter("redis_ops_total", "Redis round trips of the platform's own stores.", ["operation"])
+clock_offset_seconds = Gauge(
+    "clock_offset_seconds",
+    "How far this machine's clock is ahead of Redis's, by which deadlines and signs of life go.",
+    ["service"],
+    multiprocess_mode="mostrecent",
+)
+clock_refusals_total = Counter(
+    "clock_refusals_total",
+    "Requests refused for their time by a web process whose own clock is more than a second off Redis's.",
+    ["reason"],
+)
 redis_refusals_total = Counter(
     "redis_refusals_total",
     "Commands that Redis refused for now, by the first word of its answer: READONLY, NOREPLICAS, OOM and such.",

@@ -26,7 +26,7 @@ LABELS = {
     "queue": "a Celery queue; empty for a queue that belongs to one worker",
     "reason": "one fixed word, such as `token_expired`; it never holds text of the caller's",
     "result": "see the meaning",
-    "service": "`web` or `score`",
+    "service": "`web`, `beat` or the queue of a worker",
     "sink": "`mongo`, `kafka` or `labels`",
     "state": "see the meaning",
     "status": "HTTP status",

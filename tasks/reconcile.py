@@ -1,12 +1,12 @@
 """`reconcile.run`: compares answered, stored and published transactions, and repairs missing ones."""
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 
 from ml.delivery.reconciliation import ReconciliationReport
 from ml.domain.errors import StoreUnavailableError
 from tasks.app import app
+from tasks.clock import SHARED_CLOCK
 from tasks.messaging.doorbells import send_doorbells
 from tasks.services import require
 from tasks.upkeep.completeness import CompletenessCheck, count_repairs
@@ -30,7 +30,7 @@ class Reconciler:
 
     def run(self) -> list[ReconciliationReport]:
         """Returns a report per sink that could be asked; one that could not keeps no other from its turn."""
-        before_ms = int((time.time() - self._grace_seconds) * 1000)
+        before_ms = int((SHARED_CLOCK.now() - self._grace_seconds) * 1000)
         return [report for reconcile_sink in self._sinks if (report := _try(reconcile_sink, before_ms)) is not None]
 
 

@@ -26,6 +26,7 @@ from tasks.messaging.doorbells import sign_doorbells
 from tasks.messaging.label_intake import StreamLabelIntake
 from tasks.messaging.messages import MessagePublisher
 from tasks.model.self_test import OwnSelfTest, WorkersSelfTest
+from tasks.upkeep.clock_readings_redis import ClockReadings
 from tasks.upkeep.housekeeping import Housekeeping
 from tasks.upkeep.queue_monitor_redis import RedisQueueMonitor, RedisShardView
 from tasks.upkeep.queue_status import live_workers
@@ -68,7 +69,8 @@ def build_services(settings: Settings) -> Services:
     _bound_broker_waits(settings)
     sign_doorbells(MessageSigner.from_settings(settings))
     safe_mode = CachedSafeMode(stores.safe_mode_store(connections, Policy.REQUEST_PATH))
-    scoring = _scoring(connections, topology, safe_mode)
+    readings = ClockReadings(connections.redis(policy=Policy.REFRESH), "web")
+    scoring = _scoring(connections, topology, safe_mode, readings=readings)
     signatures = SignatureVerifier.from_settings(settings)
     revocations = _revocations(connections)
     return Services(
@@ -118,24 +120,26 @@ class _Scoring:
     recall: ShardRecall | None = None
 
 
-def _scoring(connections: Connections, topology: ScoringTopology, safe_mode: CachedSafeMode) -> _Scoring:
+def _scoring(
+    connections: Connections, topology: ScoringTopology, safe_mode: CachedSafeMode, *, readings: ClockReadings
+) -> _Scoring:
     settings = connections.settings
     if settings.use_local_inference:
         open_transport, own, own_test = _local_transport(connections, safe_mode)
-        return _Scoring(_dispatcher(settings, open_transport), own=own, own_test=own_test)
+        return _Scoring(_dispatcher(settings, open_transport, readings), own=own, own_test=own_test)
     if topology.is_sharded:
-        return _sharded_scoring(connections, topology)
-    dispatcher = _dispatcher(settings, _queue_transport(connections))
+        return _sharded_scoring(connections, topology, readings)
+    dispatcher = _dispatcher(settings, _queue_transport(connections), readings)
     if settings.celery_broker_url != settings.redis_url:  # admission and queue are on different servers
         return _Scoring(dispatcher)
     prepare = partial(dispatcher.prepare_early_send, timeout_seconds=settings.score_timeout_ms / 1000)
     return _Scoring(dispatcher, prepare)
 
 
-def _sharded_scoring(connections: Connections, topology: ScoringTopology) -> _Scoring:
+def _sharded_scoring(connections: Connections, topology: ScoringTopology, readings: ClockReadings) -> _Scoring:
     """Returns a dispatcher per shard, and the recall that asks the shards for records."""
     shards = {name: connections.of(own) for name, own in topology.shards.items()}
-    dispatchers = {name: _dispatcher(own.settings, _queue_transport(own)) for name, own in shards.items()}
+    dispatchers = {name: _dispatcher(own.settings, _queue_transport(own), readings) for name, own in shards.items()}
     sources = {name: _recall_source(own, dispatchers[name]) for name, own in shards.items()}
     queue = ShardedDispatcher(dispatchers, open_shards=topology.open_shards)
     return _Scoring(queue, recall=ShardRecall(sources))
@@ -247,9 +251,14 @@ def _local_transport(
     return lambda: transport, local_scoring, OwnSelfTest(scorer.test)
 
 
-def _dispatcher(settings: Settings, open_transport: Callable[[], Transport]) -> Dispatcher:
+def _dispatcher(settings: Settings, open_transport: Callable[[], Transport], readings: ClockReadings) -> Dispatcher:
+    def open_on_time() -> Transport:
+        readings.read_quietly()  # before the first message gets its deadline
+        readings.start()
+        return open_transport()
+
     return Dispatcher(
-        open_transport,
+        open_on_time,
         breaker=_breaker(settings, "scoring" if settings.shard is None else f"scoring-{settings.shard}"),
         batch_rows=settings.infer_batch_size,
         # Half the deadline: a request that waited behind a lost message still has the other half for its own.

@@ -14,6 +14,8 @@ from security.messages.message_signer import MessageSigner
 from settings import load_settings
 from tasks.app import app
 from tasks.messaging.doorbells import keep_newest_doorbell, sign_doorbells
+from tasks.upkeep.clock_readings_redis import ClockReadings
+from tasks.wiring.connections import Connections, Policy
 
 __all__ = ["app"]
 
@@ -27,7 +29,11 @@ def _configure_logging(**_: Any) -> None:
 
 
 def _sign(**_: Any) -> None:
-    sign_doorbells(MessageSigner.from_settings(load_settings()))
+    settings = load_settings()
+    sign_doorbells(MessageSigner.from_settings(settings))
+    readings = ClockReadings(Connections(settings).redis(policy=Policy.HOUSEKEEPING), "beat")
+    readings.read_quietly()  # before anything is dated
+    readings.start()
 
 
 signals.setup_logging.connect(_configure_logging, weak=False)

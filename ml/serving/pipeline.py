@@ -88,7 +88,7 @@ class ScoringPipeline:
         rules: decide while SAFE MODE is on; without them nothing is decided then.
         unrecorded: answers batches that ask for no record; without it they are recorded like all others, so that
             sender and scoring process must both be in PERF_MODE for a decision to leave no record.
-        now_ms: the clock, epoch milliseconds.
+        now_ms: the clock that deadlines and times of decisions go by, epoch milliseconds.
 
     Attributes:
         waits_for_store: whether a store is being asked right now; each such wait has a bound of its own.
@@ -201,7 +201,7 @@ class ScoringPipeline:
             return observed.decided([], model_ms=0.0)
         started = time.perf_counter()
         scores = model.predict(matrix.vectors, matrix.sequences)
-        scored_at = _now()
+        scored_at = _text(self._now_ms())
         rows = zip(
             observed.requests, findings(matrix, scores), _rounded(scores.score), _breakdowns(scores), strict=True
         )
@@ -213,7 +213,7 @@ class ScoringPipeline:
 
     def _decide_by_rules(self, observed: "_Observed", rules: SafeModeRules) -> "_Decided":
         # The rules do not look at the features, but the histories must know these transactions when the model is back.
-        scored_at = _now()
+        scored_at = _text(self._now_ms())
         answers = [_Answer(*rules.entry(request, scored_at=scored_at)) for request in observed.requests]
         return observed.decided(answers, model_ms=0.0)
 
@@ -276,8 +276,8 @@ def _answer(
     return _Answer(_record(request, decision, facts), decision)
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _text(epoch_ms: int) -> str:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _breakdowns(scores: "ModelScores") -> Iterator[Breakdown]:

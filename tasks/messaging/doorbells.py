@@ -8,7 +8,6 @@ therefore holds at most one, however many processes send, and however long nobod
 """
 
 import logging
-import time
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -21,6 +20,7 @@ from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from security.messages.message_signer import MessageSigner
 from settings.queues import DRAINS, QUEUE_OF_TASK, SCORE_TASK
 from tasks.app import app
+from tasks.clock import SHARED_CLOCK
 from tasks.messaging.message_queue_redis import envelope
 from tasks.messaging.messages import MessageSealer
 from tasks.services import provide, require
@@ -86,7 +86,7 @@ def sign_doorbells(signer: MessageSigner) -> None:
             "deadline_ms": deadline_ms,
             "signature": signer.sign(sender, headers["id"], deadline_ms, ""),
         }
-        headers.setdefault("sent_at", time.time())
+        headers.setdefault("sent_at", SHARED_CLOCK.now())
 
     provide(MessageSealer, MessageSealer(app, signer, envelope))
     signals.before_task_publish.disconnect(dispatch_uid="doorbells")
@@ -101,5 +101,5 @@ def _is_bare(body: Any) -> bool:
 def _deadline_ms(expires: str | None) -> int:
     """Returns when a doorbell is over: at its expiry, which Celery obeys but does not protect."""
     if expires is None:
-        return int((time.time() + _LONGEST_LIFE_SECONDS) * 1000)
+        return int((SHARED_CLOCK.now() + _LONGEST_LIFE_SECONDS) * 1000)
     return int(datetime.fromisoformat(expires).timestamp() * 1000)

@@ -8,7 +8,6 @@ is put together here, its headers once per task, because doing anew for each mes
 more than sending it.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 from celery import Celery
 
 from security.messages.message_signer import MessageSigner
+from tasks.clock import SHARED_CLOCK
 
 
 class MessageQueue(Protocol):
@@ -73,7 +73,7 @@ class MessageSealer:
             **form.headers,
             "id": message_id,
             "root_id": message_id,
-            "sent_at": time.time(),
+            "sent_at": SHARED_CLOCK.now(),
             "deadline_ms": deadline_ms,
             "signature": self._signer.sign(task, message_id, deadline_ms, payload or ""),
         }

@@ -1,7 +1,6 @@
 """Compares the answered transactions with what each sink holds; shows the result in metrics and log."""
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Protocol
@@ -10,6 +9,7 @@ from ml.delivery.completeness import CompletenessReport, SinkCheck, Window
 from ml.delivery.sinks import SINK_NAMES
 from ml.domain.errors import StoreUnavailableError
 from observability import metrics
+from tasks.clock import SHARED_CLOCK
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class CompletenessCheck:
 
     def run(self) -> list[CompletenessReport]:
         """Returns a report per sink that could be asked; one that could not keeps no other from its turn."""
-        window = Window.before(time.time(), minutes=self._minutes)
+        window = Window.before(SHARED_CLOCK.now(), minutes=self._minutes)
         reports = []
         for check in self._checks:
             try:

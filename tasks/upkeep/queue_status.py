@@ -6,10 +6,9 @@
 | `shrike:workers` | hash | field removed at shutdown; stale after 5 s | a worker's sign of life by its name, JSON |
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from redis import Redis
@@ -18,6 +17,7 @@ from ml.stores.outbox.outbox import Lag
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from settings.queues import QUEUES
+from tasks.clock import SHARED_CLOCK
 
 WORKERS: Final = "shrike:workers"
 WRITABLE: Final = "shrike:writable"
@@ -74,27 +74,33 @@ def queue_statuses(
         StoreUnavailableError: the broker cannot be reached.
     """
     with redis_failures_as_unavailable(), broker.pipeline(transaction=False) as pipeline:
+        pipeline.time()
         for queue in queues:
             pipeline.llen(queue)
             pipeline.lindex(queue, -1)
-        replies: list[Any] = pipeline.execute()
+        clock, *replies = pipeline.execute()
     return [
         QueueStatus(
             queue=queue,
             depth=replies[2 * place],
-            oldest_seconds=_age(replies[2 * place + 1]),
+            oldest_seconds=_age(replies[2 * place + 1], _seconds(clock)),
             consumers=sum(1 for worker in workers if worker.queue == queue),
         )
         for place, queue in enumerate(queues)
     ]
 
 
-def _age(message: bytes | None) -> float | None:
+def _seconds(clock: tuple[int, int]) -> float:
+    """Returns what Redis's TIME answered in epoch seconds."""
+    return clock[0] + clock[1] / 1e6
+
+
+def _age(message: bytes | None, now: float) -> float | None:
     """Returns the age of a queued message from the time its sender wrote into it."""
     if message is None:
         return None
     try:
-        return max(0.0, time.time() - float(orjson.loads(message)["headers"]["sent_at"]))
+        return max(0.0, now - float(orjson.loads(message)["headers"]["sent_at"]))
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -125,7 +131,7 @@ def show_worker(client: Redis, worker: WorkerStatus) -> None:
         StoreUnavailableError: Redis cannot be reached.
     """
     with redis_failures_as_unavailable():
-        client.hset(WORKERS, worker.name, orjson.dumps(asdict(worker) | {"seen_at": time.time()}))
+        client.hset(WORKERS, worker.name, orjson.dumps(asdict(worker) | {"seen_at": SHARED_CLOCK.now()}))
 
 
 def forget_worker(client: Redis, name: str) -> None:
@@ -141,18 +147,20 @@ def forget_worker(client: Redis, name: str) -> None:
 def live_workers(client: Redis) -> list[WorkerStatus]:
     """Returns the workers that gave a sign of life within `ALIVE_SECONDS`, in one round trip, sorted by name.
 
-    The old entry of a killed worker is removed.
+    Redis's own clock says how old a sign is. The old entry of a killed worker is removed.
 
     Raises:
         StoreUnavailableError: Redis cannot be reached.
     """
-    with redis_failures_as_unavailable():
-        fields: Any = client.hgetall(WORKERS)
-    now, live, old = time.time(), [], []
+    with redis_failures_as_unavailable(), client.pipeline(transaction=False) as pipeline:
+        pipeline.time()
+        pipeline.hgetall(WORKERS)
+        clock, fields = pipeline.execute()
+    now, live, old = _seconds(clock), [], []
     for name, value in sorted(fields.items()):
         status = orjson.loads(value)
         age = now - status.pop("seen_at")
-        if age < ALIVE_SECONDS:
+        if abs(age) < ALIVE_SECONDS:  # one from the future was given before Redis's clock was set back
             live.append(WorkerStatus(**status))
         elif age > _FORGET_SECONDS:
             old.append(name)

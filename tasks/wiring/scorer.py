@@ -1,7 +1,7 @@
 """Builds the scorer of a worker or web process: the model, kept current, and the pipeline over it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ml.policy.safe_mode_rules import SafeModeRules
 from ml.registry.registry import ModelRegistry
@@ -12,6 +12,7 @@ from ml.stores.features.features import AppliedLabel
 from security.artifacts.artifact_keys import ArtifactVerifier
 from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
 from settings import Settings
+from tasks.clock import SHARED_CLOCK
 from tasks.model.loading import ModelKeeper, OpenModel, open_champion, slot_version
 from tasks.wiring.connections import Connections, answer_wait, histories_wait
 from tasks.wiring.stores import accepted_version, decision_store_on, feature_store, load_turn
@@ -67,7 +68,7 @@ def build_scorer(
     slot = ModelSlot()
     keeper = ModelKeeper(
         registry=ModelRegistry(settings.models_path),
-        verifier=ArtifactVerifier.from_settings(settings),
+        verifier=replace(ArtifactVerifier.from_settings(settings), now=SHARED_CLOCK.utc),
         slot=slot,
         safe_mode=switch,
         mark=accepted_version(connections),
@@ -84,6 +85,7 @@ def build_scorer(
         slot=slot,
         safe_mode=lambda: _reason(safe_mode),
         rules=rules,
+        now_ms=SHARED_CLOCK.now_ms,
         unrecorded=RedisUnrecordedDecisions(client, DecisionSeal.from_settings(settings))
         if settings.perf_mode
         else None,

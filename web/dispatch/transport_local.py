@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ml.domain.scoring_batch import ScoringBatch
 from security.background_thread import BackgroundThread
+from tasks.clock import SHARED_CLOCK
 from web.scoring.batch import Batch
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class LocalTransport:
     def publish(self, batch: Batch) -> None:
         """See `Transport.publish`."""
         self.connect()
-        sent_ms = time.time_ns() // 1_000_000
+        sent_ms = SHARED_CLOCK.now_ms()
         self._batches.put(
             ScoringBatch(batch.batch_id, None, batch.deadline_ms, sent_ms, batch.requests, recorded=self._recorded)
         )

@@ -15,7 +15,9 @@ a replay check has nothing to check, because TLS itself lets no recorded request
 client sends twice on purpose is idempotent by its `transaction_id`.
 """
 
+import logging
 from collections.abc import Mapping
+from typing import Final
 
 from ml.domain.scoring_batch import ScoringRequest
 from observability import metrics
@@ -25,10 +27,18 @@ from security.roles import Role
 from security.signatures.request_signatures import VerifiedSignature
 from security.tokens.token_claims import Identity
 from security.tokens.token_verifier import bearer_token
+from tasks.clock import SHARED_CLOCK, TOLERANCE_SECONDS
 from web.entrance.batcher import AdmissionCall, AdmissionResult
 from web.http.errors import RateLimitedError, ReplayedError, RoleMissingError
 from web.http.exchange import Exchange
 from web.services import Services
+
+_log = logging.getLogger(__name__)
+
+_REASONS_OF_TIME: Final = frozenset(
+    {"timestamp_skew", "signature_expired", "token_not_yet_valid", "token_expired", "certificate_expired"}
+)
+"""Refusals that a wrong clock of this machine causes as well as a wrong clock of the client's."""
 
 
 def authenticate(services: Services, exchange: Exchange, role: Role) -> Identity:
@@ -148,4 +158,10 @@ def admit(
 
 def _count_refusal(exchange: Exchange, reason: str) -> None:
     metrics.auth_failures_total.labels(reason=reason).inc()
+    if reason in _REASONS_OF_TIME and abs(SHARED_CLOCK.offset()) > TOLERANCE_SECONDS:
+        metrics.clock_refusals_total.labels(reason=reason).inc()
+        _log.warning(
+            "a request was refused for its time, and this machine's clock is off",
+            extra={"reason": reason, "ahead_seconds": round(SHARED_CLOCK.offset(), 3)},
+        )
     exchange.annotate(reason=reason)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ml.domain.scoring_batch import ScoringRequest
 from ml.stores.decisions.decision_seal import DecisionSeal
+from tasks.clock import SHARED_CLOCK
 from web.http.errors import ScoringFailedError
 from web.scoring.results import ScoringReply, ScoringResult, read_result
 from web.scoring.scoring_call import QueuedRequest
@@ -43,7 +44,7 @@ class BatchInFlight:
 
     def message(self) -> Batch:
         """Returns the content of the scoring message, under a new batch id."""
-        deadline_ms = int((time.time() + self.deadline - self.sent_at) * 1000)
+        deadline_ms = int((SHARED_CLOCK.now() + self.deadline - self.sent_at) * 1000)
         return Batch(secrets.token_hex(8), tuple(item.request for item in self.queued), deadline_ms)
 
     def read(self, reply: ScoringReply, seal: DecisionSeal | None) -> Sequence[ScoringResult]:

@@ -8,7 +8,6 @@
 """
 
 import secrets
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from celery import Celery
 from ml.stores.decisions.keys_redis import reply_key
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from security.messages.message_signer import MessageSigner
+from tasks.clock import SHARED_CLOCK
 from tasks.messaging.message_queue_redis import RedisMessageQueue
 from tasks.messaging.messages import MessagePublisher
 from tasks.probe import PROBE_TASK
@@ -62,7 +62,7 @@ class RedisProbeLine:
     def send(self, probe_id: str) -> None:
         """See `ProbeLine.send`."""
         payload = orjson.dumps({"reply_to": self._reply_to}).decode()
-        deadline_ms = int((time.time() + _LIFE_SECONDS) * 1000)
+        deadline_ms = int((SHARED_CLOCK.now() + _LIFE_SECONDS) * 1000)
         self._publisher.publish(PROBE_TASK, payload, message_id=probe_id, deadline_ms=deadline_ms)
         with redis_failures_as_unavailable():
             self._client.expire(self._queue, _LIFE_SECONDS)

@@ -1,10 +1,10 @@
 """A worker's sign of life in Redis: read by the API's readiness check and by operators."""
 
-import time
 from collections.abc import Callable
 
 from redis import Redis
 
+from tasks.clock import SHARED_CLOCK
 from tasks.upkeep.queue_status import WorkerStatus, forget_worker, show_worker
 
 
@@ -33,7 +33,7 @@ class SignOfLife:
         self._name = name
         self._model_version = model_version
         self._shard = shard
-        self._started_at = time.time()
+        self._started_at = SHARED_CLOCK.now()
 
     def give(self) -> None:
         """Renews the entry.

@@ -21,9 +21,11 @@ from security.messages.message_replays import SeenMessages
 from security.messages.message_signer import MessageSigner
 from settings import load_settings
 from tasks.app import app
+from tasks.clock import SHARED_CLOCK
 from tasks.messaging.doorbells import sign_doorbells
 from tasks.messaging.sealed_task import MessageGate
 from tasks.services import provide
+from tasks.upkeep.clock_readings_redis import ClockReadings
 from tasks.upkeep.durability import watch_durability
 from tasks.upkeep.housekeeping import Housekeeping, Job, no_more_often
 from tasks.wiring.connections import Connections, Policy
@@ -116,11 +118,14 @@ class _RunningWorker:
         self.configure_logging()  # Celery asks for it later only, and loading a model has things to say
         settings = load_settings()
         name = getattr(sender, "hostname", None) or socket.gethostname()
-        celery_hooks.instrument(app, self._queue)
+        celery_hooks.instrument(app, self._queue, now=SHARED_CLOCK.now)
         connections = Connections(settings)
+        readings = ClockReadings(connections.redis(policy=Policy.HOUSEKEEPING), self._queue)
+        readings.read_quietly()  # before anything is dated
+        readings.start()
         signer = MessageSigner.from_settings(settings)
         sign_doorbells(signer)
-        provide(MessageGate, MessageGate(signer, SeenMessages()))
+        provide(MessageGate, MessageGate(signer, SeenMessages(now_ms=SHARED_CLOCK.now_ms), now_ms=SHARED_CLOCK.now_ms))
         refuse_remote_orders()
         parts = self._wire(connections, name)
         self._on_ready = parts.on_ready

@@ -42,7 +42,7 @@ def client_clock(scene: Scene) -> Struck:
 
 
 def worker_ahead(scene: Scene) -> Struck:
-    """Adds a scoring worker whose clock is an hour ahead: to it, every message is late."""
+    """Adds a scoring worker whose clock is an hour ahead: by that clock, every message would be late."""
     return _drift(scene, _HOUR)
 
 

@@ -8,7 +8,7 @@ import datetime as dt
 import os
 import time
 
-_DRIFT_SECONDS = int(os.environ.get("CLOCK_DRIFT_SECONDS", "0"))
+_DRIFT_SECONDS = float(os.environ.get("CLOCK_DRIFT_SECONDS", "0"))
 _time, _time_ns = time.time, time.time_ns
 
 
@@ -23,5 +23,5 @@ class _DriftingDatetime(dt.datetime):
 
 
 time.time = lambda: _time() + _DRIFT_SECONDS
-time.time_ns = lambda: _time_ns() + _DRIFT_SECONDS * 1_000_000_000
+time.time_ns = lambda: _time_ns() + int(_DRIFT_SECONDS * 1_000_000_000)
 dt.datetime = _DriftingDatetime  # type: ignore[misc]
