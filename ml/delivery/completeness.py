@@ -101,15 +101,15 @@ class SinkCheck:
         found = self.arrivals.look(asked, since_ms=window.start_ms) if asked else Found(set())
         absent = [name for name in asked if name not in found.present]
         missing = [name for name in absent if answered[name] * 60_000 >= found.complete_since_ms]
-        repaired = self._repair(missing)
+        repaired, lost = self._repair(missing)
         return CompletenessReport(
             sink=self.sink,
             answered=len(answered),
-            awaiting=len(awaiting),
+            awaiting=len(awaiting) + len(missing) - repaired - lost,
             present=len(asked) - len(absent),
             unverifiable=len(absent) - len(missing),
             repaired=repaired,
-            lost=len(missing) - repaired,
+            lost=lost,
             shard=self.shard,
         )
 
@@ -117,12 +117,14 @@ class SinkCheck:
         parts = (transaction_ids[start : start + _CHUNK] for start in range(0, len(transaction_ids), _CHUNK))
         return {name for part in parts for name in self.awaiting.awaiting(part)}
 
-    def _repair(self, missing: Sequence[str]) -> int:
-        repaired = 0
+    def _repair(self, missing: Sequence[str]) -> tuple[int, int]:
+        """Returns how many were put back, and how many cannot be; another reconciliation may have been faster."""
+        repaired, lost = 0, 0
         for start in range(0, len(missing), _CHUNK):
             part = missing[start : start + _CHUNK]
             for name, record in zip(part, self.decisions.find_many(part), strict=True):
-                if record is not None:
-                    self.awaiting.repair(name, repaired_event(record))
-                    repaired += 1
-        return repaired
+                if record is None:
+                    lost += 1
+                else:
+                    repaired += self.awaiting.repair(name, repaired_event(record), awaited_since_ms=None)
+        return repaired, lost

@@ -59,22 +59,25 @@ def reconcile(
     """
     overdue = index.overdue(before_ms=before_ms, count=count)
     held = index.held(overdue) if overdue else set()
-    missing = [item.transaction_id for item in overdue if item.transaction_id not in held]
-    stored = present(missing) if missing else set()
+    missing = [item for item in overdue if item.transaction_id not in held]
+    stored = present([item.transaction_id for item in missing]) if missing else set()
     index.acknowledge(sorted(stored))
-    owed = [transaction_id for transaction_id in missing if transaction_id not in stored]
-    records = decisions.find_many(owed) if owed else []
-    lost = [transaction_id for transaction_id, record in zip(owed, records, strict=True) if record is None]
-    for transaction_id, record in zip(owed, records, strict=True):
-        if record is not None:
-            index.repair(transaction_id, repaired_event(record))
+    owed = [item for item in missing if item.transaction_id not in stored]
+    records = decisions.find_many([item.transaction_id for item in owed]) if owed else []
+    repaired, lost = 0, []
+    for item, record in zip(owed, records, strict=True):
+        if record is None:
+            lost.append(item.transaction_id)
+        else:
+            # Refused if the drain acknowledged it after the list was read; then the stream need not hold it.
+            repaired += index.repair(item.transaction_id, repaired_event(record), awaited_since_ms=item.since_ms)
     index.acknowledge(lost)
     return ReconciliationReport(
         sink=sink,
         overdue=len(overdue),
         held=len(held),
-        acknowledged=len(stored),
-        repaired=len(owed) - len(lost),
+        acknowledged=len(missing) - repaired - len(lost),
+        repaired=repaired,
         lost=len(lost),
         shard=shard,
     )

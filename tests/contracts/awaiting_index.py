@@ -70,7 +70,7 @@ class AwaitingIndexContract:
 
     def test_an_entry_for_the_other_sink_takes_no_mark_away(self) -> None:
         self.answer("a", NOW_MS)
-        self.other_index.repair("a", b"{}")
+        assert self.other_index.repair("a", b"{}", awaited_since_ms=NOW_MS)
         entries = self.outbox.read_new(5)
         assert [entry.only for entry in entries] == [None, "publish"]
         self.outbox.pass_over(entries[1:])
@@ -78,7 +78,7 @@ class AwaitingIndexContract:
         assert self.other_index.awaiting(["a"]) == {"a"}
 
     def test_a_repaired_event_is_awaited_and_meant_for_its_sink_alone(self) -> None:
-        self.index.repair("a", b'{"repaired":true}')
+        assert self.index.repair("a", b'{"repaired":true}', awaited_since_ms=None)
         (entry,) = self.outbox.read_new(5)
         assert (entry.transaction_id, entry.only) == ("a", "explain")
         assert split(entry.body)[0] == b'{"repaired":true}'
@@ -86,3 +86,14 @@ class AwaitingIndexContract:
         assert self.other_index.awaiting(["a"]) == set()
         later = time.time_ns() // 1_000_000 + 1_000
         assert self.index.held(self.index.overdue(before_ms=later, count=1)) == {"a"}
+
+    def test_what_was_acknowledged_or_repaired_meanwhile_is_not_repaired(self) -> None:
+        self.answer("a", NOW_MS - 10_000)
+        entries = self.outbox.read_new(5)
+        assert not self.index.repair("a", b"{}", awaited_since_ms=None)
+        assert not self.index.repair("a", b"{}", awaited_since_ms=NOW_MS)
+        assert self.index.repair("a", b"{}", awaited_since_ms=NOW_MS - 10_000)
+        assert not self.index.repair("a", b"{}", awaited_since_ms=NOW_MS - 10_000)
+        self.outbox.acknowledge(entries)
+        assert not self.index.repair("a", b"{}", awaited_since_ms=NOW_MS - 10_000)
+        assert len(self.outbox.read_new(5)) == 1

@@ -48,6 +48,14 @@ class ExplanationStoreContract:
             self.store.save([record("t-1"), record("t-2")])
         assert self.ids(ExplanationQuery()) == ["t-2", "t-1"]
 
+    def test_a_record_without_an_explanation_never_replaces_a_full_one(self) -> None:
+        full, repaired = record("t-1"), record("t-1") | {"explanation": None}
+        assert self.store.save([repaired]) == {}
+        assert self.store.find("t-1") == repaired
+        for records in ([full], [repaired], [full, repaired]):
+            assert self.store.save(records) == {}
+            assert self.store.find("t-1") == full
+
     def test_nothing_may_be_stored_or_asked_for(self) -> None:
         assert self.store.save([]) == {}
         assert self.store.find_many([]) == {}

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin._metadata import TopicMetadata
 
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.arrivals.arrivals import Found
@@ -12,6 +13,7 @@ from ml.stores.arrivals.arrivals import Found
 _CLOCK_SLACK_MS = 60_000
 _MESSAGES_PER_READ = 10_000
 _SUFFIX = b":scored"
+_NO_SUCH_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})  # noqa: SLF001 - librdkafka's name for it
 
 
 class KafkaArrivals:
@@ -61,11 +63,11 @@ class KafkaArrivals:
         return Found(reading.present, reading.complete_since_ms)
 
     def _ranges(self, consumer: Consumer, since_ms: int) -> dict[int, "_Range"]:
-        """Returns the offsets to read of each partition."""
-        known = consumer.list_topics(timeout=self._timeout_seconds).topics.get(self._topic)
-        if known is None:
+        """Returns the offsets to read of each partition; of none if the topic does not exist."""
+        # Asked for by name: a list of all topics leaves out those that this client may not see.
+        numbers = _partitions(consumer.list_topics(self._topic, timeout=self._timeout_seconds).topics[self._topic])
+        if not numbers:
             return {}
-        numbers = sorted(known.partitions)
         asked = [TopicPartition(self._topic, number, max(0, since_ms)) for number in numbers]
         starts = {item.partition: item.offset for item in consumer.offsets_for_times(asked, self._timeout_seconds)}
         ranges = {}
@@ -120,6 +122,21 @@ class _Reading:
             self.present.add(name)
         if offset >= self._ranges[number].end - 1:
             self.unread.discard(number)
+
+
+def _partitions(topic: TopicMetadata) -> list[int]:
+    """Returns the numbers of a topic's partitions; none if the brokers say that there is no such topic.
+
+    Raises:
+        StoreUnavailableError: they do not say what it holds; taken for empty, all of it would be published again.
+    """
+    if topic.error is not None:
+        if topic.error.code() in _NO_SUCH_TOPIC:
+            return []
+        raise StoreUnavailableError(f"Kafka does not show the topic {topic}: {topic.error.str()}")
+    if not topic.partitions:
+        raise StoreUnavailableError(f"Kafka lists the topic {topic} without partitions")
+    return sorted(topic.partitions)
 
 
 def _transaction_id(message: Message) -> str:

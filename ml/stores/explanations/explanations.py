@@ -52,7 +52,10 @@ class ExplanationStore(ExplanationReader, Protocol):
     """Where explanations are kept for audit; every method may raise StoreUnavailableError."""
 
     def save(self, records: Sequence[dict[str, Any]]) -> dict[str, Refused]:
-        """Writes records durably, replacing those of the same id; returns by id those that it did not take."""
+        """Writes records durably, replacing those of the same id; returns by id those that it did not take.
+
+        A record without an explanation, as a repair writes it, replaces none: the full one may have come meanwhile.
+        """
         ...
 
     def find_many(self, transaction_ids: Sequence[str]) -> dict[str, dict[str, Any]]:

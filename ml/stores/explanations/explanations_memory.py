@@ -17,7 +17,11 @@ class MemoryExplanationStore:
 
     def save(self, records: Sequence[dict[str, Any]]) -> dict[str, Refused]:
         """See `ExplanationStore.save`."""
-        self._records.update({record["transaction_id"]: record for record in records})
+        for record in records:
+            if record.get("explanation") is None:
+                self._records.setdefault(record["transaction_id"], record)
+            else:
+                self._records[record["transaction_id"]] = record
         return {}
 
     def find(self, transaction_id: str) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bson.errors import InvalidDocument
-from pymongo import DESCENDING, IndexModel, ReplaceOne
+from pymongo import DESCENDING, IndexModel, ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, DocumentTooLarge
 
@@ -40,7 +40,7 @@ class MongoExplanationStore:
         """See `ExplanationStore.save`."""
         if not records:  # MongoDB takes no bulk without a write
             return {}
-        writes = [ReplaceOne({"_id": record["transaction_id"]}, _document(record), upsert=True) for record in records]
+        writes = [_write(record) for record in records]
         try:
             with mongo_failures_as_unavailable():
                 self._explanations.bulk_write(writes, ordered=False)
@@ -111,6 +111,15 @@ def _criteria(query: ExplanationQuery) -> dict[str, Any]:
     if present := {operator: moment for operator, moment in bounds.items() if moment is not None}:
         criteria["scored_at"] = present
     return criteria
+
+
+def _write(record: dict[str, Any]) -> "ReplaceOne[dict[str, Any]] | UpdateOne":
+    document, target = _document(record), {"_id": record["transaction_id"]}
+    if record.get("explanation") is None:
+        return UpdateOne(
+            target, {"$setOnInsert": {name: document[name] for name in document if name != "_id"}}, upsert=True
+        )
+    return ReplaceOne(target, document, upsert=True)
 
 
 def _document(record: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,10 @@ class AwaitingIndex(Protocol):
         """Takes transactions off the list: the sink has them, or they cannot be repaired."""
         ...
 
-    def repair(self, transaction_id: str, event: bytes) -> None:
-        """Puts an event into the stream again, for this sink alone."""
+    def repair(self, transaction_id: str, event: bytes, *, awaited_since_ms: int | None) -> bool:
+        """Puts an event into the stream again, for this sink alone, and returns True.
+
+        Returns False, and changes nothing, if the transaction is no longer awaited since that moment: it was
+        acknowledged, or put back by another, after the caller looked. None stands for one that is not on the list.
+        """
         ...

@@ -33,6 +33,9 @@ class MemoryAwaitingIndex:
         for transaction_id in transaction_ids:
             self._stream.awaiting[self._sink].pop(transaction_id, None)
 
-    def repair(self, transaction_id: str, event: bytes) -> None:
+    def repair(self, transaction_id: str, event: bytes, *, awaited_since_ms: int | None) -> bool:
         """See `AwaitingIndex.repair`."""
+        if self._stream.awaiting[self._sink].get(transaction_id) != awaited_since_ms:
+            return False
         self._stream.add(transaction_id, event, only=self._sink)
+        return True

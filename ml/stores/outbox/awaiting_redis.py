@@ -1,6 +1,5 @@
 """Answered transactions that a sink has not acknowledged, in Redis. Keys: see `ml.stores.outbox.keys_redis`."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +9,9 @@ from ml.stores.outbox.awaiting import Awaiting
 from ml.stores.outbox.event_seal import EventSeal
 from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key, dead_letter_key
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+from ml.stores.redis.scripts_redis import script_source
 
 _CLOCK_SLACK_MS = 1_000
-_DEAD_LETTERS_LOOKED_AT = 10_000
 _PAGE_ENTRIES = 200
 """About a megabyte: a few milliseconds of Redis."""
 
@@ -24,6 +23,7 @@ class RedisAwaitingIndex:
         self._seal = seal
         self._client: Any = client  # redis-py types each reply as a union over decoding modes
         self._sink = sink
+        self._repair = client.register_script(script_source("outbox", "repair"))
 
     def overdue(self, *, before_ms: int, count: int) -> list[Awaiting]:
         """See `AwaitingIndex.overdue`."""
@@ -40,16 +40,14 @@ class RedisAwaitingIndex:
         that Redis is never blocked for seconds.
         """
         with redis_failures_as_unavailable():
-            letters = self._client.xrange(dead_letter_key(self._sink), count=_DEAD_LETTERS_LOOKED_AT)
-            present = {fields[b"id"].decode() for _, fields in letters}
+            present = self._between(dead_letter_key(self._sink), "-", "+")
             for start_ms, end_ms in stretches([item.since_ms for item in awaiting]):
-                present |= self._between(start_ms, end_ms)
+                present |= self._between(OUTBOX, start_ms, end_ms)
         return present & {item.transaction_id for item in awaiting}
 
-    def _between(self, start_ms: int, end_ms: int) -> set[str]:
+    def _between(self, stream: str, start: int | str, end: int | str) -> set[str]:
         found: set[str] = set()
-        start: int | str = start_ms
-        while page := self._client.xrange(OUTBOX, start, end_ms, count=_PAGE_ENTRIES):
+        while page := self._client.xrange(stream, start, end, count=_PAGE_ENTRIES):
             found.update(fields[b"id"].decode() for _, fields in page)
             start = f"({page[-1][0].decode()}"
         return found
@@ -68,20 +66,19 @@ class RedisAwaitingIndex:
             with redis_failures_as_unavailable():
                 self._client.zrem(awaiting_key(self._sink), *transaction_ids)
 
-    def repair(self, transaction_id: str, event: bytes) -> None:
+    def repair(self, transaction_id: str, event: bytes, *, awaited_since_ms: int | None) -> bool:
         """See `AwaitingIndex.repair`."""
         body = self._seal.close(transaction_id, event)
-        with redis_failures_as_unavailable(), self._client.pipeline(transaction=True) as pipeline:
-            pipeline.xadd(OUTBOX, {"id": transaction_id, "event": body, "only": self._sink})
-            pipeline.zadd(awaiting_key(self._sink), {transaction_id: time.time_ns() // 1_000_000})
-            pipeline.execute()
+        since = "" if awaited_since_ms is None else awaited_since_ms
+        with redis_failures_as_unavailable():
+            done = self._repair(keys=[OUTBOX, awaiting_key(self._sink)], args=[self._sink, transaction_id, body, since])
+        return bool(done)
 
 
 def stretches(moments_ms: Sequence[int]) -> list[tuple[int, int]]:
     """Returns the parts of the stream in which entries of these moments are, in order and without overlaps.
 
-    The set and the stream are written in one script, so an entry's id starts with its time in the set; a repaired one's
-    lies close.
+    The set and the stream are written in one script, so an entry's id starts with its time in the set.
 
     >>> stretches([10_000, 50_000, 11_500])
     [(9000, 12500), (49000, 51000)]

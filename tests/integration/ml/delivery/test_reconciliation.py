@@ -9,6 +9,7 @@ from ml.domain.transaction import fingerprint_of
 from ml.stores.decisions.decisions import NewDecision, Reply
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
 from ml.stores.decisions.keys_redis import decision_key
+from ml.stores.outbox.awaiting import Awaiting
 from ml.stores.outbox.awaiting_redis import RedisAwaitingIndex
 from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key
 from ml.stores.outbox.outbox import SINKS
@@ -93,3 +94,23 @@ class TestReconciliation:
         time.sleep(1.1)  # beyond the slack with which a place in the stream is looked up
         self.explain.redrive(self.explain.dead_letters(5))
         assert self.reconcile().held == 1
+
+    def test_repairs_nothing_that_the_drain_acknowledges_between_two_looks(self) -> None:
+        self.answer("t-1")
+        test = self
+
+        class Index(RedisAwaitingIndex):
+            """The drain goes on while the list is compared with the stream."""
+
+            def overdue(self, *, before_ms: int, count: int) -> list[Awaiting]:
+                found = super().overdue(before_ms=before_ms, count=count)
+                for outbox in (test.explain, test.publish):
+                    outbox.acknowledge(outbox.read_new(5))
+                    outbox.trim()
+                return found
+
+        index = Index(self.client, "publish", EVENT_SEAL)
+        before_ms = time.time_ns() // 1_000_000 + 1_000
+        report = reconcile("publish", index, self.decisions, present=lambda _ids: set(), before_ms=before_ms)
+        assert report == ReconciliationReport("publish", overdue=1, held=0, acknowledged=1, repaired=0, lost=0)
+        assert self.client.xlen(OUTBOX) == 0

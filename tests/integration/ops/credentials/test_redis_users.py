@@ -141,7 +141,7 @@ def test_the_trainer_acknowledges_and_repairs_what_a_sink_owes(guarded: Guarded)
         admin.rpush(answered_key(1), "t-1")
         assert RedisAnsweredIndex(trainer).answered(1) == ["t-1"]
         index = RedisAwaitingIndex(trainer, "explain", EVENT_SEAL)
-        index.repair("t-1", b"{}")
+        assert index.repair("t-1", b"{}", awaited_since_ms=None)
         assert index.awaiting(["t-1"]) == {"t-1"}
         overdue = index.overdue(before_ms=time.time_ns() // 1_000_000 + 1_000, count=10)
         assert index.held(overdue) == {"t-1"}

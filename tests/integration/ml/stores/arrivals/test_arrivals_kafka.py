@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
+from confluent_kafka import KafkaError
 
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.arrivals.arrivals import Found
@@ -12,6 +13,7 @@ from ml.stores.arrivals.arrivals_kafka import KafkaArrivals
 from ml.stores.publications.publications import Publication
 from ml.stores.publications.publications_kafka import KafkaPublicationLog
 from tests.contracts.arrivals import SINCE_MS, ArrivalsContract
+from tests.kafka_faults import mock_cluster
 
 
 def publish(bootstrap: str, topic: str, *names: str, key: str | None = None, size: int = 10) -> None:
@@ -55,3 +57,15 @@ def test_says_since_when_a_topic_that_drops_old_messages_is_complete(kafka_boots
 def test_an_unreachable_kafka_is_unavailable() -> None:
     with pytest.raises(StoreUnavailableError, match="Kafka"):
         arrivals("127.0.0.1:1", "scored", timeout_seconds=0.5).look(["a"], since_ms=SINCE_MS)
+
+
+@pytest.mark.parametrize("error", [KafkaError.LEADER_NOT_AVAILABLE, KafkaError.TOPIC_AUTHORIZATION_FAILED])
+def test_a_topic_that_is_not_shown_is_unavailable_and_not_empty(error: int) -> None:
+    with mock_cluster() as cluster:
+        cluster.create("scored")
+        publish(cluster.bootstrap, "scored", "a")
+        reader = arrivals(cluster.bootstrap, "scored")
+        assert reader.look(["a"], since_ms=SINCE_MS).present == {"a"}
+        cluster.break_topic("scored", error)
+        with pytest.raises(StoreUnavailableError, match="scored"):
+            reader.look(["a"], since_ms=SINCE_MS)
