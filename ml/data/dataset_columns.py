@@ -17,7 +17,7 @@ from ml.domain.amounts import UNITS_PER_CURRENCY_UNIT
 from ml.domain.durations import DAY_SECONDS
 from ml.domain.errors import DataError
 from ml.domain.timestamps import EPOCH_LIMIT_SECONDS
-from ml.domain.transaction import Channel
+from ml.domain.transaction import ID_PATTERN, Channel
 
 _PATTERNS = {
     "customer_id": r"[A-Za-z0-9._:-]{1,64}",
@@ -28,7 +28,6 @@ _PATTERNS = {
     "merchant_category": r"[0-9]{4}",
     "channel": "|".join(get_args(Channel)),
 }
-_ID_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
 _MAX_UNITS = 10**9 * UNITS_PER_CURRENCY_UNIT
 _FUTURE_TOLERANCE_SECONDS = DAY_SECONDS  # the API's default too: clocks and time zones differ
 
@@ -93,7 +92,7 @@ class ColumnReader:
             self.refuse("transaction_id", numbers < 0, "is malformed")
             return numbers
         ids = values.cast(pa.string())
-        self.refuse("transaction_id", ~pc.match_substring_regex(ids, _ID_PATTERN).to_numpy(), "is malformed")
+        self.refuse("transaction_id", ~pc.match_substring_regex(ids, ID_PATTERN).to_numpy(), "is malformed")
         texts: NDArray[np.object_] = ids.to_numpy()
         return texts
 

@@ -15,7 +15,7 @@ from ml.domain.timestamps import Timestamp
 MAX_METADATA_BYTES = 2048
 
 Channel = Literal["pos", "ecom", "atm", "transfer", "mobile"]
-_ID_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
+ID_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
 
 
 def _check_metadata(value: dict[str, str]) -> dict[str, str]:
@@ -24,7 +24,7 @@ def _check_metadata(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-Identifier = Annotated[str, Field(pattern=_ID_PATTERN, description="1 to 64 of A-Z a-z 0-9 . _ : -")]
+Identifier = Annotated[str, Field(pattern=ID_PATTERN, description="1 to 64 of A-Z a-z 0-9 . _ : -")]
 
 
 def fingerprint_of(wire: Mapping[str, Any]) -> str:
@@ -54,6 +54,7 @@ class Transaction(BaseModel):
     metadata: (
         Annotated[
             dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=1024)]],
+            Field(description="Texts of yours, 2 KB in all. Card numbers are refused: send a token of yours instead."),
             AfterValidator(_check_metadata),
         ]
         | None

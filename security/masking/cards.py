@@ -36,12 +36,22 @@ _WRITTEN_TIME = re.compile(
 
 def mask_cards(text: str) -> str:
     """Returns the text with every card number in it masked."""
+    return _DIGIT_RUN.sub(_masked_cards, text) if _has_enough_digits(text) else text
+
+
+def numbers_in(text: str) -> Iterator[tuple[int, str]]:
+    """Yields every number of a card's length in the text that passes the check: where it begins, and its digits."""
+    if _has_enough_digits(text):
+        for match in _DIGIT_RUN.finditer(text):
+            for number in _card_numbers(match[0]):
+                yield match.start() + number[0], "".join(str(int(match[0][place])) for place in number)
+
+
+def _has_enough_digits(text: str) -> bool:
     # Counting is far cheaper than searching, and most texts have too few digits; other scripts' are not counted.
     if len(text) < MIN_CARD_DIGITS:
-        return text
-    if text.isascii() and sum(map(text.count, "0123456789")) < MIN_CARD_DIGITS:
-        return text
-    return _DIGIT_RUN.sub(_masked_cards, text)
+        return False
+    return not text.isascii() or sum(map(text.count, "0123456789")) >= MIN_CARD_DIGITS
 
 
 def _masked_cards(match: re.Match[str]) -> str:

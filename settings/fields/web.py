@@ -1,5 +1,7 @@
 """The API: its address, processes and the size of requests."""
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
@@ -28,4 +30,10 @@ class WebSettings(BaseSettings):
     batch_limit: int = Field(1000, ge=1, le=1000, description="Most transactions in one batch request.")
     transaction_max_future_seconds: int = Field(
         86_400, ge=0, description="How far in the future a transaction's event time may lie."
+    )
+    card_number_check: Literal["off", "metadata", "all"] = Field(
+        "metadata",
+        description="Where a number that a card scheme can have issued (length, first digits, Luhn check) is refused: "
+        "`metadata`; `all`, the ids of transactions and labels too; or `off`. One in ten numeric ids of 16 digits "
+        "passes the check by chance.",
     )

@@ -7,6 +7,8 @@ from observability.context import get_correlation_id
 from security.roles import Role
 from web.http import examples, problems
 from web.http.answers import HttpAnswer, json_answer
+from web.http.errors import InvalidBodyError
+from web.http.posted_rules import label_violation
 from web.http.schemas.decisions import LabelAnswer
 from web.routing.operations import Answer, Call, Operation, operation
 
@@ -35,6 +37,8 @@ blueprint = Blueprint("labels", __name__)
 def post_label(call: Call) -> HttpAnswer:
     """Takes one label over."""
     label: Label = call.body
+    if refused := label_violation(label, call.services.settings):
+        raise InvalidBodyError([refused])
     correlation_id = get_correlation_id() or ""
     call.services.labels.accept(label, correlation_id)
     return json_answer(

@@ -1,6 +1,5 @@
 """`/predictions`: one transaction, a batch of them, or a decision made before."""
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from web.http import examples, problems
 from web.http.answers import HttpAnswer, json_answer
 from web.http.errors import ConflictError, InvalidBodyError, NotFoundError, RateLimitedError, Violation, WebError
 from web.http.json_body import validate
+from web.http.posted_rules import transaction_violation
 from web.http.schemas.decisions import BatchAnswer, DecisionAnswer, StoredDecision
 from web.http.schemas.requests import BatchRequest, TransactionPath
 from web.routing.operations import Answer, BodyLimit, Call, Operation, operation
@@ -29,7 +29,6 @@ from web.services import Services
 
 blueprint = Blueprint("predictions", __name__)
 
-EARLIEST_POSTED_SECONDS = 946_684_800  # 2000-01-01
 _LOGGED = ("transaction_id", "decision", "score", "model_version")
 _SAME_TRANSACTION = {"transaction_id": "$response.body#/transaction_id"}
 _SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UNAVAILABLE)
@@ -37,22 +36,9 @@ _SCORING_PROBLEMS = (problems.SAFE_MODE, problems.SCORING_SUSPENDED, problems.UN
 
 def _ready_to_score(services: Services, transaction: Transaction) -> ScoringRequest | None:
     """Returns the scoring request of a transaction, None if `_recorded_or_scored` would refuse it without a record."""
-    if safe_mode_state(services).enabled or _time_refused(services, transaction) is not None:
+    if safe_mode_state(services).enabled or transaction_violation(transaction, services.settings):
         return None
     return ScoringRequest(transaction, transaction.fingerprint(), get_correlation_id() or "")
-
-
-def _time_refused(services: Services, transaction: Transaction) -> str | None:
-    """Returns why a transaction's time is refused; None if it is not.
-
-    Files of old payments may hold any time; one that is posted happens now, or not long ago.
-    """
-    timestamp = transaction.timestamp
-    if timestamp > time.time() + services.settings.transaction_max_future_seconds:
-        return "must not lie that far in the future"
-    if timestamp < EARLIEST_POSTED_SECONDS:
-        return "must not lie before 2000: this is what a time that was never set looks like"
-    return None
 
 
 @operation(
@@ -174,7 +160,7 @@ def score_batch(call: Call) -> HttpAnswer:
     results = [result for chunk in chunks for result in chunk]
     total_ms = call.exchange.elapsed_ms()
     items = [
-        batch_item(result, _transaction_id(item), total_ms) for result, item in zip(results, transactions, strict=True)
+        batch_item(result, _named(result, item), total_ms) for result, item in zip(results, transactions, strict=True)
     ]
     return json_answer(
         {"results": items, "correlation_id": get_correlation_id(), "timings": {"total_ms": round(total_ms, 3)}}
@@ -210,8 +196,8 @@ def get_decision(call: Call) -> HttpAnswer:
 
 
 def _scoring_request(call: Call, transaction: Transaction, pointer: str = "") -> ScoringRequest:
-    if refused := _time_refused(call.services, transaction):
-        raise InvalidBodyError([Violation(f"{pointer}/timestamp", refused)])
+    if refused := transaction_violation(transaction, call.services.settings):
+        raise InvalidBodyError([Violation(pointer + refused.pointer, refused.message)])
     placement = call.admitted.placements.get(transaction.transaction_id)
     shard = None if placement is None else placement.shard
     return ScoringRequest(transaction, transaction.fingerprint(), get_correlation_id() or "", shard)
@@ -248,6 +234,15 @@ def _device(item: Any) -> str | None:
     """Returns the device that an item of a batch claims, if it has the shape of one."""
     claimed = item.get("device_id") if isinstance(item, dict) else None
     return claimed if isinstance(claimed, str) and 0 < len(claimed) <= 64 else None
+
+
+def _named(result: ScoringResult, item: Any) -> str | None:
+    """Returns the id to show beside an item's result; an id that was itself refused is not repeated."""
+    if isinstance(result, InvalidBodyError) and any(
+        error.pointer.endswith("/transaction_id") for error in result.errors
+    ):
+        return None
+    return _transaction_id(item)
 
 
 def _transaction_id(item: Any) -> str | None:

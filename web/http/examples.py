@@ -69,7 +69,12 @@ BATCH_ANSWER: Final[dict[str, Any]] = {
             "status": 422,
             "detail": "The body is JSON, but not what this route expects.",
             "correlation_id": _CORRELATION_ID,
-            "errors": [{"pointer": "/transactions/1/amount", "message": "must be digits with at most 4 decimals"}],
+            "errors": [
+                {
+                    "pointer": "/transactions/1/amount",
+                    "message": "must be greater than 0: verifications without an amount and refunds cannot be scored",
+                }
+            ],
             "transaction_id": TRANSACTION["transaction_id"],
         },
     ],

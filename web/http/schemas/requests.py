@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ml.domain.decision import Outcome
 from ml.domain.timestamps import Moment
 from ml.domain.transaction import Identifier
+from security.masking.card_schemes import holds_card_number
 
 
 def _digits(value: Any) -> Any:
@@ -20,6 +21,12 @@ def _digits(value: Any) -> Any:
             raise ValueError("must be a whole number in digits, such as 50")
         return int(value)
     return value
+
+
+def _without_card_number(text: str) -> str:
+    if holds_card_number(text):
+        raise ValueError("must hold no card number")
+    return text
 
 
 class RequestModel(BaseModel):
@@ -51,13 +58,21 @@ class BatchRequest(RequestModel):
 class SafeModeRequest(RequestModel):
     """Why SAFE MODE is entered."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S", description="Shown to every client.")]
+    reason: Annotated[
+        str,
+        Field(min_length=1, max_length=500, pattern=r"\S", description="Shown to every client."),
+        AfterValidator(_without_card_number),
+    ]
 
 
 class ReasonRequest(RequestModel):
     """Why an administrator changes something."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S", description="Kept in the audit.")]
+    reason: Annotated[
+        str,
+        Field(min_length=1, max_length=500, pattern=r"\S", description="Kept in the audit."),
+        AfterValidator(_without_card_number),
+    ]
 
 
 class ModelVersionPath(ParameterModel):

@@ -1,6 +1,7 @@
 """Every field with values that no client should send: a sentence each, never a server error, never the value itself."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 
 from ml.domain.label import Label
 from ml.domain.transaction import Transaction
+from security.roles import Role
 from tests.unit.web.world import World
 from web.http import examples
 from web.http.errors import InvalidBodyError, MalformedJsonError
 from web.http.json_body import parse_json, validate
+from web.http.posted_rules import CARD_NUMBER_REFUSED
 
 SCORE = "/predictions/score"
 BATCH = "/predictions/score/batch"
@@ -83,3 +86,44 @@ def test_a_refused_value_is_not_repeated(world: World, name: str) -> None:
 def test_a_made_up_name_is_pointed_to_without_the_card_number_in_it(world: World) -> None:
     answer = world.post(SCORE, world.transaction(**{"card 4111 1111 1111 1111": 1}))
     assert answer.get_json()["errors"][0]["pointer"] == "/card **** **** **** 1111"
+
+
+CARD = "4111 1111 1111 1111"
+
+
+def test_a_card_number_in_metadata_is_refused_alone_and_nowhere_repeated(world: World) -> None:
+    bad, good = world.transaction(metadata={"note": f"paid with {CARD}"}), world.transaction(metadata={"note": "paid"})
+    answer = world.post(SCORE, bad)
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"] == [{"pointer": "/metadata/note", "message": CARD_NUMBER_REFUSED}]
+    batch = world.post(BATCH, {"transactions": [bad, good]})
+    results = batch.get_json()["results"]
+    assert [result.get("status") for result in results] == [422, None]
+    assert results[0]["errors"][0]["pointer"] == "/transactions/0/metadata/note"
+    assert [len(sent.requests) for sent in world.worker.batches] == [1]
+    assert "4111" not in answer.text + batch.text
+
+
+def test_an_id_that_is_none_is_not_repeated_beside_its_refusal(world: World) -> None:
+    answer = world.post(BATCH, {"transactions": [world.transaction(transaction_id=CARD)]})
+    [result] = answer.get_json()["results"]
+    assert result["status"] == 422
+    assert "transaction_id" not in result
+
+
+def test_the_check_of_card_numbers_can_be_turned_off_and_up(make_world: Callable[..., World]) -> None:
+    transaction = {"metadata": {"note": CARD}}
+    lax, strict = (make_world(changes={"card_number_check": check}) for check in ("off", "all"))
+    assert lax.post(SCORE, lax.transaction(**transaction)).status_code == 200
+    assert strict.post(SCORE, strict.transaction(customer_id=CARD.replace(" ", ""))).status_code == 422
+    label = examples.LABEL | {"customer_id": CARD.replace(" ", "")}
+    assert (lax.post("/labels", label).status_code, strict.post("/labels", label).status_code) == (202, 422)
+    refused = strict.post(BATCH, {"transactions": [strict.transaction(transaction_id=CARD.replace(" ", ""))]})
+    assert "4111" not in refused.text
+
+
+@pytest.mark.parametrize("path", ["/admin/safe-mode/enable", "/admin/models/v20261101T030412-5f0c1e/promote"])
+def test_a_reason_holds_no_card_number(world: World, path: str) -> None:
+    answer = world.post(path, {"reason": f"fraud with {CARD}"}, role=Role.ADMIN)
+    assert (answer.status_code, answer.get_json()["errors"][0]["pointer"]) == (422, "/reason")
+    assert "4111" not in answer.text
