@@ -16,7 +16,7 @@ FOLDER_NAME = "redis"
 ACCESS_LIST_NAME = "users.acl"
 _PASSWORD_BYTES = 32
 
-_CONNECT = "+ping +hello +select +client|setinfo +client|setname +multi +exec +discard +time +info +waitaof"
+_CONNECT = "+ping +hello +select +client|setinfo +client|setname +multi +exec +discard +time +info +waitaof +wait"
 _SCRIPTS = "+script|load +script|exists"
 
 

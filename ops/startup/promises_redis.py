@@ -11,7 +11,7 @@ _LOOK_SECONDS = 2.0
 
 
 def check_promises(settings: Settings) -> None:
-    """Refuses a Redis that would lose answers: in production, and wherever it cannot wait for its disk.
+    """Refuses a Redis that would lose answers: in production, and wherever it cannot wait for its disk or its replicas.
 
     A shard's process asks its shard, every other process REDIS_URL. In development the workers log the problems. A
     server that does not answer yet is checked later, by the workers.
@@ -19,15 +19,18 @@ def check_promises(settings: Settings) -> None:
     Raises:
         OpsError: the process must not start.
     """
-    if settings.environment is not Environment.PRODUCTION and not settings.waits_for_disk:
+    is_production, replicas = settings.environment is Environment.PRODUCTION, settings.durability_replicas
+    if not (is_production or settings.waits_for_disk or replicas):
         return
     try:
         server = _ask(settings)
     except StoreUnavailableError:
         return
-    problems = list(broken_promises(server, waits_for_disk=settings.waits_for_disk))
-    if settings.environment is Environment.PRODUCTION and problems:
+    problems = list(broken_promises(server, waits_for_disk=settings.waits_for_disk, replicas=replicas))
+    if is_production and problems:
         raise OpsError("production refuses to start: " + " ".join(problems))
+    if server.replicas < replicas:
+        raise OpsError(problems[0])
     if settings.waits_for_disk and not (server.has_aof and server.knows_barrier):
         raise OpsError(problems[0] if not server.has_aof else problems[-1])
 

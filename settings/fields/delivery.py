@@ -14,6 +14,13 @@ class DeliverySettings(BaseSettings):
         description="Whether an answer waits for Redis's memory, which it writes to disk once a second, or for the "
         "disk itself. aof-fsync needs Redis 7.2 or Valkey, and appendfsync always to stay within SCORE_TIMEOUT_MS.",
     )
+    durability_replicas: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="Replicas of Redis that must have a decision or a label before it is answered (WAIT): with as many "
+        "as may take over, a failover loses no answer. Without so many connected replicas nothing is answered.",
+    )
     outbox_limit: int = Field(100_000, ge=100, description="Entries in the outbox beyond which scoring answers 503.")
     drain_batch_rows: int = Field(500, ge=1, le=10_000, description="Most outbox entries per write to a sink.")
     drain_batch_bytes: int = Field(

@@ -19,7 +19,8 @@ def redis_problems(settings: Settings, client: Redis) -> list[str]:
     Raises:
         StoreUnavailableError: Redis cannot be reached.
     """
-    return list(broken_promises(read_persistence(client), waits_for_disk=settings.waits_for_disk))
+    server = read_persistence(client)
+    return list(broken_promises(server, waits_for_disk=settings.waits_for_disk, replicas=settings.durability_replicas))
 
 
 def watch_durability(settings: Settings, client: Redis) -> Callable[[], None]:

@@ -17,9 +17,11 @@ from ml.stores.outbox.keys_redis import OUTBOX
 from ml.stores.outbox.outbox import SINKS
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from ml.stores.placements.placements_redis import RedisPlacements
+from ml.stores.redis.barrier import Barrier, Barriers
 from ml.stores.redis.cluster_redis import ClusterCommands
 from ml.stores.redis.commands import CommandRunner
 from ml.stores.redis.fsync_redis import RedisFsync
+from ml.stores.redis.replicas_redis import RedisReplicas
 from ml.stores.redis.server_redis import ServerCommands
 from observability.operations_redis import count_operation
 from security.artifacts.artifact_keys import ArtifactVerifier
@@ -59,12 +61,18 @@ def decision_store_on(client: Redis, settings: Settings) -> DecisionStore:
     return records if barrier is None else RedisFsyncedDecisions(records, client, barrier)
 
 
-def fsync(settings: Settings, client: Redis) -> RedisFsync | None:
-    """Returns the barrier that waits for the disk of the client's server; None where answers do not wait."""
-    if not settings.waits_for_disk:
-        return None
+def fsync(settings: Settings, client: Redis) -> Barrier | None:
+    """Returns the barrier that waits for the disk and the replicas of the client's server; None if answers do not."""
     # The server gives up before the client does, so that the connection stays usable.
-    return RedisFsync(client, patience_seconds=0.8 * reply_timeout_seconds(client))
+    patience_seconds = 0.8 * reply_timeout_seconds(client)
+    parts: list[Barrier] = []
+    if settings.waits_for_disk:
+        parts.append(RedisFsync(client, patience_seconds=patience_seconds))
+    if replicas := settings.durability_replicas:
+        parts.append(RedisReplicas(client, replicas=replicas, patience_seconds=patience_seconds))
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else Barriers(parts)
 
 
 def placements(client: Redis, settings: Settings) -> RedisPlacements:

@@ -21,8 +21,8 @@ from redis.exceptions import RedisError
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.decisions.decisions_redis import lookup_command, read_records
 from ml.stores.decisions.keys_redis import decision_key
+from ml.stores.redis.barrier import Barrier
 from ml.stores.redis.commands import Command
-from ml.stores.redis.fsync_redis import RedisFsync
 from ml.stores.redis.scripts_redis import LuaScript
 from ml.stores.redis.server_redis import ServerCommands
 from security.admission.admission_redis import RedisAdmissionControl, replay_key, replay_mark
@@ -50,7 +50,7 @@ class RedisAdmissionCheck:
         client: "redis.Redis",
         admission: RedisAdmissionControl,
         *,
-        fsync: RedisFsync | None = None,
+        fsync: Barrier | None = None,
         prepare_early_send: PrepareEarlySend = lambda _request: None,
     ) -> None:
         self._server = ServerCommands(client)

@@ -15,8 +15,8 @@ from ml.stores.decisions.decisions_redis import lookup_command, read_records
 from ml.stores.placements.placements import Placement
 from ml.stores.placements.placements_redis import RedisPlacements
 from ml.stores.placements.rendezvous import choose
+from ml.stores.redis.barrier import Barrier
 from ml.stores.redis.commands import Command
-from ml.stores.redis.fsync_redis import RedisFsync
 from ml.stores.redis.scripts_redis import LuaScript
 from ml.stores.redis.server_redis import ServerCommands
 from security.admission.admission_redis import RedisAdmissionControl
@@ -44,7 +44,7 @@ class ShardedRedisAdmissionCheck:
         placements: RedisPlacements,
         *,
         open_shards: Sequence[str],
-        fsync: RedisFsync | None = None,
+        fsync: Barrier | None = None,
     ) -> None:
         self._server = ServerCommands(client)
         self._fsync = fsync

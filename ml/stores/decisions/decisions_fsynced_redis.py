@@ -1,4 +1,4 @@
-"""Decision records that are answered only once they are on Redis's disk: DURABILITY=aof-fsync."""
+"""Decision records that are answered only once they are safe: DURABILITY=aof-fsync, DURABILITY_REPLICAS."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,12 +8,12 @@ import redis
 from ml.domain.scoring_batch import Undecided
 from ml.stores.decisions.decisions import CommitReport, DecisionRecord, DecisionStore, NewDecision, Reply
 from ml.stores.decisions.replies_redis import push_reply
+from ml.stores.redis.barrier import Barrier
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from ml.stores.redis.fsync_redis import RedisFsync
 
 
 class RedisFsyncedDecisions:
-    """Records a batch, waits for the disk, and only then answers.
+    """Records a batch, waits for the disk or for replicas, and only then answers.
 
     With `appendfsync always` the server writes to disk before it replies: one script and one read of that setting are
     enough. Otherwise it takes two more round trips and the wait. A batch that is not known to be on disk is not
@@ -22,10 +22,10 @@ class RedisFsyncedDecisions:
     Args:
         decisions: the records.
         client: of the same server.
-        fsync: waits for its disk.
+        fsync: waits for its disk, its replicas or both.
     """
 
-    def __init__(self, decisions: DecisionStore, client: "redis.Redis", fsync: RedisFsync) -> None:
+    def __init__(self, decisions: DecisionStore, client: "redis.Redis", fsync: Barrier) -> None:
         self._decisions = decisions
         self._client = client
         self._fsync = fsync

@@ -15,8 +15,8 @@ import redis
 from ml.domain.label import Label
 from ml.stores.labels.label_seal import LabelSeal
 from ml.stores.outbox.keys_redis import DOORBELL_TTL_MS, doorbell_key
+from ml.stores.redis.barrier import Barrier
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from ml.stores.redis.fsync_redis import RedisFsync
 from security.messages.message_signer import MessageSigner
 
 LABELS: Final = "shrike:labels"
@@ -31,7 +31,7 @@ class RedisLabelInbox:
         fsync: waits for the disk before labels count as accepted; None where answers do not wait for the disk.
     """
 
-    def __init__(self, client: "redis.Redis", signer: MessageSigner, *, fsync: RedisFsync | None = None) -> None:
+    def __init__(self, client: "redis.Redis", signer: MessageSigner, *, fsync: Barrier | None = None) -> None:
         self._client: Any = client  # redis-py types each reply as a union over decoding modes
         self._seal = LabelSeal(signer)
         self._fsync = fsync

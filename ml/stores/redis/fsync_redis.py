@@ -15,7 +15,7 @@ from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.persistence_redis import appendfsync
 
 BARRIER: Final = "shrike:barrier"
-_BARRIER_TTL_SECONDS = 60
+BARRIER_TTL_SECONDS: Final = 60
 
 
 class RedisFsync:
@@ -62,7 +62,7 @@ class RedisFsync:
     def _written(self) -> int:
         with self._client.pipeline(transaction=False) as pipeline:
             # WAITAOF waits for this connection's own writes: this one comes after whatever any connection wrote.
-            pipeline.set(BARRIER, "", ex=_BARRIER_TTL_SECONDS)
+            pipeline.set(BARRIER, "", ex=BARRIER_TTL_SECONDS)
             pipeline.execute_command("WAITAOF", 1, 0, self._patience_ms)
             _, (local, _replicas) = pipeline.execute()
         return int(local)

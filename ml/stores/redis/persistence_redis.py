@@ -1,4 +1,4 @@
-"""A Redis server's durability: its append-only file, and its eviction when memory is full."""
+"""A Redis server's durability: its append-only file, its replicas, and its eviction when memory is full."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,12 +21,14 @@ class Persistence:
         appendfsync: when it writes that to disk; None if it does not say, as managed servers do not.
         eviction: its maxmemory-policy.
         knows_barrier: whether it has WAITAOF.
+        replicas: how many replicas are connected to it.
     """
 
     has_aof: bool
     appendfsync: str | None
     eviction: str
     knows_barrier: bool
+    replicas: int = 0
 
 
 def read_persistence(client: "redis.Redis") -> Persistence:
@@ -45,6 +47,7 @@ def read_persistence(client: "redis.Redis") -> Persistence:
         appendfsync=policy,
         eviction=str(facts["maxmemory_policy"]),
         knows_barrier=version >= _BARRIER_SINCE,
+        replicas=int(facts.get("connected_slaves", 0)),
     )
 
 
@@ -66,13 +69,19 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def broken_promises(server: Persistence, *, waits_for_disk: bool) -> Iterator[str]:
+def broken_promises(server: Persistence, *, waits_for_disk: bool, replicas: int = 0) -> Iterator[str]:
     """Yields, in sentences, which promises the server cannot keep.
 
     Args:
         server: its own report.
         waits_for_disk: whether answers wait until they are on disk (DURABILITY=aof-fsync).
+        replicas: how many replicas answers wait for (DURABILITY_REPLICAS).
     """
+    if server.replicas < replicas:
+        yield (
+            f"DURABILITY_REPLICAS is {replicas} and Redis has {server.replicas} connected replicas, so nothing can be "
+            "answered; connect replicas or lower it."
+        )
     if not server.has_aof:
         yield "Redis keeps no append-only file: its restart loses what was answered; set appendonly yes."
     elif server.appendfsync == "no":

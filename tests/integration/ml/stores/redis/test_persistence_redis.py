@@ -46,3 +46,9 @@ def test_waiting_for_the_disk_asks_for_more(
     problems = list(broken_promises(server, waits_for_disk=True))
     assert len(problems) == (0 if problem is None else 1)
     assert problem is None or problem in problems[0]
+
+
+def test_without_as_many_replicas_as_answers_wait_for_the_promise_is_broken() -> None:
+    assert list(broken_promises(replace(SOUND, replicas=2), waits_for_disk=False, replicas=2)) == []
+    (problem,) = broken_promises(replace(SOUND, replicas=1), waits_for_disk=False, replicas=2)
+    assert problem.startswith("DURABILITY_REPLICAS is 2 and Redis has 1 connected replicas")
