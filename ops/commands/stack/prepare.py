@@ -3,6 +3,7 @@
 import click
 
 from ops.credentials.redis_users import ACCESS_LIST_NAME, FOLDER_NAME, make_redis_users
+from ops.credentials.service_keys import hand_out_keys
 from ops.first_model.training import prepare
 from settings import DEVELOPMENT_ENV_FILE, load_settings
 
@@ -11,6 +12,8 @@ from settings import DEVELOPMENT_ENV_FILE, load_settings
 def command() -> None:
     """Make keys, Redis users and a first model; existing ones stay."""
     prepare(load_settings())
-    users = DEVELOPMENT_ENV_FILE.parent / FOLDER_NAME
-    if not (users / ACCESS_LIST_NAME).exists():
-        make_redis_users(users, replace=False)
+    keys = DEVELOPMENT_ENV_FILE.parent
+    if not (keys / FOLDER_NAME / ACCESS_LIST_NAME).exists():
+        make_redis_users(keys / FOLDER_NAME, replace=False)
+    if DEVELOPMENT_ENV_FILE.exists():
+        hand_out_keys(keys)

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
@@ -23,6 +23,7 @@ from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key
 from ml.stores.outbox.outbox import SINKS
 from ml.training.trained_model import TrainedModel
 from ops.credentials.redis_grants import USER_OF_ROLE
+from ops.credentials.service_keys import NEEDS, needed
 from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
 from security.artifacts.artifact_keys import ArtifactSigner
@@ -37,6 +38,13 @@ __all__ = ["works"]
 
 WATCHED = ("score", "explain", "publish", "labels")
 WORKERS = (*WATCHED, "retrain")
+ALL_KEYS = tuple({name for names in NEEDS.values() for name in names})
+
+
+def _with_own_keys_only(user: str, env: Mapping[str, str]) -> dict[str, str]:
+    """Returns an environment without the keys that are not this user's; an empty one would hide a file's."""
+    own = needed(user, env)
+    return {name: value for name, value in env.items() if name in own or not name.startswith(ALL_KEYS)}
 
 
 class Platform:
@@ -64,9 +72,11 @@ class Platform:
         self.workers: dict[str, RunningWorker] = {}
         self.flower_port = free_port()
 
-    def place(self, user: str) -> Works:
+    def place(self, user: str, *, own_keys_only: bool = False) -> Works:
         """Returns the environment of processes of a user."""
         env = self._works.env | self._changes | self._guarded.env(user)
+        if own_keys_only:
+            env = _with_own_keys_only(user, env)
         return Works(self._folder, env, settings_of(env))
 
     def start(self) -> None:
@@ -74,9 +84,9 @@ class Platform:
         self.workers = {queue: self._start_worker(queue) for queue in WORKERS}
         self._start("beat")
         self._start("flower", FLOWER_PORT=str(self.flower_port))
-        self.api: RunningApi = self.processes.enter_context(running_api(self.place("web")))
+        self.api: RunningApi = self.processes.enter_context(running_api(self.place("web", own_keys_only=True)))
         for queue, worker in self.workers.items():
-            wait_until(lambda worker=worker: worker.get("/health/ready")[0] == 200, seconds=60, what=f"{queue} worker")
+            wait_until(lambda worker=worker: worker.get("/health/ready")[0] == 200, seconds=180, what=f"{queue} worker")
         self.client = self.processes.enter_context(self.api.client(Role.SERVICE))
         self.operator = self.processes.enter_context(self.api.client(Role.ADMIN))
 
@@ -86,8 +96,10 @@ class Platform:
 
     def _start(self, role: str, *words: str, **env: str) -> int:
         command = [sys.executable, "-m", "ops", *words, role]
+        user = USER_OF_ROLE[role]
+        own = _with_own_keys_only(user, self._works.env | self._changes | self._guarded.env(user))
         with (self._folder / f"{role}.log").open("wb") as output:
-            process = spawn(command, env=os.environ | self.place(USER_OF_ROLE[role]).env | env, output=output)
+            process = spawn(command, env=os.environ | own | env, output=output)
         self.processes.callback(stop, process, grace_seconds=20)
         return process.pid
 

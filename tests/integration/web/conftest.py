@@ -87,7 +87,7 @@ def running_api(
         process = spawn([sys.executable, "-m", "ops", "web"], env=os.environ | env, output=output)
     api = RunningApi(process, port, log, settings, authority, client)
     try:
-        wait_until(lambda: api.status("/health/live") == 200, what=f"the API, see {log}")
+        wait_until(lambda: api.status("/health/live") == 200, seconds=180, what=f"the API, see {log}")
         yield api
     finally:
         stop(process, grace_seconds=25)

@@ -40,7 +40,7 @@ from tasks.wiring.scoring_queue import message_queue
 _DATABASE = 7
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 60.0, what: str = "the condition") -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 120.0, what: str = "the condition") -> None:
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:

@@ -9,6 +9,8 @@ import yaml
 
 from ops.credentials.redis_grants import USER_OF_ROLE
 from ops.credentials.redis_users import ACCESS_LIST_NAME, FOLDER_NAME
+from ops.credentials.service_keys import FOLDER_NAME as SERVICES
+from ops.credentials.service_keys import SERVER
 from ops.stack.plan.roles import ROLES, SET_UP, role
 
 ROOT = Path(__file__).parents[3]
@@ -34,7 +36,11 @@ def test_it_satisfies_the_compose_schema(compose: dict[str, Any]) -> None:
 
 
 def test_every_role_of_the_embedded_stack_is_a_service_with_the_same_command(compose: dict[str, Any]) -> None:
-    commands = {name: service["command"] for name, service in compose["services"].items() if name not in SERVERS}
+    commands = {
+        name: service["command"]
+        for name, service in compose["services"].items()
+        if name not in SERVERS and "profiles" not in service
+    }
     expected = {role.name: ["python", "-m", "ops", *role.command] for role in ROLES}
     assert commands == expected | {"prepare": ["python", "-m", "ops", *SET_UP]}
 
@@ -82,7 +88,7 @@ def test_nothing_runs_as_root(compose: dict[str, Any]) -> None:
 
 def test_every_lasting_service_has_a_health_check(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
-        if name not in {"mongo-init", "prepare"}:
+        if name not in {"mongo-init", "prepare", "admin"}:
             assert service["healthcheck"]["test"], name
 
 
@@ -91,14 +97,33 @@ def test_each_role_connects_to_redis_as_its_own_user(compose: dict[str, Any]) ->
         service = compose["services"][each.name]
         credentials = f"/app/var/keys/{FOLDER_NAME}/{USER_OF_ROLE[each.name]}"
         assert service["environment"]["REDIS_CREDENTIALS_FILE"] == credentials, each.name
-        assert "keys:/app/var/keys:ro" in service["volumes"], each.name
+
+
+def keys_of(service: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """Returns where the service sees keys, and which part of them; None for all."""
+    found: list[tuple[str, str | None]] = []
+    for volume in service.get("volumes", []):
+        if isinstance(volume, dict) and volume["source"] == "keys":
+            assert volume["read_only"]
+            found.append((volume["target"], volume["volume"]["subpath"]))
+        elif isinstance(volume, str) and volume.startswith("keys:"):
+            found.append((volume.split(":")[1], None))
+    return found
+
+
+def test_each_role_sees_its_own_keys_alone(compose: dict[str, Any]) -> None:
+    for each in ROLES:
+        own = [("/app/var/keys", f"{SERVICES}/{USER_OF_ROLE[each.name]}")]
+        assert keys_of(compose["services"][each.name]) == own, each.name
+    with_all = {name for name, service in compose["services"].items() if (("/app/var/keys", None)) in keys_of(service)}
+    assert with_all == {"prepare", "admin"}
 
 
 def test_redis_starts_with_the_users_that_were_prepared(compose: dict[str, Any]) -> None:
     server = compose["services"]["valkey"]
     place = server["command"].index("--aclfile")
-    assert server["command"][place + 1] == f"/keys/{FOLDER_NAME}/{ACCESS_LIST_NAME}"
-    assert "keys:/keys:ro" in server["volumes"]
+    assert server["command"][place + 1] == f"/keys/{ACCESS_LIST_NAME}"
+    assert keys_of(server) == [("/keys", f"{SERVICES}/{SERVER}")]
     assert server["depends_on"]["prepare"] == {"condition": "service_completed_successfully"}
 
 

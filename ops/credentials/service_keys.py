@@ -1,0 +1,79 @@
+"""Each kind of process gets its own keys alone: a folder per kind, to be mounted in place of the folder with all keys.
+
+An intruder in one container then has no key of another one's work: Flower signs no message, a drain verifies no token,
+and only the trainer signs models.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from ops.credentials.development_keys import ENV_NAME, write_new_files
+from ops.credentials.redis_users import ACCESS_LIST_NAME
+from ops.credentials.redis_users import FOLDER_NAME as REDIS_FOLDER_NAME
+from ops.errors import OpsError
+
+FOLDER_NAME = "services"
+SERVER = "valkey"
+"""The Redis server's folder, which holds the access list."""
+
+_MODELS = ("ARTIFACT_ENCRYPTION_KEY", "ARTIFACT_KEY_ID", "ARTIFACT_TRUST_FILE", "ARTIFACT_VERIFY_KEY_FILE")
+
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    # The API checks a model before an administrator promotes it.
+    "web": ("JWT_", "HMAC_", "MESSAGE_", *_MODELS),
+    "score": ("MESSAGE_", *_MODELS),
+    "drains": ("MESSAGE_",),
+    "trainer": ("MESSAGE_", "ARTIFACT_SIGNING_KEY_FILE", *_MODELS),
+    "beat": ("MESSAGE_",),
+    "flower": ("FLOWER_",),
+}
+"""By Redis user, the beginnings of the names of the settings that its processes need."""
+
+
+def needed(user: str, values: Mapping[str, str]) -> dict[str, str]:
+    """Returns those of the settings that the processes of a Redis user need."""
+    return {name: value for name, value in values.items() if name.startswith(NEEDS[user])}
+
+
+def hand_out_keys(folder: Path) -> None:
+    """Writes `services/<user>` for every kind of process, with its own settings, key files and Redis credentials.
+
+    It may be called again, after a rotation for example; what a kind no longer needs is removed from its folder.
+
+    Args:
+        folder: with all keys.
+
+    Raises:
+        OpsError: a file is missing or the folder cannot be written.
+    """
+    values = {name: value for name, value in dotenv_values(folder / ENV_NAME).items() if value}
+    if not values:
+        raise OpsError(f"{folder / ENV_NAME} holds no keys; make them with `python -m ops keys`.")
+    redis = folder / REDIS_FOLDER_NAME
+    try:
+        for user in NEEDS:
+            own = needed(user, values)
+            lines = [f"# The keys of {user} alone, made by `python -m ops prepare` from those of the whole platform."]
+            contents = {ENV_NAME: "\n".join([*lines, *(f"{name}={value}" for name, value in own.items()), ""]).encode()}
+            files = [Path(value).name for name, value in own.items() if name.endswith("_FILE")]
+            contents |= {name: (folder / name).read_bytes() for name in files}
+            place = folder / FOLDER_NAME / user
+            shutil.rmtree(place, ignore_errors=True)
+            write_new_files(place, contents, replace=True)
+            write_new_files(place / REDIS_FOLDER_NAME, {user: (redis / user).read_bytes()}, replace=True)
+        _hand_out_access_list(redis / ACCESS_LIST_NAME, folder / FOLDER_NAME / SERVER)
+    except OSError as error:
+        raise OpsError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+
+def _hand_out_access_list(source: Path, folder: Path) -> None:
+    """Copies the access list, which holds no password that could be used, for a server that runs as another user."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    draft = folder / f".{ACCESS_LIST_NAME}"
+    draft.write_bytes(source.read_bytes())
+    draft.chmod(0o644)
+    draft.replace(folder / ACCESS_LIST_NAME)
