@@ -1,8 +1,6 @@
 """Secrets and key files: making them, loading them, and refusing weak ones."""
 
-import contextlib
 import secrets
-from base64 import urlsafe_b64decode
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,10 +8,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import SecretStr
 
 from security.errors import KeyUnusableError
+from security.public_material import holds_public_material
 
 MIN_SECRET_BYTES = 32
 """Length of an HMAC-SHA256 key below which it is weaker than the hash. Source: RFC 7518 section 3.2."""
@@ -43,6 +42,8 @@ _TELLTALE_WORDS = (
     "example",
     "qwerty",
 )
+
+_PUBLIC = "is a public or private key or a certificate, not a secret"
 
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
@@ -88,10 +89,10 @@ def _weakness(text: str) -> str | None:
     raw = text.encode()
     if len(raw) < MIN_SECRET_BYTES:
         return f"is {len(raw)} bytes long, at least {MIN_SECRET_BYTES} are needed"
+    if holds_public_material(raw):
+        return _PUBLIC
     if text != text.strip():
         return "begins or ends with white space"
-    if _is_public_material(text):
-        return "is a public or private key or a certificate, not a secret"
     letters = "".join(filter(str.isalnum, text.lower()))
     if text in _PUBLIC_SECRETS or any(word in letters for word in _TELLTALE_WORDS):
         return "is publicly known or typed by hand"
@@ -101,25 +102,11 @@ def _weakness(text: str) -> str | None:
 def _weakness_of_bytes(raw: bytes) -> str | None:
     if len(raw) < MIN_SECRET_BYTES:
         return f"is {len(raw)} bytes long, at least {MIN_SECRET_BYTES} are needed"
+    if not raw.isascii() and holds_public_material(raw):
+        return _PUBLIC
     if len(set(raw)) < _MIN_DISTINCT_BYTES or _is_repetition(raw):
         return "repeats itself"
     return None
-
-
-def _is_public_material(text: str) -> bool:
-    """Returns whether a text is half of a key pair, in any encoding: everybody can sign with a public key."""
-    if text.startswith(("-----BEGIN", "ssh-", "ecdsa-sha2-")) or '"kty"' in text.replace("'", '"'):
-        return True
-    compact = "".join(text.split())
-    for decode in (bytes.fromhex, _from_base64):
-        with contextlib.suppress(ValueError, UnsupportedAlgorithm):
-            load_der_public_key(decode(compact))
-            return True
-    return False
-
-
-def _from_base64(text: str) -> bytes:
-    return urlsafe_b64decode(text.replace("+", "-").replace("/", "_") + "=" * (-len(text) % 4))
 
 
 def _is_repetition(raw: bytes) -> bool:
