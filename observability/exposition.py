@@ -1,13 +1,25 @@
 """The Prometheus exposition of one process, or of a group of processes that share a folder."""
 
+import fcntl
+import json
+import logging
 import os
 import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
+log = logging.getLogger(__name__)
+
 _FILE_OF_PROCESS = re.compile(r"_(\d+)\.db")
+_SUMMED = ("counter", "histogram")
+_OF_THE_DEAD = 0
+"""Stands for a process id in the file that holds the sums of all ended processes."""
 
 
 def render(multiproc_dir: Path | None = None) -> tuple[bytes, str]:
@@ -22,22 +34,87 @@ def render(multiproc_dir: Path | None = None) -> tuple[bytes, str]:
     forget_dead_processes(multiproc_dir)
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(multiproc_dir))  # type: ignore[no-untyped-call] # published without types
-    return generate_latest(registry), CONTENT_TYPE_LATEST
+    with _locked(multiproc_dir, fcntl.LOCK_SH):
+        return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 def prepare(multiproc_dir: Path) -> None:
-    """Makes the folder and empties it; called by the launcher before the first process of the group starts."""
+    """Makes the folder and takes away what an earlier run left; called before the first process of the group starts.
+
+    While a process of another group lives there, as where two instances share a port, its files stay and so do the
+    sums of the dead: only those of ended processes are added up.
+    """
     multiproc_dir.mkdir(parents=True, exist_ok=True)
+    if any(process_id != _OF_THE_DEAD and _is_alive(process_id) for _, process_id in _files(multiproc_dir)):
+        forget_dead_processes(multiproc_dir)
+        return
     for file in multiproc_dir.glob("*.db"):
         file.unlink(missing_ok=True)
 
 
 def forget_dead_processes(multiproc_dir: Path) -> None:
-    """Drops the live gauges of processes that ended; their counters stay, for a counter must not fall."""
-    for file in multiproc_dir.glob("gauge_live*.db"):
-        match = _FILE_OF_PROCESS.search(file.name)
-        if match and not _is_alive(int(match[1])):
-            file.unlink(missing_ok=True)  # another process may remove it at the same time
+    """Drops the gauges of processes that ended and adds their counters up in one file, for a counter must not fall.
+
+    However many processes come and go, the folder holds the files of the live ones and one set more.
+    """
+    if not any(_is_dead(process_id) for _, process_id in _files(multiproc_dir)):
+        return
+    with _locked(multiproc_dir, fcntl.LOCK_EX):
+        for file, process_id in _files(multiproc_dir):
+            if _is_dead(process_id):
+                kept = file.with_name(file.name.replace(f"_{process_id}.", f"_{_OF_THE_DEAD}."))
+                if file.name.startswith(_SUMMED):
+                    _add_up(file, kept)
+                elif "mostrecent" in file.name:
+                    _keep_newest(file, kept)
+                file.unlink(missing_ok=True)
+
+
+def _add_up(file: Path, total: Path) -> None:
+    entries = _entries(file)
+    sums = MmapedDict(str(total))  # type: ignore[no-untyped-call] # published without types
+    for key, value, _ in entries:
+        known, _ = sums.read_value(key)  # type: ignore[no-untyped-call]
+        sums.write_value(key, known + value, 0.0)  # type: ignore[no-untyped-call]
+    sums.close()  # type: ignore[no-untyped-call]
+
+
+def _keep_newest(file: Path, newest: Path) -> None:
+    entries = _entries(file)
+    values = MmapedDict(str(newest))  # type: ignore[no-untyped-call] # published without types
+    for key, value, at in entries:
+        _, known_at = values.read_value(key)  # type: ignore[no-untyped-call]
+        if at >= known_at:
+            values.write_value(key, value, at)  # type: ignore[no-untyped-call]
+    values.close()  # type: ignore[no-untyped-call]
+
+
+def _entries(file: Path) -> list[tuple[str, float, float]]:
+    """Returns keys, values and times of a file; none of one that its process left unreadable."""
+    try:
+        found = MmapedDict.read_all_values_from_file(str(file))  # type: ignore[no-untyped-call] # without types
+        return [(key, value, at) for key, value, at, _ in found if json.loads(key)]
+    except (RuntimeError, ValueError, struct.error) as error:
+        log.warning("the metrics of an ended process cannot be read: %s", error)
+        return []
+
+
+def _files(multiproc_dir: Path) -> list[tuple[Path, int]]:
+    """Returns the files of processes, with the process of each."""
+    found = ((file, _FILE_OF_PROCESS.search(file.name)) for file in multiproc_dir.glob("*.db"))
+    return [(file, int(match[1])) for file, match in found if match is not None]
+
+
+def _is_dead(process_id: int) -> bool:
+    return process_id != _OF_THE_DEAD and not _is_alive(process_id)
+
+
+@contextmanager
+def _locked(multiproc_dir: Path, kind: int) -> Iterator[None]:
+    """Keeps a reader from counting twice what another process is just adding up."""
+    with (multiproc_dir / "lock").open("w") as lock:
+        fcntl.flock(lock, kind)
+        yield
 
 
 def _is_alive(process_id: int) -> bool:

@@ -1,7 +1,7 @@
 """The services that the views of one web process use: built once, by `web.wiring` or by a test."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from flask import Flask
@@ -25,6 +25,7 @@ from web.dispatch.local_scoring import LocalScoring
 from web.entrance.batcher import AdmissionBatcher
 from web.entrance.open_admission import OpenAdmission
 from web.entrance.recall import ShardRecall
+from web.protection.draining import Draining
 from web.protection.load_shedding import LoadShedder
 from web.scoring.queue import ScoringQueue
 
@@ -91,6 +92,7 @@ class Services:
         local_scoring: this process's own model, if it scores by itself.
         recall: reads the shards' records of repeated transactions, if scoring is sharded.
         upkeep: the small jobs beside the requests.
+        draining: begins when the process is told to stop.
     """
 
     settings: Settings
@@ -115,6 +117,7 @@ class Services:
     local_scoring: LocalScoring | None = None
     recall: ShardRecall | None = None
     upkeep: Housekeeping | None = None
+    draining: Draining = field(default_factory=Draining)
 
 
 def provide_services(app: Flask, services: Services) -> None:

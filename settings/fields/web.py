@@ -23,7 +23,21 @@ class WebSettings(BaseSettings):
         ge=1,
         le=60,
         description="Longest time that a TLS handshake, a request's head, its body, or a client's taking of the answer "
-        "may last; also how long an idle connection is kept.",
+        "may last.",
+    )
+    web_keepalive_seconds: int = Field(
+        75,
+        ge=1,
+        le=3600,
+        description="How long an idle connection is kept for its next request. Behind a balancer longer than the "
+        "balancer keeps its own, which is often 60 seconds: else a request may meet a connection that just closed.",
+    )
+    web_drain_seconds: int = Field(
+        5,
+        ge=0,
+        le=300,
+        description="How long the API serves on after SIGTERM, with readiness 503, before it takes no more "
+        "connections; longer than a balancer takes to notice. The stack on one machine waits 0 unless this is set.",
     )
     body_limit_bytes: int = Field(64 * 1024, ge=1024, description="Largest body of a single request, bytes.")
     batch_body_limit_bytes: int = Field(1024 * 1024, ge=1024, description="Largest body of a batch request, bytes.")

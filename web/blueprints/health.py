@@ -42,9 +42,9 @@ def live(_call: Call) -> HttpAnswer:
         tag="Health",
         summary="Whether scoring works",
         description="200 if the broker is reachable and takes writes, a scoring worker is alive with a model loaded, "
-        "and SAFE MODE is off; else 503. The body lists each check. A web process with USE_LOCAL_INFERENCE is its own "
-        "scoring worker. Where scoring is sharded, one shard that can score is enough; the details name those that do "
-        "not answer.",
+        "SAFE MODE is off, and the process is not stopping; else 503. The body lists each check. A web process with "
+        "USE_LOCAL_INFERENCE is its own scoring worker. Where scoring is sharded, one shard that can score is enough; "
+        "the details name those that do not answer.",
         answer=Answer(description="Ready.", model=ReadinessAnswer, example=examples.READY),
         other_answers=(
             Answer(description="Not ready.", model=ReadinessAnswer, status=503, example=examples.NOT_READY),
@@ -65,6 +65,8 @@ def ready(call: Call) -> HttpAnswer:
 
 def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
     """Yields each check's name, whether it is met, and a detail for the reader."""
+    stops = services.draining.has_begun
+    yield "serving", not stops, "the process is stopping" if stops else "yes"
     is_on = safe_mode_state(services).enabled
     rules_decide = is_on and services.settings.safe_mode_policy == "rules"
     try:

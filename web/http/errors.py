@@ -25,6 +25,7 @@ from security.errors import (
 from security.revocations.revocation import RevocationsUnavailableError
 from security.safe_mode.safe_mode import SafeModeUnavailableError
 from web.http import problems
+from web.http.framing import TooManyChunksError
 from web.http.problems import RETRY_AFTER, Kind, Problem
 
 
@@ -259,7 +260,7 @@ def _detail(error: BaseException, kind: Kind) -> str:
         return _TOKEN_DETAIL
     if isinstance(error, SignatureRejectedError):
         return _SIGNATURE_DETAILS.get(error.reason, _SIGNATURE_DETAIL)
-    if isinstance(error, WebError):
+    if isinstance(error, WebError | TooManyChunksError):
         return str(error) or str(type(error).__doc__)
     if isinstance(error, ArtifactError | OlderVersionError | ChampionChangedError):
         return str(error)

@@ -202,6 +202,7 @@ LIVE: Final[dict[str, Any]] = {"status": "alive"}
 READY: Final[dict[str, Any]] = {
     "status": "ready",
     "checks": {
+        "serving": {"ok": True, "detail": "yes"},
         "broker": {"ok": True, "detail": "reachable"},
         "scoring_worker": {"ok": True, "detail": "2 alive"},
         "model": {"ok": True, "detail": _VERSION},

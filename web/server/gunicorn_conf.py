@@ -26,12 +26,12 @@ preload_app = False
 # prometheus_client looks at this variable when it is imported, which each worker does after gunicorn has set it.
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics_dir}"]
 
-# A worker that does not answer for `timeout` is killed; at a stop, requests under way get `graceful_timeout`.
-# `keepalive` also bounds how long a connection may take to send its request head; the worker applies it to all else
-# that waits for a client.
+# A worker that does not answer for `timeout` is killed; at a stop, requests under way get `_UNDER_WAY_SECONDS` after
+# the drain, and the master counts both. The worker bounds all other waits for a client by REQUEST_TIMEOUT_SECONDS.
+_UNDER_WAY_SECONDS = 15
 timeout = 30
-graceful_timeout = 15
-keepalive = _settings.request_timeout_seconds
+graceful_timeout = _UNDER_WAY_SECONDS + _settings.web_drain_seconds
+keepalive = _settings.web_keepalive_seconds
 
 # Strict parsing. The signature covers the raw path, so the request line must hold the longest query we document.
 limit_request_line = 4094
@@ -72,8 +72,11 @@ def ssl_context(_config: Any, make_context: Callable[[], ssl.SSLContext]) -> ssl
     return context
 
 
-def on_starting(_server: Any) -> None:
-    """Forgets the metrics of an earlier run, which would be added to this one's."""
+def when_ready(_server: Any) -> None:
+    """Forgets the metrics of an earlier run, which would be added to this one's.
+
+    Not before the port is taken: an instance that does not get it would forget those of the one that has it.
+    """
     from observability.exposition import prepare
 
     prepare(Path(_metrics_dir))
@@ -106,8 +109,8 @@ def worker_exit(_server: Any, worker: Any) -> None:
     application = getattr(worker, "wsgi", None)  # a worker that could not start has none
     if application is not None:
         services = services_of(application)
-        services.admission.close(graceful_timeout)
-        services.dispatcher.close(graceful_timeout)
+        services.admission.close(_UNDER_WAY_SECONDS)
+        services.dispatcher.close(_UNDER_WAY_SECONDS)
         services.tokens.stop()
         services.signatures.keys.stop()
         if services.local_scoring is not None:

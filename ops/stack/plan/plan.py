@@ -67,6 +67,8 @@ def make_plan(settings: Settings, *, score_workers: int | None = None, web_proce
     servers, env = _servers(settings, ports)
     web_port, flower_port = own_ports["web"], own_ports["flower"]
     env |= {"VAR_DIR": str(settings.var_dir), "WEB_PORT": str(web_port), "FLOWER_PORT": str(flower_port)}
+    if "web_drain_seconds" not in settings.model_fields_set:  # no balancer looks at this stack's readiness
+        env["WEB_DRAIN_SECONDS"] = "0"
     if web_processes is not None:
         env["WEB_PROCESSES"] = str(web_processes)
     counts = {role.name: role.count for role in ROLES}

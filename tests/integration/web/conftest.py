@@ -80,6 +80,7 @@ def running_api(
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         "RATE_LIMIT_CAPACITY": "0",
         "DEVICE_RATE_LIMIT_CAPACITY": "0",
+        "WEB_DRAIN_SECONDS": "0",
         **changes,
     }
     settings = settings_of(env)

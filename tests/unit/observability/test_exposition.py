@@ -99,3 +99,46 @@ def test_forgetting_twice_at_once_is_harmless(directory: Path) -> None:
     stop(start(directory, 1, 1))
     forget_dead_processes(directory)
     forget_dead_processes(directory)
+
+
+def process_files(directory: Path) -> set[str]:
+    return {file.name.rpartition("_")[2] for file in directory.glob("*.db")}
+
+
+def test_however_many_processes_came_and_went_the_folder_stays_small(directory: Path) -> None:
+    alive = start(directory, 1, 0)
+    try:
+        for number in range(3):
+            gone = start(directory, 2, 1)
+            gone.kill()
+            stop(gone)
+            seen = samples(directory)
+            assert process_files(directory) == {f"{alive.pid}.db", "0.db"}
+            assert seen["fraud_backend_requests_total", "/a", "200", "GET"] == 1 + 2 * (number + 1)
+            assert seen["fraud_backend_request_latency_seconds_count", "/a", "GET"] == 1 + 2 * (number + 1)
+            assert seen["safe_mode_state", "web"] == 0
+            assert seen["outbox_lag", "mongo"] == 7
+    finally:
+        alive.kill()
+        stop(alive)
+
+
+def test_a_second_group_in_the_folder_takes_nothing_from_the_first(directory: Path) -> None:
+    stop(start(directory, 5, 0))
+    first = start(directory, 3, 1)
+    try:
+        prepare(directory)
+        seen = samples(directory)
+    finally:
+        first.kill()
+        stop(first)
+    assert seen["fraud_backend_requests_total", "/a", "200", "GET"] == 8
+    assert seen["safe_mode_state", "web"] == 1
+
+
+def test_a_file_that_a_dead_process_left_unreadable_is_dropped(directory: Path) -> None:
+    gone = start(directory, 2, 0)
+    stop(gone)
+    (directory / f"histogram_{gone.pid}.db").write_bytes((100).to_bytes(4, "little") + b"\xff" * 200)
+    assert samples(directory)["fraud_backend_requests_total", "/a", "200", "GET"] == 2
+    assert process_files(directory) == {"0.db"}

@@ -34,6 +34,11 @@ def test_scoring_workers_can_be_more(tmp_path: Path) -> None:
     assert [name for name in names if name.startswith("score")] == ["score-1", "score-2", "score-3", "score-4"]
 
 
+def test_the_api_waits_for_no_balancer_unless_it_is_told_to(tmp_path: Path) -> None:
+    assert plan_of(tmp_path).env["WEB_DRAIN_SECONDS"] == "0"
+    assert "WEB_DRAIN_SECONDS" not in plan_of(tmp_path, web_drain_seconds=7).env
+
+
 def test_each_shard_has_its_own_scoring_workers_drains_and_beat(tmp_path: Path) -> None:
     shards = {"a": "redis://127.0.0.1:1/0", "b": "redis://127.0.0.1:2/0"}
     processes = plan_of(tmp_path, score_shard_urls=shards).processes
