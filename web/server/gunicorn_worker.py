@@ -129,7 +129,7 @@ class ProblemGeventWorker(GeventWorker):  # type: ignore[misc] # gunicorn publis
             return 0.0
         if self._is_crowded:
             return self._request_seconds * _CROWDED_SHARE
-        return float(self.cfg.keepalive)
+        return float(self._settings.web_keepalive_seconds)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serves a connection, once its TLS handshake is done in time."""
