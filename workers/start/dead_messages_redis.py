@@ -16,8 +16,9 @@ from kombu.transport.redis import Channel
 from observability import metrics
 
 _KEPT = 1_000
-_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError)
-"""The errors that kombu raises over broken JSON, wrong encodings, missing and misplaced fields."""
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError)
+"""The errors that kombu raises over broken or deeply nested JSON, wrong encodings, missing and misplaced fields, and
+numbers without bounds."""
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +26,10 @@ _log = logging.getLogger(__name__)
 def dead_messages_key(queue: str) -> str:
     """Returns the key of a queue's unreadable messages."""
     return f"shrike:dead-messages:{queue}"
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:500]
 
 
 class TolerantChannel(Channel):  # type: ignore[misc,unused-ignore]
@@ -49,8 +54,17 @@ class TolerantChannel(Channel):  # type: ignore[misc,unused-ignore]
             if not self._popped:
                 raise
             queue, message = self._popped
-            self._keep(queue.decode(), message, f"{type(error).__name__}: {error}"[:500])
+            self._keep(queue.decode(), message, _reason(error))
             return True
+
+    def _receive_one(self, c: Any) -> Any:
+        """Reads one control message; one that it cannot read is dropped, since nobody waits for it."""
+        try:
+            return super()._receive_one(c)
+        except _UNREADABLE as error:
+            _log.error("an unreadable control message was dropped", extra={"reason": _reason(error)})
+            metrics.celery_task_total.labels("(unreadable)", "rejected").inc()
+            return None
 
     def _keep(self, queue: str, message: bytes, reason: str) -> None:
         _log.error("an unreadable message was put aside", extra={"queue": queue, "reason": reason})
