@@ -1,10 +1,12 @@
 """Builds the services of one web process: the one place where the API connects to anything."""
 
 import socket
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
+from ml.domain.scoring_batch import ScoringRequest
 from ml.registry.registry import ModelRegistry
 from ml.stores.decisions.decision_seal import DecisionSeal
 from ml.stores.outbox.outbox_redis import RedisOutbox
@@ -50,7 +52,7 @@ from web.protection.capacity import scoring_share
 from web.protection.circuit_breaker import BreakerState, CircuitBreaker
 from web.protection.guarded_explanations import GuardedExplanations
 from web.protection.load_shedding import LoadShedder
-from web.scoring.early_send import PrepareEarlySend
+from web.scoring.early_send import EarlySend, PrepareEarlySend
 from web.scoring.queue import ScoringQueue
 from web.services import SelfTest, Services
 
@@ -114,7 +116,7 @@ class _Scoring:
     """
 
     queue: ScoringQueue
-    prepare_early_send: PrepareEarlySend = lambda _request: None
+    prepare_early_send: PrepareEarlySend = lambda _request, _deadline: None
     own: LocalScoring | None = None
     own_test: SelfTest | None = None
     recall: ShardRecall | None = None
@@ -132,7 +134,10 @@ def _scoring(
     dispatcher = _dispatcher(settings, _queue_transport(connections), readings)
     if settings.celery_broker_url != settings.redis_url:  # admission and queue are on different servers
         return _Scoring(dispatcher)
-    prepare = partial(dispatcher.prepare_early_send, timeout_seconds=settings.score_timeout_ms / 1000)
+
+    def prepare(request: ScoringRequest, deadline: float) -> EarlySend | None:
+        return dispatcher.prepare_early_send(request, deadline - time.monotonic())
+
     return _Scoring(dispatcher, prepare)
 
 

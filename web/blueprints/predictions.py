@@ -16,7 +16,15 @@ from security.roles import Role
 from web.dispatch.batch_dispatch import dispatch_items
 from web.http import examples, problems
 from web.http.answers import HttpAnswer, json_answer
-from web.http.errors import ConflictError, InvalidBodyError, NotFoundError, RateLimitedError, Violation, WebError
+from web.http.errors import (
+    ConflictError,
+    DeadlineError,
+    InvalidBodyError,
+    NotFoundError,
+    RateLimitedError,
+    Violation,
+    WebError,
+)
 from web.http.json_body import validate
 from web.http.posted_rules import transaction_violation
 from web.http.schemas.decisions import BatchAnswer, DecisionAnswer, StoredDecision
@@ -94,8 +102,10 @@ def _recorded_or_scored(call: Call) -> ScoringResult:
     services.dispatcher.breaker.check()
     result = _recorded(call, request)
     if result is None:
-        dispatcher = services.dispatcher
-        return dispatcher.collect(dispatcher.submit([request], services.settings.score_timeout_ms / 1000))[0]
+        seconds_left = min(call.exchange.seconds_left(), services.settings.score_timeout_ms / 1000)
+        if seconds_left <= 0:  # the admission took all of it; scoring has nothing to answer for
+            return DeadlineError()
+        return services.dispatcher.collect(services.dispatcher.submit([request], seconds_left))[0]
     return result
 
 

@@ -10,6 +10,7 @@ are not given back, because a signature that could be given back could be accept
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -40,12 +41,14 @@ class AdmissionCall:
         request: subject, signature, transactions and devices of the request.
         transaction_ids, customer_ids: the transactions it is about, and the customer of each.
         scoring: the scoring request to send as soon as this one is admitted, if nothing else stands in its way.
+        deadline: when the request's answer must begin, on the monotonic clock.
     """
 
     request: AdmissionRequest
     transaction_ids: tuple[str, ...] = ()
     customer_ids: tuple[str, ...] = ()
     scoring: ScoringRequest | None = None
+    deadline: float = math.inf
 
     @property
     def rows(self) -> int:
@@ -103,7 +106,7 @@ class AdmissionBatcher:
 
     Args:
         check: makes the round trip; called in the batcher's thread alone. Its own waits must be bounded.
-        timeout_seconds: each caller's longest wait.
+        timeout_seconds: each caller's longest wait, if its deadline does not come first.
     """
 
     def __init__(self, check: AdmissionCheck, *, timeout_seconds: float) -> None:
@@ -118,20 +121,20 @@ class AdmissionBatcher:
         self._closing = False
 
     def admit(self, call: AdmissionCall) -> AdmissionResult:
-        """Returns the result of a call, after at most the timeout.
+        """Returns the result of a call, at its deadline at the latest.
 
         Raises:
             AdmissionUnavailableError: there is no result; the request must be refused.
             ShuttingDownError: the process is shutting down.
         """
-        wait = _Wait(call, time.monotonic() + self._timeout_seconds)
+        wait = _Wait(call, min(call.deadline, time.monotonic() + self._timeout_seconds))
         with self._changed:
             if self._closing:
                 raise ShuttingDownError
             self._waiting.append(wait)
             self._changed.notify()
         self._thread.start()
-        wait.done.wait(self._timeout_seconds)
+        wait.done.wait(wait.deadline - time.monotonic())
         if wait.result is None:
             raise AdmissionUnavailableError("replay and rate limits could not be checked in time") from wait.failure
         return wait.result

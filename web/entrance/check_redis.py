@@ -51,7 +51,7 @@ class RedisAdmissionCheck:
         admission: RedisAdmissionControl,
         *,
         fsync: Barrier | None = None,
-        prepare_early_send: PrepareEarlySend = lambda _request: None,
+        prepare_early_send: PrepareEarlySend = lambda _request, _deadline: None,
     ) -> None:
         self._server = ServerCommands(client)
         self._fsync = fsync
@@ -65,7 +65,7 @@ class RedisAdmissionCheck:
             [call] = calls
             # The third command reads the mark of a signature to know that the first admitted the request.
             if call.scoring is not None and call.request.replay_key is not None:
-                early = self._prepare_early_send(call.scoring)
+                early = self._prepare_early_send(call.scoring, call.deadline)
                 if early is not None:
                     return [self._decide_and_send(call, early)]
         return self._decide(calls)[0]

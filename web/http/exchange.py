@@ -4,6 +4,7 @@ It reads the WSGI environment itself: Flask's request object costs more than all
 route does without it (`web.routing.direct`).
 """
 
+import math
 import time
 from typing import Any
 
@@ -29,10 +30,12 @@ class Exchange:
         route: the template of its route, None while none is known to match.
         facts: further fields of its access log line.
         admission: how it was admitted or limited, once that is decided.
+        deadline: when its answer must begin, on the `time.monotonic` clock; set once it is there as a whole, because a
+            client may send slowly.
         status, seconds: of its answer, once that has begun.
     """
 
-    __slots__ = ("admission", "correlation_id", "environ", "facts", "route", "seconds", "started", "status")
+    __slots__ = ("admission", "correlation_id", "deadline", "environ", "facts", "route", "seconds", "started", "status")
 
     def __init__(self, environ: dict[str, Any], correlation_id: str) -> None:
         self.environ = environ
@@ -41,6 +44,7 @@ class Exchange:
         self.route: str | None = None
         self.facts: dict[str, Any] = {}
         self.admission: Admission | None = None
+        self.deadline = math.inf
         self.status: int | None = None
         self.seconds = 0.0
 
@@ -99,6 +103,10 @@ class Exchange:
     def elapsed_ms(self) -> float:
         """Returns the milliseconds since the request came in."""
         return (time.perf_counter() - self.started) * 1000
+
+    def seconds_left(self) -> float:
+        """Returns the seconds until the deadline."""
+        return self.deadline - time.monotonic()
 
     def end(self, status: int) -> None:
         """Notes the status of the answer, and that it begins now."""

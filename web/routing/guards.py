@@ -16,6 +16,7 @@ client sends twice on purpose is idempotent by its `transaction_id`.
 """
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -135,7 +136,9 @@ def admit(
     """
     digest = None if signature is None else signature.digest
     asked = AdmissionRequest(identity.subject, digest, load)
-    call = AdmissionCall(asked, tuple(transactions), tuple(transactions.values()), scoring)
+    # One deadline for all that follows: admission and scoring share the time.
+    exchange.deadline = time.monotonic() + services.settings.score_timeout_ms / 1000
+    call = AdmissionCall(asked, tuple(transactions), tuple(transactions.values()), scoring, exchange.deadline)
     result = services.admission.admit(call)
     admission = result.admission
     exchange.admission = admission

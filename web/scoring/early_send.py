@@ -38,8 +38,8 @@ class EarlySend:
     confirm: Callable[[bool], None]
 
 
-PrepareEarlySend = Callable[[ScoringRequest], EarlySend | None]
-"""Returns the early send of a request, None if its message has to go the usual way."""
+PrepareEarlySend = Callable[[ScoringRequest, float], EarlySend | None]
+"""Returns the early send of a request with its deadline, None if its message has to go the usual way."""
 
 
 def prepare_early_send(

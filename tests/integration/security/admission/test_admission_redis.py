@@ -9,7 +9,7 @@ from secrets import token_hex
 import pytest
 import redis
 
-from security.admission.admission import AdmissionOutcome, Bucket
+from security.admission.admission import DAY_SECONDS, AdmissionOutcome, Bucket
 from security.admission.admission_redis import RedisAdmissionControl, device_key, limits_key, replay_key
 from security.errors import AdmissionUnavailableError
 from tests.contracts.admission import AdmissionContract, Make, asked, batch, policy
@@ -91,7 +91,8 @@ def test_a_call_repeated_after_a_lost_reply_admits_what_it_had_admitted(client: 
 
     control._script = run_twice
     first = control.admit([request])[0]
-    assert (first.admitted, first.remaining) == (True, 1)
+    assert (first.admitted, first.limit, first.remaining) == (True, 2, 1)
+    assert first.reset_seconds == DAY_SECONDS  # of a bucket that is not full, and is never refilled
     assert control.admit([asked(request.subject)])[0].admitted
     assert control.admit([request])[0].outcome is AdmissionOutcome.REPLAYED
 

@@ -33,6 +33,8 @@ from web.entrance.check_shards_redis import ShardedRedisAdmissionCheck
 from web.scoring.early_send import EarlySend, PrepareEarlySend
 from web.scoring.scoring_call import ScoringCall
 
+_DEADLINE = 1234.5
+
 
 @pytest.fixture
 def client(valkey_url: str) -> Iterator["redis.Redis"]:
@@ -42,7 +44,9 @@ def client(valkey_url: str) -> Iterator["redis.Redis"]:
 
 
 def make_check(
-    client: "redis.Redis", rules: AdmissionPolicy, prepare_early_send: PrepareEarlySend = lambda _request: None
+    client: "redis.Redis",
+    rules: AdmissionPolicy,
+    prepare_early_send: PrepareEarlySend = lambda _request, _deadline: None,
 ) -> RedisAdmissionCheck:
     return RedisAdmissionCheck(client, RedisAdmissionControl(client, rules), prepare_early_send=prepare_early_send)
 
@@ -260,9 +264,11 @@ class Desk:
     queue: str = field(default_factory=lambda: f"queue-{token_hex(4)}")
     confirmed: list[bool] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    deadlines: list[float] = field(default_factory=list)
 
-    def prepare_early_send(self, request: ScoringRequest) -> EarlySend:
+    def prepare_early_send(self, request: ScoringRequest, deadline: float) -> EarlySend:
         name = request.transaction.transaction_id
+        self.deadlines.append(deadline)
         self.asked.append(name)
         return EarlySend(SealedMessage(self.queue, name.encode()), ScoringCall(0.0, [None], 1), self.confirmed.append)
 
@@ -278,7 +284,7 @@ def admission_call(request: AdmissionRequest) -> AdmissionCall:
         channel="pos",
     )
     scoring = ScoringRequest(transaction, transaction.fingerprint(), "correlation")
-    return AdmissionCall(request, (transaction.transaction_id,), (transaction.customer_id,), scoring)
+    return AdmissionCall(request, (transaction.transaction_id,), (transaction.customer_id,), scoring, _DEADLINE)
 
 
 def test_the_message_of_a_lone_request_leaves_in_the_round_trip_that_admits_it(client: "redis.Redis") -> None:
@@ -293,6 +299,7 @@ def test_the_message_of_a_lone_request_leaves_in_the_round_trip_that_admits_it(c
     assert result.scoring_call is not None
     assert client.lrange(desk.queue, 0, -1)[0] == asks.transaction_ids[0].encode()
     assert desk.confirmed == [True, True]
+    assert desk.deadlines == [_DEADLINE, _DEADLINE]
 
 
 def test_a_replayed_request_sends_no_message(client: "redis.Redis") -> None:

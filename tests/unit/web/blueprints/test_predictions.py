@@ -1,5 +1,5 @@
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -7,7 +7,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from ml.domain.errors import StoreUnavailableError
+from security.admission.admission import Admission, AdmissionPolicy, AdmissionRequest
+from security.admission.admission_memory import MemoryAdmissionControl
 from security.roles import Role
+from settings import Settings
 from tests.unit.web.world import World
 from web.http.schemas.decisions import BatchAnswer, DecisionAnswer, ProblemAnswer, StoredDecision
 from web.protection.circuit_breaker import BreakerState, CircuitBreaker
@@ -77,6 +80,26 @@ def test_a_retry_does_not_take_the_half_open_breakers_probe(make_world: Callable
     assert breaker.state is BreakerState.OPEN
     assert world.post(SCORE, world.transaction()).status_code == 200
     assert breaker.state is BreakerState.CLOSED
+
+
+class SlowAdmission(MemoryAdmissionControl):
+    """Takes a while, and notes when it began."""
+
+    began: float
+
+    def admit(self, requests: Sequence[AdmissionRequest]) -> list[Admission]:
+        self.began = time.time()
+        time.sleep(0.05)
+        return super().admit(requests)
+
+
+def test_admission_and_scoring_share_one_deadline(make_world: Callable[..., World], settings: Settings) -> None:
+    admission = SlowAdmission(AdmissionPolicy.from_settings(settings))
+    world = make_world(admission=admission)
+    assert world.post(SCORE, world.transaction()).status_code == 200
+    [batch] = world.worker.batches
+    # The request was there before its admission began.
+    assert batch.deadline_ms <= admission.began * 1000 + settings.score_timeout_ms + 1
 
 
 def test_a_batch_learns_of_all_its_recorded_decisions_at_once(make_world: Callable[..., World]) -> None:
