@@ -23,7 +23,7 @@ LABELS = {
     "operation": "a Redis command in lower case, or `pipeline`",
     "outcome": "what became of a transaction, see the meaning",
     "path": "the route's template, never the path itself; `(unmatched)` where no route matches",
-    "queue": "a Celery queue; empty for a queue that belongs to one worker",
+    "queue": "a Celery queue (`<queue>-<shard>` for a shard's own); empty for a queue that belongs to one worker",
     "reason": "one fixed word, such as `token_expired`; it never holds text of the caller's",
     "result": "see the meaning",
     "service": "`web`, `beat` or the queue of a worker",

@@ -6,12 +6,14 @@ from dataclasses import dataclass, fields
 
 from ml.delivery.completeness import CompletenessReport, Window
 from ml.delivery.reconciliation import ReconciliationReport
+from ml.domain.errors import StoreUnavailableError
+from ops.cli.outbox_lags import group_name, reason_of
 from settings import Settings
 from tasks.wiring.connections import Connections
 from tasks.wiring.reconciliation import reconciled_sinks, sink_checks
 from tasks.wiring.stores import explanation_store
 
-NOTHING_MISSING, REPAIRED, LOST = 0, 3, 4
+NOTHING_MISSING, UNCOMPARED, REPAIRED, LOST = 0, 1, 3, 4
 _GRACE_SECONDS = 60.0
 
 
@@ -40,28 +42,45 @@ class SinkReport:
     lost: int
 
 
-def reconcile_now(settings: Settings, *, minutes: int | None = None) -> list[SinkReport]:
-    """Compares and repairs, sink by sink.
+@dataclass(frozen=True, slots=True)
+class UncomparedSink:
+    """A sink of an outbox that could not be compared, since a server did not answer; `unavailable` says which."""
+
+    sink: str
+    unavailable: str
+
+
+def reconcile_now(settings: Settings, *, minutes: int | None = None) -> tuple[list[SinkReport], list[UncomparedSink]]:
+    """Compares and repairs, sink by sink; returns also the sinks that could not be compared.
 
     Args:
         settings: of the platform.
         minutes: how far back; by default as the scheduled comparison.
 
     Raises:
-        StoreUnavailableError: a server cannot be reached; what was repaired so far stays so.
+        StoreUnavailableError: no sink could be compared.
     """
     window = Window.before(time.time(), minutes=minutes or settings.reconcile_window_minutes)
     before_ms = int((time.time() - _GRACE_SECONDS) * 1000)
     connections = Connections(settings)
     stored = explanation_store(connections).existing
-    overdue = [run(before_ms) for run in reconciled_sinks(connections, stored=stored)]
-    compared = [check.run(window) for check in sink_checks(connections)]
-    return [_together(*pair) for pair in zip(overdue, compared, strict=True)]
+    reports: list[SinkReport] = []
+    uncompared: list[UncomparedSink] = []
+    failures: list[StoreUnavailableError] = []
+    for run, check in zip(reconciled_sinks(connections, stored=stored), sink_checks(connections), strict=True):
+        try:
+            reports.append(_together(run(before_ms), check.run(window)))
+        except StoreUnavailableError as error:
+            failures.append(error)
+            uncompared.append(UncomparedSink(group_name(check.shard, check.sink), reason_of(check.shard, error)))
+    if failures and not reports:
+        raise failures[0]
+    return reports, uncompared
 
 
 def _together(overdue: ReconciliationReport, compared: CompletenessReport) -> SinkReport:
     return SinkReport(
-        sink=compared.sink if compared.shard is None else f"{compared.shard}/{compared.sink}",
+        sink=group_name(compared.shard, compared.sink),
         answered=compared.answered,
         present=compared.present,
         waiting=compared.awaiting,
@@ -82,8 +101,10 @@ def table(reports: Sequence[SinkReport]) -> Iterator[str]:
         yield "  ".join(cells)
 
 
-def exit_code(reports: Sequence[SinkReport]) -> int:
-    """Returns the exit code: LOST, REPAIRED or NOTHING_MISSING."""
+def exit_code(reports: Sequence[SinkReport], uncompared: Sequence[UncomparedSink]) -> int:
+    """Returns the exit code: LOST, UNCOMPARED, REPAIRED or NOTHING_MISSING, the worst of all sinks."""
     if any(report.lost for report in reports):
         return LOST
+    if uncompared:
+        return UNCOMPARED
     return REPAIRED if any(report.repaired for report in reports) else NOTHING_MISSING

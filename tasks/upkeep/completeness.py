@@ -53,7 +53,8 @@ class CompletenessCheck:
             try:
                 report = check.run(window)
             except StoreUnavailableError as error:
-                _log.error("%s was not compared with what was answered: %s", check.sink, error)
+                where = check.sink if check.shard is None else f"{check.sink} of shard {check.shard}"
+                _log.error("%s was not compared with what was answered: %s", where, error)
                 continue
             metrics.reconciliation_compared_total.labels(sink=SINK_NAMES[check.sink]).inc(report.answered)
             count_repairs(report)

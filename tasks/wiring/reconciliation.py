@@ -5,6 +5,7 @@ from functools import partial
 
 from ml.delivery.completeness import SinkCheck
 from ml.delivery.reconciliation import ReconciliationReport, reconcile
+from ml.domain.errors import StoreUnavailableError
 from ml.stores.arrivals.arrivals import Arrivals
 from ml.stores.arrivals.arrivals_mongo import MongoArrivals
 from ml.stores.outbox.answered_redis import RedisAnsweredIndex
@@ -34,14 +35,19 @@ def reconciled_sinks(
     }
 
     def reconcile_sink(own: Connections, sink: str, before_ms: int) -> ReconciliationReport:
-        return reconcile(
-            sink,
-            _awaiting(own, sink),
-            decision_store(own),
-            present=present[sink],
-            before_ms=before_ms,
-            shard=own.settings.shard,
-        )
+        shard = own.settings.shard
+        try:
+            return reconcile(
+                sink,
+                _awaiting(own, sink),
+                decision_store(own),
+                present=present[sink],
+                before_ms=before_ms,
+                shard=shard,
+            )
+        except StoreUnavailableError as error:
+            where = sink if shard is None else f"{sink} of shard {shard}"
+            raise StoreUnavailableError(f"{where}: {error}") from error.__cause__
 
     return [partial(reconcile_sink, own, sink) for own in _outboxes(connections) for sink in present]
 

@@ -6,6 +6,7 @@ from ml.domain.errors import RetryableError
 from observability import metrics as gauges
 from observability.exposition import render
 from security.roles import Role
+from settings.queues import SHARD_QUEUES
 from web.http.answers import HttpAnswer
 from web.routing.operations import Answer, Call, Operation, operation
 from web.routing.safe_mode import safe_mode_state
@@ -38,10 +39,15 @@ def metrics(call: Call) -> HttpAnswer:
 
 
 def _measure_queues(monitor: QueueMonitor) -> None:
-    """Sets the gauges to the present lengths of the queues; without Redis the last lengths stay."""
+    """Sets the gauges to the present lengths of the queues; what does not answer keeps its last ones."""
     try:
-        queues = monitor.queues(())
+        queues, shards = monitor.queues(()), monitor.shards(())
     except RetryableError:
         return
     for queue in queues:
-        gauges.celery_queue_length.labels(queue=queue.queue).set(queue.depth)
+        # Where scoring is sharded, nothing reads the shared server's queues of these names.
+        if not (shards and queue.queue in SHARD_QUEUES):
+            gauges.celery_queue_length.labels(queue=queue.queue).set(queue.depth)
+    for shard in shards:
+        for queue in shard.queues:
+            gauges.celery_queue_length.labels(queue=f"{queue.queue}-{shard.shard}").set(queue.depth)

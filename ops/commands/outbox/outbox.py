@@ -7,10 +7,10 @@ from dataclasses import asdict
 import click
 
 from ml.stores.outbox.outbox_redis import RedisOutbox
+from ops.cli.outbox_lags import OutboxLags
 from ops.stack.addresses import KAFKA, MONGO, REDIS, joined_settings
 from settings import ScoringTopology
 from settings.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS
-from tasks.upkeep.queue_status import outbox_lags
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import outbox
 
@@ -29,17 +29,19 @@ def command() -> None:
 
 @command.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Show how many entries each consumer group has not delivered."""
-    lags = outbox_lags(_outboxes())
+@click.pass_context
+def status(context: click.Context, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Show how many entries each consumer group has not delivered.
+
+    The exit code is 1 if a shard does not answer; the others are shown all the same.
+    """
+    lags = OutboxLags.measure(_outboxes())
     if as_json:
-        click.echo(json.dumps({group: asdict(lag) for group, lag in lags.items()}, indent=2))
-        return
-    width = max(10, *(len(group) + 2 for group in lags))
-    click.echo(f"{'group':<{width}}{'waiting':>10}{'oldest':>12}{'dead letters':>15}")
-    for group, lag in lags.items():
-        row = f"{group:<{width}}{lag.entries:>10}{lag.oldest_seconds:>10.1f} s{lag.dead_letters:>15}"
-        click.secho(row, fg="red" if lag.dead_letters else None)
+        click.echo(json.dumps(lags.as_json(), indent=2))
+    else:
+        for line, is_trouble in lags.table():
+            click.secho(line, fg="red" if is_trouble else None)
+    context.exit(1 if lags.unavailable else 0)
 
 
 @command.command("dead-letters")
@@ -100,28 +102,35 @@ def redrive(group: str, letters: Sequence[str], everything: bool, as_json: bool)
 def reconcile(context: click.Context, minutes: int | None, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Look in MongoDB and Kafka for every answered transaction, and put back into the outbox those they lack.
 
-    The exit code is 0 if nothing was missing, 3 if something was and is repaired, 4 if something is lost.
+    The exit code is 0 if nothing was missing, 3 if something was and is repaired, 4 if something is lost, and else 1 if
+    a server did not answer; what the others hold is compared and repaired all the same.
     """
     # Needs the clients of MongoDB and Kafka, which an image that only looks at Redis may lack.
     from ops.cli.outbox_reconciliation import exit_code, reconcile_now, table
 
-    reports = reconcile_now(joined_settings(REDIS, MONGO, KAFKA), minutes=minutes)
+    reports, uncompared = reconcile_now(joined_settings(REDIS, MONGO, KAFKA), minutes=minutes)
     if as_json:
-        click.echo(json.dumps([asdict(report) for report in reports], indent=2))
+        rows = [*map(asdict, reports), *map(asdict, uncompared)]
+        click.echo(json.dumps(rows, indent=2))
     else:
-        for line in table(reports):
+        for line in table(reports) if reports else ():
             click.echo(line)
-    context.exit(exit_code(reports))
+        for item in uncompared:
+            click.secho(f"{item.sink} was not compared: {item.unavailable}", fg="red")
+    context.exit(exit_code(reports, uncompared))
 
 
 def _outbox(group: str) -> RedisOutbox:
     return outbox(Connections(joined_settings(REDIS)), group, consumer=_CONSUMER)
 
 
-def _outboxes() -> dict[str, RedisOutbox]:
+def _outboxes() -> dict[str | None, dict[str, RedisOutbox]]:
     connections = Connections(joined_settings(REDIS))
-    views = {group: outbox(connections, group, consumer=_CONSUMER) for group in CONSUMER_GROUPS}
+    views: dict[str | None, dict[str, RedisOutbox]] = {None: _views(connections, CONSUMER_GROUPS)}
     for name, own in ScoringTopology.from_settings(connections.settings).shards.items():
-        for group in SHARD_CONSUMER_GROUPS:
-            views[f"{name}/{group}"] = outbox(connections.of(own), group, consumer=_CONSUMER)
+        views[name] = _views(connections.of(own), SHARD_CONSUMER_GROUPS)
     return views
+
+
+def _views(connections: Connections, groups: Sequence[str]) -> dict[str, RedisOutbox]:
+    return {group: outbox(connections, group, consumer=_CONSUMER) for group in groups}

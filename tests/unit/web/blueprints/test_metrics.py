@@ -1,4 +1,6 @@
+from observability import metrics as gauges
 from security.roles import Role
+from tasks.upkeep.queue_status import QueueStatus, ShardStatus
 from tests.unit.web.world import World
 
 
@@ -29,3 +31,16 @@ def test_the_queues_are_measured_at_the_scrape_and_keep_their_last_length_withou
         world.monitor.reachable = is_reachable
         answer = world.client.get("/metrics", headers={"Authorization": f"Bearer {world.token(Role.ADMIN)}"})
         assert 'celery_queue_length{queue="score"} 3.0' in answer.text
+
+
+def test_the_queues_of_shards_are_measured_each_by_its_shard(world: World) -> None:
+    world.monitor.behind = [
+        ShardStatus(
+            "s1", reachable=True, queues=[QueueStatus("score", 7, None, 0), QueueStatus("publish", 1, None, 0)]
+        ),
+        ShardStatus("s2", reachable=False),
+    ]
+    gauges.celery_queue_length.clear()
+    answer = world.client.get("/metrics", headers={"Authorization": f"Bearer {world.token(Role.ADMIN)}"})
+    shown = [line for line in answer.text.splitlines() if line.startswith("celery_queue_length{")]
+    assert shown == ['celery_queue_length{queue="score-s1"} 7.0', 'celery_queue_length{queue="publish-s1"} 1.0']

@@ -111,7 +111,7 @@ class TestOutboxCommand:
         lost = json.loads(self.run("reconcile", "--json", code=4))
         assert lost[0]["lost"] == 2
 
-    def test_reconciling_without_a_server_is_one_sentence(self) -> None:
+    def test_reconciling_without_a_server_is_one_sentence_and_stops_no_other_sink(self) -> None:
         self.answer("t-1")
         self.explain.acknowledge(self.explain.read_new(1))
         self.servers = {
@@ -119,8 +119,31 @@ class TestOutboxCommand:
             "KAFKA_BOOTSTRAP": "127.0.0.1:1",
         }
         output = self.run("reconcile", code=1)
-        assert output.endswith("MongoDB did not answer; is it running, and is MONGO_URL right?\n")
+        assert "explain was not compared: MongoDB did not answer; is it running, and is MONGO_URL right?\n" in output
+        assert output.splitlines()[1].split()[:4] == ["publish", "1", "0", "1"]
         assert "No such option" in self.run("reconcile", "--windows", "5", code=2)
+
+    def test_a_dead_shard_is_named_and_the_others_are_shown_and_worked_on(
+        self, mongo_url: str, mongo_database: Database, kafka_bootstrap: str
+    ) -> None:
+        base = self.url.rsplit("/", 1)[0]
+        self.servers = {
+            "MONGO_URL": mongo_url,
+            "MONGO_DATABASE": mongo_database.name,
+            "KAFKA_BOOTSTRAP": kafka_bootstrap,
+            "SCORE_SHARD_URLS": json.dumps({"s1": self.url, "s2": "redis://127.0.0.1:1/0"}),
+        }
+        self.url = f"{base}/6"
+        self.answer("t-1")
+        self.explain.acknowledge(self.explain.read_new(1))
+        status = json.loads(self.run("status", "--json", code=1))
+        assert status["s1/publish"]["entries"] == 1
+        assert set(status["s2/explain"]) == {"unavailable"}
+        line = next(line for line in self.run("status", code=1).splitlines() if line.startswith("s2/publish"))
+        assert line.endswith("Redis did not answer; is it running, and is SCORE_SHARD_URLS right?")
+        reports = {report["sink"]: report for report in json.loads(self.run("reconcile", "--json", code=1))}
+        assert reports["s1/explain"]["repaired"] == 1
+        assert "SCORE_SHARD_URLS" in reports["s2/publish"]["unavailable"]
 
     def test_refuses_what_makes_no_sense_in_a_sentence(self) -> None:
         assert "Name letters, or say --all." in self.run("redrive", "explain", code=2)
