@@ -67,6 +67,11 @@ hmac_verifications_total = Counter(
 )
 rate_limit_block_total = Counter("rate_limit_block_total", "Requests refused by a rate limit.", ["bucket"])
 requests_shed_total = Counter("requests_shed_total", "Requests refused because the process had no room for them.")
+safe_mode_record_faults_total = Counter(
+    "safe_mode_record_faults_total",
+    "Readings that found the SAFE MODE record in Redis wrong; the known state was obeyed and written back.",
+    ["service", "fault"],
+)
 safe_mode_state = Gauge(
     "safe_mode_state", "1 while the service is in SAFE MODE.", ["service"], multiprocess_mode="livemax"
 )

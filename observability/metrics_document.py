@@ -18,6 +18,7 @@ LABELS = {
     "feature": "a feature's name",
     "kind": "`feature` or `score`",
     "manifest_hash": "SHA-256 of the version's manifest",
+    "fault": "`missing`, `altered` (not sealed by us) or `older` (than what the process knows)",
     "method": "HTTP method; `OTHER` for one that is not known",
     "model_version": "id of a model version",
     "operation": "a Redis command in lower case, or `pipeline`",

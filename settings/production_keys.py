@@ -20,6 +20,7 @@ _PURPOSES = {
     "message_key": "messages",
     "message_previous_key": "messages",
     "artifact_encryption_key": "artifacts",
+    "artifact_previous_encryption_key": "artifacts",
     "flower_password": "Flower",  # nosec B105 - a name
 }
 """What each secret is for. A key and its predecessor may be equal, keys of two purposes may not."""

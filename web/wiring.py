@@ -70,7 +70,11 @@ def build_services(settings: Settings) -> Services:
     connections = Connections(settings)
     _bound_broker_waits(settings)
     sign_doorbells(MessageSigner.from_settings(settings))
-    safe_mode = CachedSafeMode(stores.safe_mode_store(connections, Policy.REQUEST_PATH))
+    safe_mode = CachedSafeMode(
+        stores.safe_mode_store(connections, Policy.REQUEST_PATH),
+        name=f"web@{socket.gethostname()}",
+        on_fault=lambda fault: metrics.safe_mode_record_faults_total.labels(service="web", fault=fault).inc(),
+    )
     readings = ClockReadings(connections.redis(policy=Policy.REFRESH), "web")
     scoring = _scoring(connections, topology, safe_mode, readings=readings)
     signatures = SignatureVerifier.from_settings(settings)

@@ -25,7 +25,11 @@ def _wire(connections: Connections, name: str) -> WorkerParts:
     settings = connections.settings
     warn_of_perf_mode(settings)
     switch = safe_mode_store(connections)
-    safe_mode = CachedSafeMode(switch)
+    safe_mode = CachedSafeMode(
+        switch,
+        name=name,
+        on_fault=lambda fault: metrics.safe_mode_record_faults_total.labels(service="score", fault=fault).inc(),
+    )
     scorer = build_scorer(connections, name=name, safe_mode=safe_mode, switch=switch)
     scorer.keeper.refresh()
     provide(ScoringPipeline, scorer.pipeline)

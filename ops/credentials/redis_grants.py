@@ -73,8 +73,10 @@ def _send_doorbell(*queues: str) -> tuple[Grant, ...]:
     return (Grant(" ".join(f"~{queue}" for queue in queues), "lpush ltrim llen"), _BINDINGS)
 
 
-_SWITCH = Grant("~shrike:safe_mode ~shrike:safe_mode:audit", "evalsha hget hmget hset lindex lpush ltrim lrange")
-_MARK = Grant("~shrike:accepted_version", "evalsha hget hmget hset")
+_SWITCH = Grant(
+    "~shrike:safe_mode ~shrike:safe_mode:audit", "evalsha type del hget hmget hset lindex lpush ltrim lrange"
+)
+_MARK = Grant("~shrike:accepted_version", "evalsha hget hmget hset del")
 _DECISIONS_READER = Grant("%R~shrike:decision:*", "mget")
 _QUEUES_READER = " ".join(f"%R~{queue}" for queue in QUEUES)
 _STREAMS_READER = "xpending xinfo|groups xrange xlen"

@@ -12,8 +12,9 @@ from typing import Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import SecretStr
 
-from security.artifacts.artifact_encryption import EncryptionKey
+from security.artifacts.artifact_encryption import DataKey, DecryptionError, EncryptionContext, EncryptionKey
 from security.artifacts.artifact_pem import load_private_key, load_public_key
 from security.artifacts.artifact_trust import ArtifactTrust, ArtifactUntrustedError, TrustedKey, TrustFile, TrustSource
 from security.errors import KeyUnusableError, SecurityError
@@ -74,11 +75,13 @@ class ArtifactVerifier:
         trust: the accepted keys and the revoked versions.
         encryption_key: unwraps data keys.
         now: the clock.
+        previous_encryption_key: unwraps them too, while keys are rotated.
     """
 
     trust: TrustSource
     encryption_key: EncryptionKey
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    previous_encryption_key: EncryptionKey | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -87,7 +90,27 @@ class ArtifactVerifier:
         Raises:
             KeyUnusableError: a setting is missing, or a key cannot be read.
         """
-        return cls(_trust(settings), _required_encryption_key(settings))
+        previous = settings.artifact_previous_encryption_key
+        return cls(
+            _trust(settings),
+            _required_encryption_key(settings),
+            previous_encryption_key=None
+            if previous is None
+            else _encryption_key("ARTIFACT_PREVIOUS_ENCRYPTION_KEY", previous),
+        )
+
+    def unwrap(self, wrapped: bytes, context: EncryptionContext) -> DataKey:
+        """Returns the data key of a version.
+
+        Raises:
+            DecryptionError: it was wrapped by neither key, for another version or key id, or altered.
+        """
+        try:
+            return self.encryption_key.unwrap(wrapped, context)
+        except DecryptionError:
+            if self.previous_encryption_key is None:
+                raise
+        return self.previous_encryption_key.unwrap(wrapped, context)
 
     def verify(self, manifest: bytes, *, signature: bytes, key_id: str) -> None:
         """Returns if the signature of the manifest is by the accepted key of that id.
@@ -159,7 +182,11 @@ def _required_key_id(settings: Settings) -> str:
 def _required_encryption_key(settings: Settings) -> EncryptionKey:
     if settings.artifact_encryption_key is None:
         raise KeyUnusableError("ARTIFACT_ENCRYPTION_KEY is not set; `python -m ops keys` makes development keys")
+    return _encryption_key("ARTIFACT_ENCRYPTION_KEY", settings.artifact_encryption_key)
+
+
+def _encryption_key(name: str, secret: SecretStr) -> EncryptionKey:
     try:
-        return EncryptionKey.from_text(settings.artifact_encryption_key.get_secret_value())
+        return EncryptionKey.from_text(secret.get_secret_value())
     except ValueError as error:
-        raise KeyUnusableError(f"ARTIFACT_ENCRYPTION_KEY is not usable: {error}") from None
+        raise KeyUnusableError(f"{name} is not usable: {error}") from None

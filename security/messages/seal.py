@@ -4,6 +4,7 @@ Write access to Redis alone is not enough to change such a value. It is enough t
 that was sealed earlier: each store says what follows from that.
 """
 
+import hmac
 from typing import Any
 
 import orjson
@@ -39,6 +40,10 @@ class Seal:
             MessageRejectedError: `message_unsigned` or `message_signature`.
         """
         self._signer.verify(self._purpose, name, 0, _canonical(content), signature=seal)
+
+    def is_current(self, name: str, content: Any = b"", *, seal: str) -> bool:
+        """Returns whether a seal is by the key that signs now; one by the previous key must be renewed in time."""
+        return hmac.compare_digest(self.sign(name, content).encode(), seal.encode(errors="replace"))
 
 
 def _canonical(content: Any) -> bytes | str:

@@ -1,8 +1,8 @@
 -- Changes SAFE MODE, or only audits, unless another process changed the state meanwhile.
 --
 -- KEYS
---   1  hash   the state: enabled, reason, by, since, seal    HGET, HSET
---   2  list   the audit, newest first                        LINDEX, LPUSH, LTRIM
+--   1  hash   the state: enabled, reason, by, since, seal    TYPE, DEL, HGET, HSET
+--   2  list   the audit, newest first                        TYPE, DEL, LINDEX, LPUSH, LTRIM
 -- ARGV
 --   1  seal of the state that the caller saw; empty for none
 --   2  event, JSON with action, reason, by, at and seal
@@ -10,7 +10,12 @@
 --   4… the new state: enabled, reason, by, since, seal; none if it stays
 --
 -- An event that repeats the newest one's action, reason and author is left out. Returns 1, or 0 if the state is another
--- than the caller saw.
+-- than the caller saw. What is no hash or no list was not written by us, and goes.
+
+for place, kind in ipairs({'hash', 'list'}) do
+  local found = redis.call('TYPE', KEYS[place]).ok
+  if found ~= kind and found ~= 'none' then redis.call('DEL', KEYS[place]) end
+end
 
 if (redis.call('HGET', KEYS[1], 'seal') or '') ~= ARGV[1] then return 0 end
 

@@ -4,6 +4,7 @@ import threading
 from collections import deque
 
 from security.safe_mode.safe_mode import (
+    ALTERED,
     AUDIT_LIMIT,
     NEVER_SET,
     SafeModeEvent,
@@ -33,12 +34,21 @@ class MemorySafeMode:
                 self._state = SafeModeState(enabled=True, reason=event.reason, by=by, since=event.at)
             return self._state
 
-    def disable(self, by: str) -> SafeModeState:
+    def disable(self, by: str, *, after: str = "") -> SafeModeState:
         """See `SafeModeStore.disable`."""
         with self._lock:
-            event = self._note(SafeModeEvent("disabled", "", by, later_timestamp(self._state.since)))
+            at = later_timestamp(max(self._state.since, after))
+            event = self._note(SafeModeEvent("disabled", "", by, at))
             self._state = SafeModeState(enabled=False, by=by, since=event.at)
             return self._state
+
+    def restore(self, state: SafeModeState, reason: str, by: str) -> None:
+        """See `SafeModeStore.restore`."""
+        with self._lock:
+            if self._state in {NEVER_SET, ALTERED} or self._state.since < state.since:
+                at = later_timestamp(state.since)
+                self._note(SafeModeEvent("restored", clipped(reason), by, at))
+                self._state = state if state.since else SafeModeState(enabled=False, by=by, since=at)
 
     def note_refusal(self, reason: str, by: str) -> None:
         """See `SafeModeStore.note_refusal`."""

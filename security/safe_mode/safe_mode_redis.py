@@ -5,14 +5,16 @@
 | `shrike:safe_mode` | hash | for ever | `enabled` (0 or 1), `reason`, `by`, `since`, and the `seal` of these |
 | `shrike:safe_mode:audit` | list | for ever, newest 1,000 | JSON with `action`, `reason`, `by`, `at`, `seal` |
 
-State and events are sealed: an intruder with write access to Redis alone can neither turn SAFE MODE off nor put words
-into the audit. A state that was altered counts as on.
+State and events are sealed: an intruder with write access to Redis alone can neither switch SAFE MODE nor put words
+into the audit. `read` returns `ALTERED` for a state that is not sealed by us, and `NEVER_SET` for none: what follows
+from that is decided by `CachedSafeMode`, which knows what was read before. A state sealed with the previous key is
+sealed anew when it is read through `renew`.
 """
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import resources
 from typing import Any, Final
 
@@ -72,9 +74,35 @@ class RedisSafeMode:
 
         return self._apply(change, "enabled", clipped(reason), by)
 
-    def disable(self, by: str) -> SafeModeState:
+    def disable(self, by: str, *, after: str = "") -> SafeModeState:
         """See `SafeModeStore.disable`."""
-        return self._apply(lambda _, at: SafeModeState(enabled=False, by=by, since=at), "disabled", "", by)
+
+        def change(_: SafeModeState, at: str) -> SafeModeState:
+            return SafeModeState(enabled=False, by=by, since=at)
+
+        return self._apply(change, "disabled", "", by, after=after)
+
+    def restore(self, state: SafeModeState, reason: str, by: str) -> None:
+        """See `SafeModeStore.restore`."""
+
+        def change(known: SafeModeState, at: str) -> SafeModeState | None:
+            if known is not ALTERED and known is not NEVER_SET and known.since >= state.since:
+                return None  # somebody else was faster
+            return state if state.since else SafeModeState(enabled=False, by=by, since=at)
+
+        self._apply(change, "restored", clipped(reason), by, after=state.since)
+
+    def renew(self) -> bool:
+        """Seals the state anew if the previous key sealed it; returns whether it did.
+
+        Raises:
+            SafeModeUnavailableError: the switch can neither be read nor set now.
+        """
+        known, seal = self._read()
+        if known in {ALTERED, NEVER_SET} or self._states.is_current(known.since, _wire(known), seal=seal):
+            return False
+        self._apply(lambda _, __: replace(known), "restored", "sealed with the present MESSAGE_KEY", "key rotation")
+        return True
 
     def note_refusal(self, reason: str, by: str) -> None:
         """See `SafeModeStore.note_refusal`."""
@@ -84,17 +112,29 @@ class RedisSafeMode:
         """See `SafeModeStore.events`."""
         if limit < 1:
             return []
-        with _failures_as_unavailable():
-            entries = self._client.lrange(AUDIT_KEY, 0, limit - 1)
+        try:
+            with _failures_as_unavailable():
+                entries = self._client.lrange(AUDIT_KEY, 0, limit - 1)
+        except _AnotherTypeError:
+            return []
         return [event for entry in entries if (event := self._opened_event(entry)) is not None]
 
     def _apply(
-        self, change: Callable[[SafeModeState, str], SafeModeState], action: str, reason: str, by: str
+        self,
+        change: Callable[[SafeModeState, str], SafeModeState | None],
+        action: str,
+        reason: str,
+        by: str,
+        *,
+        after: str = "",
     ) -> SafeModeState:
+        """Writes what `change` makes of the known state and the time, with an event; neither if it makes nothing."""
         for _ in range(_TRIES):
             known, seal = self._read()
-            at = later_timestamp(known.since)
+            at = later_timestamp(max(known.since, after))
             state = change(known, at)
+            if state is None:
+                return known
             event = asdict(SafeModeEvent(action, reason, by, at))  # type: ignore[arg-type]
             event["seal"] = self._events.sign(at, event)
             args: list[str | bytes | int] = [seal, orjson.dumps(event), AUDIT_LIMIT]
@@ -107,8 +147,12 @@ class RedisSafeMode:
 
     def _read(self) -> tuple[SafeModeState, str]:
         """Returns the state and the stored seal, valid or not."""
-        with _failures_as_unavailable():
-            values: Sequence[bytes | None] = self._client.hmget(STATE_KEY, _FIELDS)
+        values: Sequence[bytes | None]
+        try:
+            with _failures_as_unavailable():
+                values = self._client.hmget(STATE_KEY, _FIELDS)
+        except _AnotherTypeError:
+            return ALTERED, ""
         if not any(value is not None for value in values):
             return NEVER_SET, ""
         enabled, reason, by, since, seal = ((value or b"").decode(errors="replace") for value in values)
@@ -131,6 +175,10 @@ class RedisSafeMode:
             return None
 
 
+class _AnotherTypeError(SafeModeUnavailableError):
+    """A key is no hash or no list: somebody wrote something else there; the next change replaces it."""
+
+
 def _wire(state: SafeModeState) -> list[str]:
     return ["1" if state.enabled else "0", state.reason, state.by, state.since]
 
@@ -139,5 +187,8 @@ def _wire(state: SafeModeState) -> list[str]:
 def _failures_as_unavailable() -> Iterator[None]:
     try:
         yield
+    except redis.ResponseError as error:
+        kind = _AnotherTypeError if str(error).startswith("WRONGTYPE") else SafeModeUnavailableError
+        raise kind("Redis refuses the SAFE MODE switch") from error
     except redis.RedisError as error:
         raise SafeModeUnavailableError("Redis does not answer for the SAFE MODE switch") from error

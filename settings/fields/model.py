@@ -30,6 +30,9 @@ class ModelSettings(ProcessSettings):
     artifact_encryption_key: SecretStr | None = Field(
         None, description="Base64 of the 32-byte AES key that wraps data keys."
     )
+    artifact_previous_encryption_key: SecretStr | None = Field(
+        None, description="ARTIFACT_ENCRYPTION_KEY still, or already, accepted during a rotation."
+    )
     training_history: Path | None = Field(
         None, description="History file that retraining adds the stored transactions to."
     )

@@ -53,6 +53,9 @@ class SecuritySettings(BaseSettings):
         default=False, description="Also accept the lower-case hex form of the signature."
     )
     message_key: SecretStr | None = Field(None, description="Key that signs Celery messages, at least 32 bytes.")
+    message_previous_key: SecretStr | None = Field(
+        None, description="MESSAGE_KEY still, or already, accepted during a rotation (docs/key-rotation.md)."
+    )
     accept_unsealed_until: AwareDatetime | None = Field(
         None,
         description="Until when decisions and outbox entries without a seal are believed (2026-03-01T12:00:00Z): for "

@@ -6,11 +6,14 @@
 | `shrike:workers` | hash | field removed at shutdown; stale after 5 s | a worker's sign of life by its name, JSON |
 """
 
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import Annotated, Final
 
 import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from redis import Redis
 
 from ml.stores.outbox.outbox import Lag
@@ -24,6 +27,8 @@ WRITABLE: Final = "shrike:writable"
 _WRITABLE_SECONDS = 60
 ALIVE_SECONDS = 5.0
 _FORGET_SECONDS = 3600.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,19 @@ class ShardStatus:
     outbox: Mapping[str, Lag] = field(default_factory=dict)
 
 
+class _SignOfLife(BaseModel):
+    """A sign of life as Redis holds it, where anybody may have written anything; a later version may add fields."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str
+    queue: str
+    model_version: str | None
+    started_at: Annotated[float, Field(allow_inf_nan=False)]
+    shard: str | None = None
+    seen_at: Annotated[float, Field(allow_inf_nan=False)]
+
+
 def queue_statuses(
     broker: Redis, workers: Sequence[WorkerStatus], *, queues: Sequence[str] = QUEUES
 ) -> list[QueueStatus]:
@@ -100,9 +118,10 @@ def _age(message: bytes | None, now: float) -> float | None:
     if message is None:
         return None
     try:
-        return max(0.0, now - float(orjson.loads(message)["headers"]["sent_at"]))
-    except (ValueError, KeyError, TypeError):
+        age = max(0.0, now - float(orjson.loads(message)["headers"]["sent_at"]))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+    return age if math.isfinite(age) else None
 
 
 def check_writes(client: Redis) -> None:
@@ -147,7 +166,8 @@ def forget_worker(client: Redis, name: str) -> None:
 def live_workers(client: Redis) -> list[WorkerStatus]:
     """Returns the workers that gave a sign of life within `ALIVE_SECONDS`, in one round trip, sorted by name.
 
-    Redis's own clock says how old a sign is. The old entry of a killed worker is removed.
+    Redis's own clock says how old a sign is. The old entry of a killed worker is removed, and
+    what no worker wrote.
 
     Raises:
         StoreUnavailableError: Redis cannot be reached.
@@ -158,13 +178,27 @@ def live_workers(client: Redis) -> list[WorkerStatus]:
         clock, fields = pipeline.execute()
     now, live, old = _seconds(clock), [], []
     for name, value in sorted(fields.items()):
-        status = orjson.loads(value)
-        age = now - status.pop("seen_at")
+        sign = _sign(value)
+        if sign is None:
+            _log.warning("a sign of life in Redis is not a worker's", extra={"key": WORKERS})
+            old.append(name)
+            continue
+        status, age = sign[0], now - sign[1]
         if abs(age) < ALIVE_SECONDS:  # one from the future was given before Redis's clock was set back
-            live.append(WorkerStatus(**status))
+            live.append(status)
         elif age > _FORGET_SECONDS:
             old.append(name)
     if old:
         with redis_failures_as_unavailable():
             client.hdel(WORKERS, *old)
     return live
+
+
+def _sign(value: bytes) -> tuple[WorkerStatus, float] | None:
+    """Returns a worker's status and when it was seen; None for what is no sign of life."""
+    try:
+        content = _SignOfLife.model_validate_json(value).model_dump()
+    except ValidationError:
+        return None
+    seen_at = content.pop("seen_at")
+    return WorkerStatus(**content), seen_at

@@ -16,6 +16,9 @@ from web.routing.safe_mode import leave_safe_mode, show_safe_mode
 
 blueprint = Blueprint("admin", __name__)
 
+_WAY_OUT = (
+    "Mend the cause, then POST /admin/safe-mode/disable: it tests every scoring process first, and names what fails."
+)
 _SAFE_MODE_ANSWER = Answer(description="The switch.", model=SafeModeAnswer, example=examples.SAFE_MODE)
 
 
@@ -27,15 +30,17 @@ _SAFE_MODE_ANSWER = Answer(description="The switch.", model=SafeModeAnswer, exam
         path="/admin/safe-mode",
         tag="Administration",
         summary="Read the SAFE MODE switch",
-        description="State, reason, who set it, and since when.",
+        description="State, reason, who set it, since when, and the way out: as this process obeys it, after a fresh "
+        "look. A record in Redis that is gone or altered is written back first.",
         role=Role.ADMIN,
         answer=_SAFE_MODE_ANSWER,
         problems=(problems.UNAVAILABLE,),
     ),
 )
 def get_safe_mode(call: Call) -> HttpAnswer:
-    """Returns the switch, read afresh."""
-    return _safe_mode_response(call.services.safe_mode_switch.read())
+    """Returns the state that this process obeys, after a fresh look at the switch."""
+    call.services.safe_mode_switch.read()  # a switch that cannot be read is an error, not the last known state
+    return _safe_mode_response(call.services.safe_mode.refresh())
 
 
 @operation(
@@ -196,4 +201,4 @@ def _aliases(state: RegistryState) -> HttpAnswer:
 
 
 def _safe_mode_response(state: SafeModeState) -> HttpAnswer:
-    return json_answer(asdict(state))
+    return json_answer({**asdict(state), "way_out": _WAY_OUT if state.enabled else ""})

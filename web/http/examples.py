@@ -161,6 +161,8 @@ SAFE_MODE: Final[dict[str, Any]] = {
     "reason": "model under investigation",
     "by": "alice",
     "since": "2026-11-23T14:10:00.000Z",
+    "way_out": "Mend the cause, then POST /admin/safe-mode/disable: it tests every scoring process first, and names "
+    "what fails.",
 }
 
 REASON_REQUEST: Final[dict[str, Any]] = {"reason": "it declines every payment at night"}

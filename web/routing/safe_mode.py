@@ -40,8 +40,9 @@ def leave_safe_mode(services: Services, subject: str) -> SafeModeState:
         SelfTestFailedError: it did not pass; that is audited, and SAFE MODE stays.
         SafeModeUnavailableError: the switch cannot be reached.
     """
+    services.safe_mode.refresh()  # a record that was lost is written back first
     failures = services.self_test.failures()
     if failures:
         services.safe_mode_switch.note_refusal("; ".join(failures), subject)
         raise SelfTestFailedError(failures)
-    return services.safe_mode_switch.disable(subject)
+    return services.safe_mode_switch.disable(subject, after=services.safe_mode.newest_since)

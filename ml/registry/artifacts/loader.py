@@ -217,9 +217,7 @@ def _read_sealed(folder: int, file: ArtifactFile) -> bytes:
 
 def _decrypt(manifest: Manifest, sealed: Mapping[str, bytes], verifier: ArtifactVerifier) -> dict[str, bytes]:
     try:
-        data_key = verifier.encryption_key.unwrap(
-            manifest.data_key, EncryptionContext(manifest.version, manifest.key_id)
-        )
+        data_key = verifier.unwrap(manifest.data_key, EncryptionContext(manifest.version, manifest.key_id))
         files = {name: data_key.decrypt(name, content) for name, content in sealed.items()}
     except DecryptionError as error:
         raise ArtifactError("decryption", f"version {manifest.version} does not decrypt: {error}") from error

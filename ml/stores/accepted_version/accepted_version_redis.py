@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import redis
 
-from ml.domain.errors import ArtifactError
+from ml.domain.errors import ArtifactError, StoreUnavailableError
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.scripts_redis import script_source
 from security.errors import MessageRejectedError
@@ -38,17 +38,8 @@ class RedisAcceptedVersion:
 
     def read(self) -> str | None:
         """See `AcceptedVersion.read`."""
-        with redis_failures_as_unavailable():
-            version, seal = (
-                (value or b"").decode(errors="replace") for value in self._client.hmget(KEY, ("version", "seal"))
-            )
-        if not version and not seal:
-            return None
-        try:
-            self._seal.verify(version, seal=seal)
-        except MessageRejectedError as error:
-            raise ArtifactError("version", _NOT_OURS) from error
-        return version
+        version, seal = self._stored()
+        return self._verified(version, seal) if version or seal else None
 
     def override(self) -> str:
         """See `AcceptedVersion.override`."""
@@ -64,4 +55,40 @@ class RedisAcceptedVersion:
         """See `AcceptedVersion.set_to`."""
         with redis_failures_as_unavailable():
             values = {"version": version, "seal": self._seal.sign(version), "override": secrets.token_hex(8)}
-            self._client.hset(KEY, mapping=values)
+            with self._client.pipeline(transaction=True) as pipeline:
+                pipeline.delete(KEY)  # whatever it was: an intruder may have written something that is no hash
+                pipeline.hset(KEY, mapping=values)
+                pipeline.execute()
+
+    def renew(self) -> bool:
+        """Seals the mark anew if the previous key sealed it; returns whether it did.
+
+        Raises:
+            ArtifactError: check `version`: the mark is sealed by neither key.
+            StoreUnavailableError: Redis cannot be reached.
+        """
+        version, seal = self._stored()
+        if not version or self._seal.is_current(self._verified(version, seal), seal=seal):
+            return False
+        # The same version, so nobody's view of it is outdated: not as an override.
+        with redis_failures_as_unavailable():
+            self._client.hset(KEY, mapping={"version": version, "seal": self._seal.sign(version)})
+        return True
+
+    def _stored(self) -> tuple[str, str]:
+        try:
+            with redis_failures_as_unavailable():
+                values = self._client.hmget(KEY, ("version", "seal"))
+        except StoreUnavailableError as error:
+            if str(error.__cause__).startswith("WRONGTYPE"):
+                raise ArtifactError("version", _NOT_OURS) from error
+            raise
+        version, seal = ((value or b"").decode(errors="replace") for value in values)
+        return version, seal
+
+    def _verified(self, version: str, seal: str) -> str:
+        try:
+            self._seal.verify(version, seal=seal)
+        except MessageRejectedError as error:
+            raise ArtifactError("version", _NOT_OURS) from error
+        return version

@@ -16,7 +16,8 @@ def redis_failures_as_unavailable() -> Iterator[None]:
     """Turns what a later attempt may mend into StoreUnavailableError; programming errors pass unchanged.
 
     Raises:
-        StoreUnavailableError: the server is unreachable or too slow, or refuses for now, see `refusals_redis`.
+        StoreUnavailableError: the server is unreachable or too slow, or refuses for now, see `refusals_redis`;
+            or a key of ours holds what somebody else wrote.
     """
     try:
         yield
@@ -27,6 +28,8 @@ def redis_failures_as_unavailable() -> Iterator[None]:
     except ResponseError as error:
         if (code := refusal_code(error)) is not None:
             raise StoreUnavailableError(f"Redis refuses: {RefusedError(code, str(error))}") from error
+        if "WRONGTYPE" in str(error):  # a pipeline puts its own words in front
+            raise StoreUnavailableError(f"Redis holds something else under a key of ours: {error}") from error
         raise
     except RedisError as error:
         raise StoreUnavailableError(f"Redis failed: {error}") from error

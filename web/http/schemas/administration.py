@@ -15,6 +15,7 @@ class SafeModeAnswer(AnswerModel):
     reason: str
     by: str
     since: Annotated[str, Field(description="RFC 3339, or empty if it was never switched.")]
+    way_out: Annotated[str, Field(description="What turns it off; empty while it is off.")]
 
 
 class ModelVersionAnswer(AnswerModel):

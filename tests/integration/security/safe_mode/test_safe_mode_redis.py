@@ -96,6 +96,38 @@ def test_write_access_to_redis_opens_nothing_in_a_running_process(client: "redis
     assert not process.state().enabled
 
 
+def off_by_another_type(client: "redis.Redis", _earlier: dict[bytes, bytes]) -> None:
+    client.set(STATE_KEY, "off")
+
+
+def on_by_hand(client: "redis.Redis", _earlier: dict[bytes, bytes]) -> None:
+    client.hset(STATE_KEY, mapping={"enabled": "1", "reason": "mine", "by": "x", "since": "2099-01-01T00:00:00Z"})
+
+
+def on_by_another_key(client: "redis.Redis", _earlier: dict[bytes, bytes]) -> None:
+    RedisSafeMode(client, MessageSigner(b"s" * 32)).enable("mine", "stranger")
+
+
+@pytest.mark.parametrize("attack", [on_by_hand, on_by_another_key, off_by_another_type, gone])
+@pytest.mark.parametrize("was_set", [True, False])
+def test_an_unsealed_record_stops_no_running_process_and_is_mended(
+    client: "redis.Redis",
+    attack: Any,
+    was_set: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    switch = RedisSafeMode(client, SIGNER)
+    if was_set:
+        switch.disable("admin")
+    process = CachedSafeMode(switch, refresh_seconds=0, name="web-1")
+    assert not process.state().enabled
+    attack(client, {})
+    assert not process.state().enabled
+    assert not CachedSafeMode(switch).state().enabled  # a process that starts now
+    if was_set or attack is not gone:
+        newest = switch.events(1)[0]
+        assert (newest.action, newest.by) == ("restored", "web-1")
+
+
 def test_an_altered_switch_says_so_until_an_administrator_sets_it(client: "redis.Redis") -> None:
     switch = RedisSafeMode(client, SIGNER)
     client.hset(STATE_KEY, "enabled", "0")
@@ -105,6 +137,26 @@ def test_an_altered_switch_says_so_until_an_administrator_sets_it(client: "redis
     assert switch.read() is ALTERED
     assert not switch.disable("admin").enabled
     assert not switch.read().enabled
+
+
+@pytest.mark.parametrize("key", [STATE_KEY, AUDIT_KEY])
+def test_a_key_of_another_type_is_replaced_by_the_next_change(client: "redis.Redis", key: str) -> None:
+    switch = RedisSafeMode(client, SIGNER)
+    client.set(key, "x")
+    assert switch.events(10) == []
+    assert switch.enable("broken", "a") == switch.read()
+    assert [event.reason for event in switch.events(10)] == ["broken"]
+
+
+def test_a_state_by_the_previous_key_counts_and_is_sealed_anew(client: "redis.Redis") -> None:
+    old, new = b"o" * 32, b"n" * 32
+    state = RedisSafeMode(client, MessageSigner(old)).enable("broken", "a")
+    both = RedisSafeMode(client, MessageSigner(new, old))
+    assert both.read() == state
+    assert both.renew()
+    assert not both.renew()
+    assert RedisSafeMode(client, MessageSigner(new)).read() == state
+    assert RedisSafeMode(client, MessageSigner(old)).read() is ALTERED
 
 
 def test_forged_events_are_not_shown(client: "redis.Redis") -> None:

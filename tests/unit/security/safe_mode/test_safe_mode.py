@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from security.safe_mode.safe_mode import UNKNOWN, CachedSafeMode, SafeModeState, SafeModeUnavailableError
+from security.safe_mode.safe_mode import (
+    ALTERED,
+    NEVER_SET,
+    UNKNOWN,
+    CachedSafeMode,
+    SafeModeState,
+    SafeModeUnavailableError,
+)
 from security.safe_mode.safe_mode_memory import MemorySafeMode
 
 
@@ -156,3 +163,81 @@ assert SlowSwitch.reads == 1, SlowSwitch.reads
         [sys.executable, "-c", program], cwd=Path.cwd(), capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+class SpoiltSwitch(MemorySafeMode):
+    """A switch whose record a stranger can spoil; any change mends it."""
+
+    def spoil(self, state: SafeModeState) -> None:
+        self._state = state
+
+
+SPOILT = {"missing": NEVER_SET, "altered": ALTERED, "older": SafeModeState(enabled=False, by="a", since="2026-01-01")}
+
+
+@pytest.mark.parametrize("fault", SPOILT)
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_spoilt_record_switches_nothing_and_is_mended_loudly(
+    fault: str, *, enabled: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    switch, faults = SpoiltSwitch(), []
+    known = switch.enable("broken", "a") if enabled else switch.disable("a")
+    process = CachedSafeMode(switch, refresh_seconds=0, name="score-1", on_fault=faults.append)
+    assert process.state() == known
+    switch.spoil(SPOILT[fault])
+    with caplog.at_level("CRITICAL"):
+        assert process.state() == known
+    assert switch.read() == known
+    newest = switch.events(1)[0]
+    assert (newest.action, newest.by) == ("restored", "score-1")
+    assert process.state() == known
+    assert faults == [fault]
+    assert [record.message for record in caplog.records if "not believed" in record.message]
+
+
+def test_a_process_that_saw_no_record_mends_an_altered_one_as_off() -> None:
+    switch = SpoiltSwitch()
+    process = CachedSafeMode(switch, refresh_seconds=0)
+    assert not process.state().enabled
+    switch.spoil(ALTERED)
+    assert not process.state().enabled
+    assert not switch.read().enabled
+    assert switch.read().since
+
+
+def test_a_process_that_starts_on_an_altered_record_is_shut_until_somebody_who_knows_mends_it() -> None:
+    switch = SpoiltSwitch()
+    switch.enable("drill", "a")
+    switch.disable("admin")
+    old = CachedSafeMode(switch, refresh_seconds=0)
+    old.state()
+    switch.spoil(ALTERED)
+    new = CachedSafeMode(switch, refresh_seconds=0)
+    assert new.state() is ALTERED
+    assert switch.read() is ALTERED  # it knows nothing that it could write
+    assert "disable" in new.state().reason
+    old.state()
+    assert not new.state().enabled
+
+
+@pytest.mark.parametrize("then", [ALTERED, NEVER_SET])
+def test_an_administrator_can_leave_what_an_altered_record_began(then: SafeModeState) -> None:
+    switch = SpoiltSwitch()
+    switch.spoil(ALTERED)
+    process = CachedSafeMode(switch, refresh_seconds=0)
+    assert process.state().enabled
+    switch.spoil(then)
+    assert process.state().enabled
+    switch.disable("admin", after=process.newest_since)
+    assert not process.state().enabled
+
+
+def test_off_counts_though_the_administrators_clock_is_behind() -> None:
+    switch = SpoiltSwitch()
+    ahead = SafeModeState(enabled=True, reason="broken", by="a", since="2099-01-01T00:00:00.000000Z")
+    switch.spoil(ahead)
+    process = CachedSafeMode(switch, refresh_seconds=0)
+    assert process.state().enabled
+    switch.spoil(NEVER_SET)
+    switch.disable("admin", after=process.newest_since)
+    assert not process.state().enabled

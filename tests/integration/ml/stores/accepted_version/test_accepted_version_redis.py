@@ -24,6 +24,7 @@ class TestRedisAcceptedVersion(AcceptedVersionContract):
             lambda: redis_client.hdel(KEY, "seal"),
             lambda: redis_client.hset(KEY, "seal", "x"),
             lambda: redis_client.hset(KEY, "version", b"\xff"),
+            lambda: redis_client.set(KEY, "x"),
         ):
             change()
             with pytest.raises(ArtifactError, match="altered") as caught:
@@ -31,6 +32,18 @@ class TestRedisAcceptedVersion(AcceptedVersionContract):
             assert caught.value.check == "version"
             mark.set_to(NEW)
             assert mark.read() == NEW
+
+
+def test_a_mark_by_the_previous_key_counts_and_is_sealed_anew_without_an_override(redis_client: redis.Redis) -> None:
+    old, new = b"o" * 32, b"n" * 32
+    RedisAcceptedVersion(redis_client, MessageSigner(old)).set_to(NEW)
+    both = RedisAcceptedVersion(redis_client, MessageSigner(new, old))
+    under = both.override()
+    assert both.read() == NEW
+    assert both.renew()
+    assert not both.renew()
+    assert RedisAcceptedVersion(redis_client, MessageSigner(new)).read() == NEW
+    assert both.raise_to(NEWER, under=under)
 
 
 def test_an_unreachable_redis_raises_the_domains_exception() -> None:
