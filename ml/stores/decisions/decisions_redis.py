@@ -124,7 +124,12 @@ class RedisDecisionStore:
         return self._seal.is_valid_record(transaction_id, record) and holds_its_transaction(record)
 
 
-def _read(value: bytes) -> DecisionRecord:
-    end = _HEADER_LENGTH + int(value[_FINGERPRINT_LENGTH:_HEADER_LENGTH])
+def _read(value: bytes) -> DecisionRecord | None:
+    """Returns a record; None for what was never one, since whoever can write to Redis may have put anything there."""
+    try:
+        end = _HEADER_LENGTH + int(value[_FINGERPRINT_LENGTH:_HEADER_LENGTH])
+        fingerprint = value[:_FINGERPRINT_LENGTH].decode()
+    except ValueError:
+        return None
     transaction, seal = split(value[end:])
-    return DecisionRecord(value[:_FINGERPRINT_LENGTH].decode(), value[_HEADER_LENGTH:end], transaction, seal)
+    return DecisionRecord(fingerprint, value[_HEADER_LENGTH:end], transaction, seal)
