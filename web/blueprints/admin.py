@@ -12,13 +12,10 @@ from web.http.answers import HttpAnswer, json_answer
 from web.http.schemas.administration import AliasesAnswer, ModelsAnswer, QueuesAnswer, SafeModeAnswer
 from web.http.schemas.requests import ModelVersionPath, ReasonRequest, SafeModeRequest
 from web.routing.operations import Answer, Call, Operation, operation
-from web.routing.safe_mode import leave_safe_mode, show_safe_mode
+from web.routing.safe_mode import leave_safe_mode, show_safe_mode, way_out
 
 blueprint = Blueprint("admin", __name__)
 
-_WAY_OUT = (
-    "Mend the cause, then POST /admin/safe-mode/disable: it tests every scoring process first, and names what fails."
-)
 _SAFE_MODE_ANSWER = Answer(description="The switch.", model=SafeModeAnswer, example=examples.SAFE_MODE)
 
 
@@ -201,4 +198,4 @@ def _aliases(state: RegistryState) -> HttpAnswer:
 
 
 def _safe_mode_response(state: SafeModeState) -> HttpAnswer:
-    return json_answer({**asdict(state), "way_out": _WAY_OUT if state.enabled else ""})
+    return json_answer({**asdict(state), "way_out": way_out(state)})

@@ -6,6 +6,9 @@ from web.http.errors import SafeModeError, SelfTestFailedError
 from web.services import Services
 
 _SERVICE = "web"
+_WAY_OUT = (
+    "Mend the cause, then POST /admin/safe-mode/disable: it tests every scoring process first, and names what fails."
+)
 
 
 def safe_mode_state(services: Services) -> SafeModeState:
@@ -20,6 +23,11 @@ def safe_mode_state(services: Services) -> SafeModeState:
 def show_safe_mode(state: SafeModeState) -> None:
     """Sets the gauge."""
     metrics.safe_mode_state.labels(service=_SERVICE).set(1 if state.enabled else 0)
+
+
+def way_out(state: SafeModeState) -> str:
+    """Returns what an administrator does to end SAFE MODE; empty while it is off."""
+    return _WAY_OUT if state.enabled else ""
 
 
 def refuse_in_safe_mode(services: Services) -> None:

@@ -1,5 +1,6 @@
 """Somebody wrote something else under our keys in Redis: it is refused or ignored, and never an internal error."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
@@ -69,7 +70,7 @@ def test_no_value_under_any_key_is_an_internal_error(own_api: RunningApi, own_re
             answers = [(path, admin.get(path).status) for path in looks]
             answers.append(("/health/ready", own_api.status("/health/ready")))
             answers.append(("/predictions", reader.get(f"/predictions/{_KNOWN_ID}").status))
-            label = {"transaction_id": _KNOWN_ID, "label": "fraud", "source": "test"}
+            label = {"transaction_id": _KNOWN_ID, "label": "fraud", "source": "test", "labelled_at": time.time()}
             answers.append(("/labels", service.post("/labels", label).status))
             if key in {decision_key(_KNOWN_ID), STATE_KEY, "score"}:
                 known = transaction(transaction_id=_KNOWN_ID if "decision" in key else uuid4().hex)

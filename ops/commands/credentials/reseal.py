@@ -1,0 +1,24 @@
+"""`python -m ops reseal`: ends a rotation of MESSAGE_KEY: seals anew what lasts, and says what still waits."""
+
+import click
+
+from ops.credentials.resealing import reseal
+from ops.errors import OpsError
+from ops.stack.addresses import REDIS, joined_settings
+from tasks.wiring.connections import Connections
+
+
+@click.command()
+def command() -> None:
+    """Seal with MESSAGE_KEY what MESSAGE_PREVIOUS_KEY sealed; fails while entries of the previous key still wait."""
+    with Connections(joined_settings(REDIS)) as connections:
+        found = reseal(connections)
+    for what in found.renewed:
+        click.echo(f"Sealed anew: {what}.")
+    if found.waiting:
+        listed = ", ".join(f"{count:,} {place}" for place, count in found.waiting.items())
+        raise OpsError(
+            f"Still sealed with MESSAGE_PREVIOUS_KEY: {listed}. Keep that key; run this again when they are delivered, "
+            "and re-drive what was given up (`python -m ops outbox redrive`)."
+        )
+    click.echo("Nothing in Redis waits under MESSAGE_PREVIOUS_KEY. Decision records end by DECISION_TTL_SECONDS.")
