@@ -106,5 +106,5 @@ security: $(STAMP) ## insecure code, secrets in files, known vulnerabilities of 
 	$(BIN)/python -m ops.checks.vulnerabilities
 
 clean: down ## stop the stack and delete what it and the tools wrote; keys and the environment stay
-	rm -rf var/data var/demo var/log var/run var/metrics var/models var/reports var/mlflow.db var/demo-report.json
+	rm -rf var/data var/remembered var/demo var/log var/run var/metrics var/models var/reports var/mlflow.db var/demo-report.json
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -26,6 +26,7 @@ class Shot:
     Attributes:
         kind: what it is an example of, for the tally.
         timestamp: signed time instead of now; two shots with equal body and time are a replay.
+        is_replay: whether it must keep that time when it is sent again; another shot is signed for the time then.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Shot:
     body: bytes
     is_signed: bool = True
     timestamp: int | None = None
+    is_replay: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ def fire(
     on_outcome: Callable[[Outcome], None] = lambda _: None,
     senders: int = SENDERS,
     max_retries: int = 0,
+    retry_budget: int | None = None,
 ) -> list[Outcome]:
     """Sends the shots in order at the rate and returns their outcomes in the same order.
 
@@ -72,19 +75,24 @@ def fire(
         senders: threads, and so the most requests under way at once; beyond it requests leave late, which their
             latency shows.
         max_retries: how often a request that got 503 or 504 is signed and sent again, as a client in production
-            does; a shot with a timestamp of its own is never sent again.
+            does.
+        retry_budget: how often that may happen to all of them together; any number by default.
     """
     outcomes: list[Outcome | None] = [None] * len(shots)
     numbers = itertools.count()  # next() on it is atomic
     lock = threading.Lock()
+    spent = itertools.count(1)
     start = time.monotonic() + 0.1
+
+    def may_retry(retries: int) -> bool:
+        return retries < max_retries and (retry_budget is None or next(spent) <= retry_budget)
 
     def send_some() -> None:
         with make_client() as client:
             while (number := next(numbers)) < len(shots):
                 intended = start + number / rate
                 time.sleep(max(0.0, intended - time.monotonic()))
-                outcome = _send(client, shots[number], intended, max_retries)
+                outcome = _send(client, shots[number], intended, may_retry)
                 with lock:
                     outcomes[number] = outcome
                     on_outcome(outcome)
@@ -97,13 +105,14 @@ def fire(
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _send(client: Client, shot: Shot, intended: float, max_retries: int) -> Outcome:
+def _send(client: Client, shot: Shot, intended: float, may_retry: Callable[[int], bool]) -> Outcome:
     for retries in itertools.count():
+        timestamp = shot.timestamp if retries == 0 or shot.is_replay else None
         try:
-            answer = client.send("POST", shot.path, shot.body, is_signed=shot.is_signed, timestamp=shot.timestamp)
+            answer = client.send("POST", shot.path, shot.body, is_signed=shot.is_signed, timestamp=timestamp)
         except NoAnswerError as error:
             return Outcome(shot, None, time.monotonic() - intended, str(error), retries)
-        if answer.status not in _BUSY or shot.timestamp is not None or retries == max_retries:
+        if answer.status not in _BUSY or not may_retry(retries):
             return Outcome(shot, answer, time.monotonic() - intended, None, retries)
         time.sleep(_pause_seconds(answer))
     raise AssertionError("unreachable")

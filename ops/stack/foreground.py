@@ -6,6 +6,7 @@ from pathlib import Path
 from ops.embedded import mongo
 from ops.errors import StackError
 from ops.stack import state
+from ops.stack.data_folder import data_folder, take_over
 from ops.stack.log_file import LogLimits
 from ops.stack.plan.plan import Plan, make_plan
 from ops.stack.plan.roles import Stage
@@ -66,9 +67,10 @@ def addresses(urls: Mapping[str, str]) -> str:
 
 
 def _make_folders(plan: Plan, var_dir: Path) -> None:
+    take_over(var_dir)
     for process in plan.processes:
         if process.stage is Stage.SERVERS:
-            folder = var_dir / "data" / process.name
+            folder = data_folder(var_dir) / process.name
             folder.mkdir(parents=True, exist_ok=True)
             # The supervisor's lock is held: what wrote this has ended.
             (folder / mongo.PID_FILE).unlink(missing_ok=True)

@@ -1,5 +1,9 @@
-"""`/openapi.json` and `/docs`: the description of this API, for machines and for people. Public, like the code."""
+"""`/openapi.json` and `/docs`: the description of this API, for machines and for people. Public, like the code.
 
+`/` leads to `/docs`, because it is what people open first.
+"""
+
+from http import HTTPStatus
 from importlib import resources
 from typing import Any, Final
 
@@ -21,6 +25,12 @@ _CONTENT_TYPES: Final = {
 def provide_document(app: Flask, document: dict[str, Any]) -> None:
     """Makes the document the one this app serves."""
     app.extensions[_EXTENSION] = orjson.dumps(document)
+
+
+@blueprint.get("/")
+def entrance() -> Response:
+    """Sends a browser to the page; a client that follows no redirect sees where it is."""
+    return Response(status=HTTPStatus.FOUND, headers={"Location": "/docs"}, content_type="text/plain; charset=utf-8")
 
 
 @blueprint.get("/openapi.json")

@@ -15,6 +15,7 @@ from ops.errors import StackError
 _CHUNK_ROWS = 500
 _POLL_SECONDS = 0.25
 _KAFKA_TIMEOUT_SECONDS = 10.0
+_LONGEST_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +26,36 @@ class Arrivals:
     duplicates: int = 0
 
 
+class Patience:
+    """Lasts for some seconds after each sign of progress, and for a quarter of an hour in all.
+
+    Args:
+        seconds: without progress.
+        clock: returns the time in seconds.
+    """
+
+    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._reached: int | None = None
+        self._moved_at = self._started_at = clock()
+
+    def is_over(self, reached: int) -> bool:
+        """Takes how far it is now, a number that grows."""
+        now = self._clock()
+        if self._reached is None or reached > self._reached:
+            self._reached, self._moved_at = reached, now
+        return now - self._moved_at > self._seconds or now - self._started_at > _LONGEST_SECONDS
+
+
 def wait_for_stored(
     store: ExplanationStore,
     transaction_ids: Collection[str],
     *,
-    timeout_seconds: float,
+    patience: Patience,
     on_count: Callable[[int], None],
 ) -> Arrivals:
-    """Returns how many explanations are stored, once all are or the time is over."""
-    deadline = time.monotonic() + timeout_seconds
+    """Returns how many explanations are stored, once all are or none has come for as long as the patience lasts."""
     missing = list(transaction_ids)
     while True:
         try:
@@ -42,7 +64,7 @@ def wait_for_stored(
             found = set()
         missing = [transaction_id for transaction_id in missing if transaction_id not in found]
         on_count(len(transaction_ids) - len(missing))
-        if not missing or time.monotonic() > deadline:
+        if not missing or patience.is_over(-len(missing)):
             return Arrivals(len(transaction_ids) - len(missing))
         time.sleep(_POLL_SECONDS)
 
@@ -52,23 +74,22 @@ def wait_for_published(
     topic: str,
     transaction_ids: Collection[str],
     *,
-    timeout_seconds: float,
+    patience: Patience,
     on_count: Callable[[int], None],
 ) -> Arrivals:
-    """Returns how many events the topic holds, once all are there or the time is over.
+    """Returns how many events the topic holds, once all are there or none has come for as long as the patience lasts.
 
     Raises:
         ops.errors.StackError: Kafka does not answer.
     """
     wanted = frozenset(transaction_ids)
     seen: Counter[str] = Counter()
-    deadline = time.monotonic() + timeout_seconds
     consumer = Consumer(
         {"bootstrap.servers": bootstrap, "group.id": f"demo-{time.time_ns()}", "enable.auto.commit": False}
     )
     try:
-        consumer.assign(_partitions(consumer, topic))
-        while len(seen) < len(wanted) and time.monotonic() < deadline:
+        consumer.assign(_partitions(consumer, topic, patience))
+        while len(seen) < len(wanted) and not patience.is_over(len(seen)):
             for message in consumer.consume(_CHUNK_ROWS, timeout=_POLL_SECONDS):
                 value = message.value()
                 if message.error() is None and value is not None:
@@ -82,9 +103,15 @@ def wait_for_published(
     return Arrivals(len(seen), seen.total() - len(seen))
 
 
-def _partitions(consumer: Consumer, topic: str) -> list[TopicPartition]:
+def _partitions(consumer: Consumer, topic: str, patience: Patience) -> list[TopicPartition]:
     """Returns every partition of the topic from its first offset; no group has to be joined for that."""
-    metadata = consumer.list_topics(topic, timeout=_KAFKA_TIMEOUT_SECONDS)
+    while True:
+        try:
+            metadata = consumer.list_topics(topic, timeout=_KAFKA_TIMEOUT_SECONDS)
+            break
+        except KafkaException:  # a busy machine's broker answers late
+            if patience.is_over(0):
+                raise
     return [TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in metadata.topics[topic].partitions]
 
 

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -56,11 +56,13 @@ def build_traffic(table: TransactionTable, *, run: str, seed: int = 1) -> LiveTr
     ]
     shots = [Shot(VALID, SCORE_PATH, _body(transaction)) for transaction in transactions]
     chance = random.Random(seed)  # noqa: S311 - places requests, protects nothing
-    replayed = chance.randrange(len(shots) - _REPLAY_DISTANCE)
+    # Among the first: on a busy machine the last ones leave late, and a signature of this age would be refused for it.
+    replayed = chance.randrange(min(_REPLAY_DISTANCE, len(shots) - _REPLAY_DISTANCE))
     # Signed for one fixed second, so that the second sending is the first one, byte for byte.
     original = Shot(REPLAYED_ORIGINAL, SCORE_PATH, shots[replayed].body, timestamp=int(time.time()))
     shots[replayed] = original
-    shots.insert(replayed + _REPLAY_DISTANCE, Shot("replayed", SCORE_PATH, original.body, timestamp=original.timestamp))
+    replay = replace(original, kind="replayed", is_replay=True)
+    shots.insert(replayed + _REPLAY_DISTANCE, replay)
     for number, shot in enumerate([*_malformed(transactions), *_unsigned(transactions)]):
         # A fresh id: were one of these accepted, it would be counted and not hide behind a valid request.
         body = shot.body.replace(f"{run}-".encode(), f"{run}-refused{number}-".encode(), 1)

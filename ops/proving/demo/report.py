@@ -18,6 +18,7 @@ from ops.proving.traffic import percentile
 _COLOURS = {Outcome.APPROVE: "green", Outcome.REVIEW: "yellow", Outcome.DECLINE: "red"}
 _SHOWN_FRAUDS = 3
 _SHOWN_ERRORS = 5
+_STEP_WIDTH = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,23 @@ def _missed_refusals(tally: Tally, traffic: LiveTraffic) -> int:
     return max(0, missing - sum(error.startswith("a request that is") for error in tally.errors))
 
 
-def summary(report: Report, *, tally: Tally, traffic: LiveTraffic, urls: Mapping[str, str], report_path: str) -> str:
-    """Returns the text a person reads at the end."""
+def summary(
+    report: Report,
+    *,
+    tally: Tally,
+    traffic: LiveTraffic,
+    urls: Mapping[str, str],
+    next_steps: Mapping[str, str],
+) -> str:
+    """Returns the text a person reads at the end.
+
+    Args:
+        report: the run's.
+        tally: the outcomes.
+        traffic: what was sent.
+        urls: where the stack was.
+        next_steps: commands and files, and what each shows.
+    """
     parts = [
         _verdict(report),
         _section("Decisions by channel", _channels(tally, traffic)),
@@ -119,7 +135,7 @@ def summary(report: Report, *, tally: Tally, traffic: LiveTraffic, urls: Mapping
     if tally.errors:
         parts.append(_section("What went wrong", tally.errors[:_SHOWN_ERRORS]))
     parts.append(_section("Where it was", [f"{name:<8}{url}" for name, url in urls.items()]))
-    parts.append(_section("Where to look next", _next_steps(report_path)))
+    parts.append(_section("Where to look next", _next_steps(next_steps)))
     return "\n".join(parts)
 
 
@@ -200,9 +216,9 @@ def _quality(report: Report) -> list[str]:
     return lines
 
 
-def _next_steps(report_path: str) -> list[str]:
+def _next_steps(steps: Mapping[str, str]) -> list[str]:
+    """Returns each step with what it shows beside it, or below it where it is long."""
     return [
-        f"{report_path:<28}all of this as JSON",
-        f"{'make up':<28}the same stack, kept running: /docs shows and tries the API",
-        f"{'README.md, ARCHITECTURE.md':<28}how to send a first request, and how it works inside",
+        f"{step:<{_STEP_WIDTH}}{shows}" if len(step) < _STEP_WIDTH else f"{step}\n  {'':<{_STEP_WIDTH}}{shows}"
+        for step, shows in steps.items()
     ]

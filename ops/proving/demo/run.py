@@ -1,7 +1,6 @@
 """Runs the demo from keys to report."""
 
 import json
-import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +16,9 @@ from ops.cli.steps import run_command, say
 from ops.client import Client
 from ops.first_model.source import Days, Source, TrainedFor, load, moment
 from ops.first_model.training import ensure_data, ensure_model
-from ops.proving.demo.arrivals import Arrivals, wait_for_published, wait_for_stored
+from ops.proving.demo.arrivals import Arrivals, Patience, wait_for_published, wait_for_stored
 from ops.proving.demo.live import LiveTraffic, build_traffic
+from ops.proving.demo.place import Place
 from ops.proving.demo.report import Report, Seconds, build_report, summary
 from ops.proving.demo.tally import Tally
 from ops.proving.running_stack import running_stack
@@ -32,8 +32,13 @@ from settings import Settings
 from tasks.wiring.clients_mongo import connect_mongo
 
 SUBJECT = "demo"
-_ARRIVAL_SECONDS = 30.0
-_MAX_RETRIES = 5
+_ARRIVAL_SECONDS = 120.0
+"""How long a sink may take nothing more before the rest counts as missing."""
+_MAX_RETRIES, _RETRIES_A_SHOT = 20, 2.0
+"""A busy machine may refuse one request often; a platform that refuses every one is not asked for ever."""
+_SCORE_TIMEOUT_MS = 2000
+"""Longest wait for a decision, unless the user sets one: what is shown is what becomes of every transaction, and a busy
+machine that answers late shows it in the latencies."""
 
 
 @dataclass
@@ -70,16 +75,19 @@ class Demo:
         model = ensure_model(source, days, self.settings)
         run_from = time.time()
         say("Stack: servers, workers, API, beat and Flower")
-        # The embedded servers start empty; a server that the user named keeps what it holds.
-        shutil.rmtree(source.folder / "data", ignore_errors=True)
-        with running_stack(source.folder, self._environment(model)) as stack:
-            live = self._live_settings(stack, model)
-            say("Backfill: what the features remember of the time before")
-            run_command(["backfill", "--data", str(source.file), "--until", moment(days.live_start)], stack.env)
-            # Built now: one of its requests is signed already, and signatures age.
-            traffic = build_traffic(live_table, run=self._run)
-            tally = self._score(traffic, stack, live)
-            stored, published = _arrivals(live, tally)
+        place = Place.of(source, self.settings, models=model.models)
+        place.clear()
+        try:
+            with running_stack(place.folder, self._environment(model)) as stack:
+                live = self._live_settings(stack, model)
+                say("Backfill: what the features remember of the time before")
+                run_command(["backfill", "--data", str(source.file), "--until", moment(days.live_start)], stack.env)
+                # Built now: one of its requests is signed already, and signatures age.
+                traffic = build_traffic(live_table, run=self._run)
+                tally = self._score(traffic, stack, live)
+                stored, published = _arrivals(live, tally)
+        finally:
+            place.leave()
         report = build_report(
             tally=tally,
             traffic=traffic,
@@ -94,7 +102,8 @@ class Demo:
         )
         path = self.settings.var_dir / "demo-report.json"
         path.write_text(json.dumps(report.wire(), indent=2) + "\n")
-        click.echo(summary(report, tally=tally, traffic=traffic, urls=stack.urls, report_path=str(path)))
+        steps = _next_steps(path, place, tally)
+        click.echo(summary(report, tally=tally, traffic=traffic, urls=stack.urls, next_steps=steps))
         return report
 
     def _prepare_data(self, source: Source) -> tuple[Days, TransactionTable]:
@@ -114,7 +123,10 @@ class Demo:
     def _environment(self, model: TrainedFor) -> dict[str, str]:
         """Returns the settings of the demo's stack beyond the user's own."""
         overrides = self.settings.rate_limit_overrides | {SUBJECT: (0, 0.0)}
-        return {
+        patience = {"SCORE_TIMEOUT_MS": str(_SCORE_TIMEOUT_MS)}
+        if "score_timeout_ms" in self.settings.model_fields_set:
+            patience = {}
+        return patience | {
             "MODEL_DIR": str(model.models),
             "MLFLOW_TRACKING_URI": self.settings.mlflow_uri,
             # The rate limit of this one subject is off, or the demo would mostly show 429.
@@ -141,6 +153,7 @@ class Demo:
             make_client=lambda: Client(stack.urls["api"], hmac_key=key, token=token),
             on_outcome=count,
             max_retries=_MAX_RETRIES,
+            retry_budget=round(_RETRIES_A_SHOT * len(traffic.shots)),
         )
         progress.finish(_progress_text(tally, len(traffic.shots)))
         return tally
@@ -165,7 +178,7 @@ def _arrivals(settings: Settings, tally: Tally) -> tuple[Arrivals, Arrivals]:
         stored = wait_for_stored(
             MongoExplanationStore(client[settings.mongo_database]["explanations"]),
             ids,
-            timeout_seconds=_ARRIVAL_SECONDS,
+            patience=Patience(_ARRIVAL_SECONDS),
             on_count=lambda count: progress.show(f"{count:,} of {len(ids):,} stored"),
         )
     progress.finish(f"{stored.distinct:,} of {len(ids):,} stored")
@@ -174,7 +187,7 @@ def _arrivals(settings: Settings, tally: Tally) -> tuple[Arrivals, Arrivals]:
         settings.kafka_bootstrap,
         settings.kafka_topic_scored,
         ids,
-        timeout_seconds=_ARRIVAL_SECONDS,
+        patience=Patience(_ARRIVAL_SECONDS),
         on_count=lambda count: progress.show(f"{count:,} of {len(ids):,} published"),
     )
     progress.finish(f"{published.distinct:,} of {len(ids):,} published")
@@ -186,3 +199,16 @@ def _quality(model: TrainedFor) -> dict[str, float]:
     versions = ModelRegistry(model.models).versions()
     metrics = next((info.metrics for info in versions if info.version == model.version), {})
     return {name: round(metrics[name], 4) for name in ("auc", "average_precision") if name in metrics}
+
+
+def _next_steps(report: Path, place: Place, tally: Tally) -> dict[str, str]:
+    """Returns what a user can do next, and what that shows."""
+    shown = max(tally.decisions.values(), key=lambda decision: float(decision["score"]), default=None)
+    steps = {str(report): "all of this as JSON", place.command(): "the same stack again, with what was decided here"}
+    if shown is not None:
+        path = f"/explanations/{shown['transaction_id']}"
+        steps[f"python -m ops request GET {path}"] = "in another terminal: the highest score, explained"
+    return steps | {
+        "/docs on the running API": "every route described; `python -m ops request` sends a signed request to one",
+        "README.md, ARCHITECTURE.md": "how to send a first request, and how it works inside",
+    }

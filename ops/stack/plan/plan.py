@@ -8,6 +8,7 @@ from functools import partial
 from ops.processes.health import answers_ok
 from ops.processes.ports import accepts, loopback_of
 from ops.stack.addresses import named_addresses
+from ops.stack.data_folder import data_folder
 from ops.stack.plan.ports import Ports
 from ops.stack.plan.roles import ROLES, Role, Stage, owners
 from ops.stack.plan.servers import SERVERS, check_reachable
@@ -100,7 +101,7 @@ def _servers(settings: Settings, ports: Ports) -> tuple[list[Process], dict[str,
             check_reachable(server, str(getattr(settings, server.setting)))
             continue
         port = ports.take(server.default_port, server.title)
-        directory = settings.var_dir / "data" / server.name
+        directory = data_folder(settings.var_dir) / server.name
         env[server.setting.upper()] = server.url(port)
         processes.append(
             Process(

@@ -19,13 +19,15 @@ class Recorder(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     pause_seconds = 0.0
+    refusals = 0
     seen: list[tuple[str, dict[str, str], bytes, int]] = []  # noqa: RUF012 - cleared by the fixture
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.seen.append((self.path, dict(self.headers.items()), body, self.client_address[1]))
         time.sleep(self.pause_seconds)
-        self.send_response(200)
+        Recorder.refusals, is_busy = max(0, self.refusals - 1), self.refusals > 0
+        self.send_response(503 if is_busy else 200)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"{}")
@@ -41,7 +43,7 @@ class Recorder(BaseHTTPRequestHandler):
 @pytest.fixture
 def server_url() -> Iterator[str]:
     Recorder.seen.clear()
-    Recorder.pause_seconds = 0.0
+    Recorder.pause_seconds, Recorder.refusals = 0.0, 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever)

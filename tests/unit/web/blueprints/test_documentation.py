@@ -36,3 +36,17 @@ def test_only_the_pages_own_files_are_served(world: World) -> None:
 def test_every_kind_of_problem_is_described_where_its_type_points(world: World) -> None:
     described = {problem["type"] for problem in world.client.get("/openapi.json").get_json()["x-problems"]}
     assert described == {kind.type for kind in problems.KINDS}
+
+
+def test_the_root_leads_to_the_page_and_no_other_path_does(world: World) -> None:
+    root = world.client.get("/")
+    assert (root.status_code, root.headers["Location"], root.data) == (302, "/docs", b"")
+    assert root.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert root.headers["X-Content-Type-Options"] == "nosniff"
+    assert world.client.get("/", follow_redirects=True).content_type == "text/html; charset=utf-8"
+    for path in ("/nope", "/docs/", "/?next=https://example.org"):
+        answer = world.client.get(path)
+        assert answer.headers.get("Location") in {None, "/docs"}
+    unknown = world.client.get("/nope")
+    assert (unknown.status_code, unknown.content_type) == (404, "application/problem+json")
+    assert world.client.post("/").status_code == 405

@@ -9,7 +9,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests.unit.web.world import World
 from web.routing.operations import endpoints_of
 
-UNDOCUMENTED = {"/openapi.json", "/docs", "/docs/<name>"}
+UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/<name>"}
 
 
 @pytest.fixture

@@ -60,3 +60,9 @@ def test_refused_requests_have_ids_of_their_own(table: TransactionTable) -> None
 def test_too_few_transactions_are_one_sentence(table: TransactionTable) -> None:
     with pytest.raises(DataError, match="needs more than"):
         build_traffic(table.select(slice(0, 10)), run="r1")
+
+
+def test_the_request_that_is_signed_beforehand_leaves_early_enough_for_its_signature(table: TransactionTable) -> None:
+    for seed in range(20):
+        shots = build_traffic(table, run="r1", seed=seed).shots
+        assert next(place for place, shot in enumerate(shots) if shot.kind == "replayed") <= 150

@@ -107,8 +107,14 @@ def test_the_summary_names_frauds_reasons_refusals_and_urls(tally: Tally, traffi
         tally=tally,
         traffic=traffic,
         urls={"api": "http://127.0.0.1:8080"},
-        report_path="var/demo-report.json",
+        next_steps={"var/demo-report.json": "as JSON", "make up": "again", "a command that is long" * 2: "below"},
     )
+    for expected in (
+        "var/demo-report.json        as JSON",
+        "make up                     again",
+        "long\n                              below",
+    ):
+        assert expected in text
     for expected in ("never paid here before", "decline", "signature-rejected", "http://127.0.0.1:8080", "p99", "ecom"):
         assert expected in text
 
@@ -120,4 +126,4 @@ def test_a_run_without_any_answer_has_a_summary_too(traffic: LiveTraffic) -> Non
     report = report_of(tally, traffic)
     assert not report.is_success
     assert report.auc is None
-    assert "nothing was answered" in summary(report, tally=tally, traffic=traffic, urls={}, report_path="x")
+    assert "nothing was answered" in summary(report, tally=tally, traffic=traffic, urls={}, next_steps={})
