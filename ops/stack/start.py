@@ -52,7 +52,8 @@ def wait_until_running(supervisor: subprocess.Popen[bytes], var_dir: Path, *, on
             raise ServerStartError(last_line(log))
         stack = state.read(var_dir)
         if stack is not None and stack.supervisor_pid == supervisor.pid:
-            _report(stack, on_ready)
+            if stack.processes:
+                _report(stack, on_ready)
             if stack.phase == "running":
                 return stack
         time.sleep(_POLL_SECONDS)

@@ -92,6 +92,7 @@ def test_a_chosen_port_that_is_taken_is_refused_by_name(setting: str, tmp_path: 
         assert refused.stderr == sentence
 
 
+@pytest.mark.timeout(600)  # it starts and stops a platform, beside other tests
 def test_nothing_outlives_a_killed_supervisor_in_the_background(tmp_path: Path, trained: TrainedModel) -> None:
     home = make_home(tmp_path, trained)
     try:
