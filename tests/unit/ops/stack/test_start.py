@@ -20,7 +20,8 @@ def test_a_start_names_the_next_processes_it_waits_for() -> None:
 
 
 def a_state(pid: int, phase: str) -> state.StackState:
-    return state.StackState(phase, pid, "2026-01-01T00:00:00+00:00", {"api": f"http://{pid}"})
+    process = state.ProcessState("web", "running", pid, None, 0, "web.log")
+    return state.StackState(phase, pid, "2026-01-01T00:00:00+00:00", {"api": f"http://{pid}"}, processes=(process,))
 
 
 def test_the_stack_of_another_supervisor_is_never_taken_for_the_one_that_starts(tmp_path: Path) -> None:
