@@ -62,6 +62,8 @@ def _drain(group: str, sink: ExplanationSink | PublicationSink | LabelSink) -> D
             "drained",
             extra={"sink": group, "delivered": report.delivered, "refused": report.refused, "buried": report.buried},
         )
+    if report.deferred:
+        _log.warning("a part of the sink is unavailable", extra={"sink": group, "entries": report.deferred})
     if report.buried:
         metrics.outbox_dead_letters_total.labels(sink=SINK_NAMES[group]).inc(report.buried)
         _log.error("entries went to the dead letters", extra={"sink": group, "buried": report.buried})

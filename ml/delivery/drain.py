@@ -24,11 +24,14 @@ class Refusal:
         reason: the sink's own words.
         is_certain: whether the entry itself is known to be at fault. Otherwise it counts against the entry only if the
             sink takes another one in the same drain: a sink that refuses everybody is unavailable.
+        is_deferred: whether only a part of the sink is unavailable, on which this entry depends: it is delivered again
+            as often as that takes.
     """
 
     entry: OutboxEntry
     reason: str
     is_certain: bool = True
+    is_deferred: bool = False
 
     @classmethod
     def of(cls, entry: OutboxEntry, refused: Refused) -> "Refusal":
@@ -78,6 +81,7 @@ class DeliveryReport:
     delivered: int = 0
     refused: int = 0
     buried: int = 0
+    deferred: int = 0
     write_seconds: list[float] = field(default_factory=list)
     has_more: bool = False
     unavailable: str | None = None
@@ -184,6 +188,11 @@ class _Delivery:
         refused = {refusal.entry.entry_id for refusal in refusals}
         self.outbox.acknowledge([entry for entry in begun if entry.entry_id not in refused])
         self.report.delivered += len(begun) - len(refused)
+        deferred = [refusal for refusal in refusals if refusal.is_deferred]
+        if deferred:
+            self.outbox.release([refusal.entry for refusal in deferred])
+            self.report.deferred += len(deferred)
+            refusals = [refusal for refusal in refusals if not refusal.is_deferred]
         self._convict([refusal for refusal in refusals if refusal.is_certain])
         self._doubts += [refusal for refusal in refusals if not refusal.is_certain]
         return True

@@ -10,11 +10,11 @@ from ml.delivery.drain import Refusal
 from ml.domain.label import Label
 from ml.explanation.full_explanation import stored_explanation
 from ml.features.families.customer_norm import AMOUNT_RATIO_FEATURE
-from ml.stores.decisions.decisions import DecisionReader, DecisionRecord
+from ml.stores.decisions.decisions import DecisionReader, DecisionRecord, PartlyReadError
 from ml.stores.explanations.explanations import ExplanationStore
-from ml.stores.features.features import AppliedLabel, FeatureStore
+from ml.stores.features.features import AppliedLabel, FeatureStore, PartlyAppliedError
 from ml.stores.labels.label_seal import LabelSeal
-from ml.stores.labels.labels import LabelStore
+from ml.stores.labels.labels import LabelStore, RecordedLabel
 from ml.stores.outbox.event_seal import EventSeal
 from ml.stores.outbox.outbox import OutboxEntry, wire_event
 from ml.stores.publications.publications import Publication, PublicationLog
@@ -23,6 +23,9 @@ from security.messages.message_signer import MessageSigner
 
 SINK_NAMES: Final = {"explain": "mongo", "publish": "kafka", "labels": "labels"}
 """The sink of each consumer group, as the metrics name it."""
+
+_MOST_CORRECTIONS = 5
+"""How often labels that others keep changing meanwhile are applied anew; whoever changes them last applies them too."""
 
 
 class ExplanationSink:
@@ -77,9 +80,11 @@ class LabelSink:
 
     Customer and terminal come from the transaction's record; without one, from the label. A label without either is
     stored for retraining and counted in `unmatched`. The ratio of a fraud's amount to its customer's norm comes from
-    the vector it was scored with; without one the feature store computes it from the customer's history. Only the label
-    of record reaches the features: an old label that is sent again after its correction changes nothing. `rejected`
-    counts the deliveries of labels whose signature does not hold, by reason; they are never applied.
+    the vector it was scored with; without one the feature store computes it from the customer's history. Whatever label
+    is delivered, the one of record reaches the features: order and repetition change nothing, also if several workers
+    apply labels of one transaction at the same time. Labels that depend on a server that does not answer are deferred,
+    the others are applied. `rejected` counts the deliveries of labels whose signature does not hold, by reason; they
+    are never applied.
     """
 
     def __init__(
@@ -102,12 +107,23 @@ class LabelSink:
     def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
         """See `Sink.write`."""
         labels, refusals = _decode(entries, self._verified_label)
-        of_record = self._labels.save([label for _, label in labels]) if labels else []
-        if of_record:  # none if all of them are older than what is known: labels come in any order
-            applied = self._applied(of_record)
-            self.unmatched += applied.count(None)
-            self._features.apply_labels([label for label in applied if label is not None])
-        return refusals
+        recorded = self._labels.save([label for _, label in labels]) if labels else []
+        deferred: dict[str, str] = {}
+        for _ in range(_MOST_CORRECTIONS):
+            deferred |= self._apply(recorded)
+            recorded = self._changed_since(recorded)
+            if not recorded:
+                break
+        return refusals + [
+            Refusal(entry, deferred[label.transaction_id], is_deferred=True)
+            for entry, label in labels
+            if label.transaction_id in deferred
+        ]
+
+    def _changed_since(self, recorded: Sequence[RecordedLabel]) -> list[RecordedLabel]:
+        """Returns what another worker has recorded meanwhile: it may have applied that before, and not after, us."""
+        now = self._labels.find_many([each.label.transaction_id for each in recorded]) if recorded else {}
+        return [known for each in recorded if (known := now.get(each.label.transaction_id, each)) != each]
 
     def _verified_label(self, event: dict[str, Any]) -> Label:
         try:
@@ -116,23 +132,51 @@ class LabelSink:
             self.rejected[error.reason] += 1
             raise
 
-    def _applied(self, labels: Sequence[Label]) -> list[AppliedLabel | None]:
-        decisions = self._decisions.find_many([label.transaction_id for label in labels])
+    def _apply(self, recorded: Sequence[RecordedLabel]) -> dict[str, str]:
+        """Applies labels; returns the reason for each, by id, that cannot be applied now and can later."""
+        if not recorded:
+            return {}
+        records, unread = self._records([each.label.transaction_id for each in recorded])
         # The explanation outlives the decision's record, and it alone holds the vector.
         wanted = [
-            label.transaction_id
-            for label, decision in zip(labels, decisions, strict=True)
-            if decision is None or label.is_fraud
+            each.label.transaction_id
+            for each, record in zip(recorded, records, strict=True)
+            if record is None or each.label.is_fraud
         ]
         explanations = self._explanations.find_many(wanted) if wanted else {}
-        return [
-            _applied(label, decision, explanations.get(label.transaction_id))
-            for label, decision in zip(labels, decisions, strict=True)
-        ]
+        applied: list[AppliedLabel] = []
+        deferred: dict[str, str] = {}
+        for each, record in zip(recorded, records, strict=True):
+            name = each.label.transaction_id
+            label = _applied(each, record, explanations.get(name))
+            if label is not None:
+                applied.append(label)
+            elif name in unread:
+                deferred[name] = unread[name]
+            else:
+                self.unmatched += 1
+        return deferred | self._set(applied)
+
+    def _records(self, transaction_ids: Sequence[str]) -> tuple[Sequence[DecisionRecord | None], dict[str, str]]:
+        """Returns the decision records, and the reason for each, by id, that could not be read."""
+        try:
+            return self._decisions.find_many(transaction_ids), {}
+        except PartlyReadError as error:
+            return error.records, dict.fromkeys(error.unread, str(error))
+
+    def _set(self, labels: Sequence[AppliedLabel]) -> dict[str, str]:
+        try:
+            self._features.apply_labels(labels)
+        except PartlyAppliedError as error:
+            return {labels[place].transaction_id: str(error) for place in error.missing}
+        return {}
 
 
-def _applied(label: Label, decision: DecisionRecord | None, explanation: dict[str, Any] | None) -> AppliedLabel | None:
+def _applied(
+    recorded: RecordedLabel, decision: DecisionRecord | None, explanation: dict[str, Any] | None
+) -> AppliedLabel | None:
     """Returns a label as the features need it; None if the transaction's customer and terminal are unknown."""
+    label = recorded.label
     places: dict[str, Any] = {"customer_id": label.customer_id, "terminal_id": label.terminal_id}
     if decision is not None:
         places = decision.transaction
@@ -146,7 +190,7 @@ def _applied(label: Label, decision: DecisionRecord | None, explanation: dict[st
         customer_id=places["customer_id"],
         terminal_id=places["terminal_id"],
         is_fraud=label.is_fraud,
-        known_at=label.known_at,
+        known_at=recorded.known_at,
         amount_ratio=None if findings is None or not label.is_fraud else findings["vector"].get(AMOUNT_RATIO_FEATURE),
     )
 

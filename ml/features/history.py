@@ -23,8 +23,9 @@ transaction saw when it first arrived also if up to so many others have arrived 
 features ignore those that became known later than the transaction.
 
 A label of a payment that is no longer there counts in the label tiles, if the entity has tiles at all: the history
-cannot say whether the payment ever was there. The label keys make a label that is delivered twice count once; the first
-outcome of such a payment stands.
+cannot say whether the payment ever was there. So that such a label counts once however often it is delivered, and makes
+way for another outcome, the store keeps the labels of busy entities beside the history for a day (`AppliedOutcome`).
+Beyond that the label keys still make a label that is delivered twice count once; the first outcome stands then.
 
 `ml/stores/features/observe.lua` and `label.lua` beside it do to a history in Redis what `remember` and `relabel` do
 here.
@@ -187,35 +188,72 @@ def remember(packed: bytes, entry: bytes, shape: Shape) -> bytes:
     return replace(history, entries=(entries + entry)[-shape.capacity * size :]).pack()
 
 
-def relabel(packed: bytes, key: bytes, shape: Shape, *, label: int, known_at: int) -> bytes | None:
+class AppliedOutcome(NamedTuple):
+    """A label as it was applied to an entity: its code and since when it is known."""
+
+    label: int
+    known_at: int
+
+    @classmethod
+    def of(cls, entry: bytes | bytearray) -> "AppliedOutcome":
+        """Returns the label in an entry; its code is 0 if there is none."""
+        return cls(entry[_TAG_HIGH] >> 6, int.from_bytes(entry[_KNOWN_AT], "little"))
+
+
+def keeps_labels(packed: bytes, shape: Shape) -> bool:
+    """Whether the labels of an entity are kept beside its history: it may forget a payment before its label comes."""
+    history = History.unpack(packed)
+    return history.has_tiles or 2 * len(history.entries) >= shape.newest * shape.entry_bytes
+
+
+def relabel(
+    packed: bytes, key: bytes, shape: Shape, *, new: AppliedOutcome, applied: AppliedOutcome | None = None
+) -> bytes | None:
     """Returns the history with a transaction's label, None if it is not known that it had the transaction.
 
     The same outcome once more changes nothing, unless it was known earlier; another outcome replaces the label.
+
+    Args:
+        packed: the history.
+        key: the transaction.
+        shape: of the history.
+        new: the label.
+        applied: the label that was applied to this entity for the transaction before, if the store kept it.
     """
     history, size = History.unpack(packed), shape.entry_bytes
     entries = history.entries
     at = find(entries, key, size=size)
     if at < 0:
-        return _relabel_gone(packed, history, key, label=label, known_at=known_at)
+        return _relabel_gone(packed, history, key, new=new, applied=applied)
     entry = bytearray(entries[at : at + size])
-    old, old_known_at = entry[_TAG_HIGH] >> 6, int.from_bytes(entry[_KNOWN_AT], "little")
-    if is_same_outcome(old, label) and old_known_at <= known_at:
+    old = AppliedOutcome.of(entry)
+    if _is_known(old, new):
         return packed
     if at < len(entries) - shape.newest * size:
-        if old:
-            history = history.labelled(old, old_known_at, -1)
-        history = history.labelled(label, known_at)
-    entry[_KNOWN_AT] = known_at.to_bytes(4, "little")
-    entry[_TAG_HIGH] = entry[_TAG_HIGH] % 64 + label * 64
+        if old.label:
+            history = history.labelled(*old, -1)
+        history = history.labelled(*new)
+    entry[_KNOWN_AT] = new.known_at.to_bytes(4, "little")
+    entry[_TAG_HIGH] = entry[_TAG_HIGH] % 64 + new.label * 64
     return replace(history.with_key(key), entries=entries[:at] + bytes(entry) + entries[at + size :]).pack()
 
 
-def _relabel_gone(packed: bytes, history: History, key: bytes, *, label: int, known_at: int) -> bytes | None:
+def _is_known(old: AppliedOutcome, new: AppliedOutcome) -> bool:
+    return is_same_outcome(old.label, new.label) and old.known_at <= new.known_at
+
+
+def _relabel_gone(
+    packed: bytes, history: History, key: bytes, *, new: AppliedOutcome, applied: AppliedOutcome | None
+) -> bytes | None:
     if not history.has_tiles:
         return None
+    if applied is not None:
+        if _is_known(applied, new):
+            return packed
+        return history.labelled(*applied, -1).labelled(*new).pack()
     if find(history.label_keys, key[:LABEL_KEY_BYTES], size=LABEL_KEY_BYTES) >= 0:
         return packed
-    return history.labelled(label, known_at).with_key(key).pack()
+    return history.labelled(*new).with_key(key).pack()
 
 
 def tile_parts(packed: bytes) -> tuple[bytes, bytes, bytes, bytes]:

@@ -289,3 +289,42 @@ class FeatureStoreContract:
         assert value(matrix, "customer_sum_1h") == float(Decimal(amount) * 3)
         assert value(matrix, "customer_deviation_1h") == 0
         assert value(matrix, "customer_ratio_median") == 1
+
+    def test_many_labels_of_payments_that_are_gone_count_once_however_often_they_are_delivered(
+        self, store: FeatureStore
+    ) -> None:
+        gone = self.labelled_long_ago(store, 40)
+        labels = [label(item, known_at=2 * DAY, amount_ratio=9.0) for item in gone]
+        for _ in range(3):
+            assert store.apply_labels(labels) == len(labels)
+        assert value(store.observe([payment(999, at=3 * DAY, customer="later")]), "terminal_frauds_7d") == 40
+
+    def test_a_label_applied_while_its_payment_was_there_counts_once_when_it_is_gone(self, store: FeatureStore) -> None:
+        self.pay(store, range(64), at=0)
+        labels = [label(payment(number, at=0, customer=f"c{number}"), known_at=5) for number in range(40)]
+        store.apply_labels(labels)
+        self.pay(store, range(100, 200), at=60)
+        store.apply_labels(labels)
+        assert value(store.observe([payment(999, at=DAY, customer="later")]), "terminal_frauds_7d") == 40
+
+    @pytest.mark.parametrize("is_reversed", [False, True])
+    def test_a_payment_that_is_gone_gets_its_last_outcome_in_any_order(
+        self, store: FeatureStore, *, is_reversed: bool
+    ) -> None:
+        gone = self.labelled_long_ago(store, 20)
+        # Callers apply the label of record last, as `LabelSink` does.
+        corrections = [label(item, known_at=2 * DAY + 60, is_fraud=False) for item in gone]
+        frauds = [label(item, known_at=2 * DAY, amount_ratio=9.0) for item in gone]
+        for labels in (corrections, frauds, corrections) if is_reversed else (frauds, corrections, corrections):
+            store.apply_labels(labels)
+        later = store.observe([payment(999, at=3 * DAY, customer="later")])
+        assert value(later, "terminal_frauds_7d") == 0
+
+    def labelled_long_ago(self, store: FeatureStore, many: int) -> list[Transaction]:
+        """Returns payments that the terminal's history no longer holds one by one."""
+        self.pay(store, range(many), at=0)
+        self.pay(store, range(1_000, 1_100), at=60)
+        return [payment(number, at=0, customer=f"c{number}") for number in range(many)]
+
+    def pay(self, store: FeatureStore, numbers: range, *, at: int) -> None:
+        store.observe([payment(number, at=at, customer=f"c{number}") for number in numbers])

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from ml.domain.errors import StoreUnavailableError
 from ml.domain.scoring_batch import Undecided
 
 
@@ -101,6 +102,20 @@ class DecisionRecord:
         return transaction
 
 
+class PartlyReadError(StoreUnavailableError):
+    """Some of several servers did not answer.
+
+    Attributes:
+        records: of all transactions asked for, in order; None for those that are not known or were not read.
+        unread: the ids of the transactions whose records were not read.
+    """
+
+    def __init__(self, message: str, *, records: Sequence[DecisionRecord | None], unread: frozenset[str]) -> None:
+        super().__init__(message)
+        self.records = records
+        self.unread = unread
+
+
 class DecisionReader(Protocol):
     """Reads decision records; every method may raise StoreUnavailableError."""
 
@@ -109,7 +124,12 @@ class DecisionReader(Protocol):
         ...
 
     def find_many(self, transaction_ids: Sequence[str]) -> list[DecisionRecord | None]:
-        """Returns the records of several transactions in one round trip, in their order."""
+        """Returns the records of several transactions in one round trip, in their order.
+
+        Raises:
+            PartlyReadError: some of several servers did not answer.
+            StoreUnavailableError: none did.
+        """
         ...
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from ml.domain.errors import StoreUnavailableError
-from ml.stores.decisions.decisions import DecisionReader, DecisionRecord
+from ml.stores.decisions.decisions import DecisionReader, DecisionRecord, PartlyReadError
 from ml.stores.placements.placements import Placements
 
 
@@ -36,8 +36,19 @@ class ShardedDecisions:
         for transaction_id, shard in zip(missing, self._placements.find_many(missing), strict=True):
             if shard is not None:
                 by_shard[shard].append(transaction_id)
+        failures: dict[str, StoreUnavailableError] = {}
         for shard, placed in by_shard.items():
-            if shard not in self._shards:
-                raise StoreUnavailableError(f"shard {shard} is not in SCORE_SHARD_URLS")
-            found |= zip(placed, self._shards[shard].find_many(placed), strict=True)
-        return [found[transaction_id] for transaction_id in transaction_ids]
+            try:
+                found |= zip(placed, self._records_of(shard, placed), strict=True)
+            except StoreUnavailableError as error:
+                failures[shard] = error
+        records = [found[transaction_id] for transaction_id in transaction_ids]
+        if failures:
+            unread = frozenset(name for shard in failures for name in by_shard[shard])
+            raise PartlyReadError("; ".join(map(str, failures.values())), records=records, unread=unread)
+        return records
+
+    def _records_of(self, shard: str, transaction_ids: Sequence[str]) -> list[DecisionRecord | None]:
+        if shard not in self._shards:
+            raise StoreUnavailableError(f"shard {shard} is not in SCORE_SHARD_URLS")
+        return self._shards[shard].find_many(transaction_ids)

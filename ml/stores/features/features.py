@@ -58,6 +58,20 @@ class PartlyObservedError(StoreUnavailableError):
         self.matrix = matrix
 
 
+class PartlyAppliedError(StoreUnavailableError):
+    """Some histories did not answer; the labels of the others were set.
+
+    Attributes:
+        missing: the places of the labels that may not have been set.
+        found: how many of the others' transactions were still remembered.
+    """
+
+    def __init__(self, message: str, *, missing: frozenset[int], found: int) -> None:
+        super().__init__(message)
+        self.missing = missing
+        self.found = found
+
+
 class FeatureStore(Protocol):
     """State per entity is bounded, and changed atomically per entity."""
 
@@ -86,6 +100,7 @@ class FeatureStore(Protocol):
         The same outcome once more changes nothing; another one for the transaction replaces the earlier one.
 
         Raises:
+            PartlyAppliedError: some of several servers did not answer; a repetition is safe.
             StoreUnavailableError: some labels may not have been set; a repetition is safe.
         """
         ...

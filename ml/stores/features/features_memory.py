@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from ml.domain.transaction import Transaction
 from ml.features.entries import encode, label_code, transaction_key
-from ml.features.history import SHAPES, EntityKind, Shapes, relabel, remember
+from ml.features.history import SHAPES, AppliedOutcome, EntityKind, Shapes, find_entry, keeps_labels, relabel, remember
 from ml.features.kernel import FeatureMatrix
 from ml.features.online import amount_ratio, compute_online
 from ml.stores.features.features import AppliedLabel, EntityState
@@ -16,6 +16,7 @@ class MemoryFeatureStore:
     def __init__(self, shapes: Shapes = SHAPES) -> None:
         self._shapes = shapes
         self._histories: dict[tuple[EntityKind, str], bytes] = {}
+        self._applied: dict[tuple[EntityKind, str, bytes], AppliedOutcome] = {}
 
     def observe(
         self,
@@ -68,13 +69,16 @@ class MemoryFeatureStore:
         return label_code(is_fraud=label.is_fraud, amount_ratio=ratio)
 
     def _relabel(self, kind: EntityKind, entity_id: str, label: AppliedLabel, code: int) -> bool:
-        changed = relabel(
-            self.state(kind, entity_id),
-            transaction_key(label.transaction_id),
-            self._shapes.of(kind),
-            label=code,
-            known_at=label.known_at,
-        )
+        before, shape = self.state(kind, entity_id), self._shapes.of(kind)
+        key, new = transaction_key(label.transaction_id), AppliedOutcome(code, label.known_at)
+        place = (kind, entity_id, key)
+        changed = relabel(before, key, shape, new=new, applied=self._applied.get(place))
         if changed is not None:
             self._histories[kind, entity_id] = changed
+            if keeps_labels(before, shape):
+                entry = find_entry(changed, key, shape)
+                if entry is not None:
+                    self._applied[place] = AppliedOutcome.of(entry)
+                elif changed != before:
+                    self._applied[place] = new
         return changed is not None

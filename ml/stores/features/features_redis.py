@@ -4,15 +4,18 @@
 | --- | --- | --- | --- |
 | `shrike:customer:{<customer_id>}` | string | 60 days after the last transaction | the customer's history |
 | `shrike:terminal:{<terminal_id>}` | string | 60 days after the last transaction | the terminal's history |
+| `<one of these>:labelled:<UTC day>` | hash | two days | labels of that day, by transaction, of a busy entity |
 
 A key, its string and Redis's own overhead stay within 4 KB. The braces put each entity on one node of a cluster. A
 batch is one pipeline of scripts, one per entity and transaction: one round trip per server. The scripts recognise a
 transaction they have seen, so that any part of a pipeline may be sent again.
 """
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
+from ml.domain.durations import DAY_SECONDS
 from ml.domain.errors import StoreUnavailableError
 from ml.domain.transaction import Transaction
 from ml.features.definition import DAY_TILES, HOUR_TILES, LABEL_KEYS
@@ -20,11 +23,18 @@ from ml.features.entries import encode, label_code, transaction_key
 from ml.features.history import SHAPES, EntityKind, Shapes
 from ml.features.kernel import FeatureMatrix
 from ml.features.online import amount_ratio, compute_online
-from ml.stores.features.features import ENTITY_TTL_SECONDS, AppliedLabel, EntityState, PartlyObservedError
+from ml.stores.features.features import (
+    ENTITY_TTL_SECONDS,
+    AppliedLabel,
+    EntityState,
+    PartlyAppliedError,
+    PartlyObservedError,
+)
 from ml.stores.redis.commands import Command, CommandRunner, UnansweredError
 from ml.stores.redis.scripts_redis import LuaScript, script_source
 
 _LOAD_ROWS = 1000
+_LABELS_LIFE_SECONDS = 2 * DAY_SECONDS
 
 
 def _script(name: str) -> LuaScript:
@@ -47,9 +57,12 @@ class RedisFeatureStore:
     Fails closed: without its histories a transaction is not scored. On a cluster each node fails for itself.
     """
 
-    def __init__(self, runner: CommandRunner, shapes: Shapes = SHAPES) -> None:
+    def __init__(
+        self, runner: CommandRunner, shapes: Shapes = SHAPES, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._runner = runner
         self._shapes = shapes
+        self._clock = clock
 
     def observe(self, transactions: Sequence[Transaction], *, within_seconds: float | None = None) -> FeatureMatrix:
         """See `FeatureStore.observe`."""
@@ -78,8 +91,16 @@ class RedisFeatureStore:
                 self._labelling("customer", label.customer_id, label, code),
                 self._labelling("terminal", label.terminal_id, label, code),
             )
-        found = self._runner.run(commands, scripts=_SCRIPTS)
-        return sum(1 for pair in zip(found[0::2], found[1::2], strict=True) if any(pair))
+        try:
+            replies = self._runner.run(commands, scripts=_SCRIPTS)
+        except UnansweredError as error:
+            pairs = list(zip(error.replies[0::2], error.replies[1::2], strict=True))
+            missing = frozenset(
+                place for place, pair in enumerate(pairs) if any(isinstance(reply, Exception) for reply in pair)
+            )
+            found = sum(1 for place, pair in enumerate(pairs) if place not in missing and any(pair))
+            raise PartlyAppliedError(str(error), missing=missing, found=found) from error
+        return sum(1 for pair in zip(replies[0::2], replies[1::2], strict=True) if any(pair))
 
     def load(self, states: Iterable[EntityState]) -> int:
         """See `FeatureStore.load`."""
@@ -113,17 +134,23 @@ class RedisFeatureStore:
 
     def _labelling(self, kind: EntityKind, entity_id: str, label: AppliedLabel, code: int) -> Command:
         shape = self._shapes.of(kind)
-        key = transaction_key(label.transaction_id)
+        history, today = entity_key(kind, entity_id), int(self._clock()) // DAY_SECONDS
+        keys = (history, *(f"{history}:labelled:{day}" for day in (today, today - 1)))
         limits = (shape.newest, HOUR_TILES, DAY_TILES, LABEL_KEYS)
-        sizes = (shape.entry_bytes, *limits)
-        return ("EVALSHA", _LABEL.sha, 1, entity_key(kind, entity_id), key, code, label.known_at, *sizes)
+        arguments = (transaction_key(label.transaction_id), code, label.known_at, shape.entry_bytes, *limits)
+        return ("EVALSHA", _LABEL.sha, len(keys), *keys, *arguments, _LABELS_LIFE_SECONDS)
 
     def _amount_ratios(self, labels: Sequence[AppliedLabel]) -> dict[int, float | None]:
         """Returns, by place, the ratios that the customers' histories give for the frauds that came without one."""
         places = [place for place, label in enumerate(labels) if label.is_fraud and label.amount_ratio is None]
         if not places:
             return {}
-        histories = self._runner.run([("GET", entity_key("customer", labels[place].customer_id)) for place in places])
+        try:
+            histories = self._runner.run(
+                [("GET", entity_key("customer", labels[place].customer_id)) for place in places]
+            )
+        except UnansweredError as error:  # their labels will not be answered either, and are applied another time
+            histories = [None if isinstance(reply, Exception) else reply for reply in error.replies]
         return {
             place: amount_ratio(history or b"", transaction_key(labels[place].transaction_id), self._shapes.customer)
             for place, history in zip(places, histories, strict=True)

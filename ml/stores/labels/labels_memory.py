@@ -1,25 +1,31 @@
 """Labels in memory, for tests and tools of one process."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from ml.domain.label import Label
+from ml.stores.labels.labels import RecordedLabel
 
 
 class MemoryLabelStore:
-    """Keeps one label per transaction."""
+    """Keeps what is known of each transaction.
 
-    def __init__(self) -> None:
-        self._labels: dict[str, Label] = {}
+    Args:
+        clock: epoch seconds.
+    """
 
-    def save(self, labels: Sequence[Label]) -> list[Label]:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._labels: dict[str, RecordedLabel] = {}
+        self._clock = clock
+
+    def save(self, labels: Sequence[Label]) -> list[RecordedLabel]:
         """See `LabelStore.save`."""
         for label in labels:
             known = self._labels.get(label.transaction_id)
-            if known is None or label.labelled_at >= known.labelled_at:
-                self._labels[label.transaction_id] = label
-        given = {label.transaction_id: label for label in labels if self._labels[label.transaction_id] == label}
-        return list(given.values())
+            merged = RecordedLabel.of(label) if known is None else known.merged(label, now=self._clock())
+            self._labels[label.transaction_id] = merged
+        return list(self.find_many([label.transaction_id for label in labels]).values())
 
-    def find(self, transaction_id: str) -> Label | None:
-        """See `LabelStore.find`."""
-        return self._labels.get(transaction_id)
+    def find_many(self, transaction_ids: Sequence[str]) -> dict[str, RecordedLabel]:
+        """See `LabelStore.find_many`."""
+        return {name: self._labels[name] for name in transaction_ids if name in self._labels}

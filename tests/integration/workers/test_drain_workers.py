@@ -122,12 +122,17 @@ def test_labels_reach_the_store_and_the_features(
     works.app.send_task("labels.apply")
     store = MongoLabelStore(database["labels"])
     with works.worker("labels"):
-        wait_until(lambda: store.find("never-seen") == unknown, what="the stored labels")
+        wait_until(lambda: recorded(store, "never-seen") == unknown, what="the stored labels")
         wait_until(
             lambda: outbox(Connections(works.settings), "labels", consumer="test").lag().entries == 0,
             what="applied labels",
         )
-    assert store.find(paid.transaction_id) == label
+    assert recorded(store, paid.transaction_id) == label
     risk = FEATURE_NAMES.index("terminal_frauds_7d")
     after = make_transaction(customer_id="c-label", terminal_id="t-label")
     assert feature_store(Connections(works.settings)).observe([after]).vectors[0, risk] == 1.0
+
+
+def recorded(store: MongoLabelStore, transaction_id: str) -> Label | None:
+    found = store.find_many([transaction_id])
+    return found[transaction_id].label if found else None

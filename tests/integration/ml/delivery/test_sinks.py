@@ -46,6 +46,10 @@ class TestLabelSink:
             redis_client, stream=LABELS, group="labels", groups=("labels",), consumer="w", claim_idle_ms=60_000
         )
 
+    def label(self, transaction_id: str) -> Label | None:
+        found = self.labels.find_many([transaction_id])
+        return found[transaction_id].label if found else None
+
     def drain(self, *labels: Label) -> None:
         self.inbox.accept([(given, "correlation-1") for given in labels])
         drain(self.outbox, self.sink, "labels", rules=RULES)
@@ -55,7 +59,7 @@ class TestLabelSink:
         self.drain(label("a", "fraud", at=1_000.0), label("b", "legitimate", at=499.0))
         self.drain(label("a", "fraud", at=1_000.0))
         self.drain(label("c", "fraud", at=2_000.0))
-        found = {name: self.labels.find(name) for name in "abc"}
+        found = {name: self.label(name) for name in "abc"}
         assert {name: known and known.label for name, known in found.items()} == {
             "a": "legitimate",
             "b": "fraud",

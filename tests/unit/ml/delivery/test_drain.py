@@ -15,7 +15,8 @@ RULES = DeliveryRules(batch_rows=3, batch_bytes=1000, linger_seconds=0.0, max_de
 class ListSink:
     """Collects ids; refuses `poison`, is unavailable while `down`, and dies at `killer`.
 
-    While `strict` it refuses everybody without certainty. It refuses `odd` so at all times, and raises at `bug`.
+    While `is_in_part` it defers `waiting`. While `strict` it refuses everybody without certainty. It refuses `odd` so
+    at all times, and raises at `bug`.
     """
 
     def __init__(self) -> None:
@@ -23,6 +24,7 @@ class ListSink:
         self.batches: list[list[str]] = []
         self.down = False
         self.strict = False
+        self.is_in_part = False
 
     def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
         if self.down:
@@ -35,6 +37,13 @@ class ListSink:
             raise KeyError("bug")
         if self.strict:
             return [Refusal(entry, "not now", is_certain=False) for entry in entries]
+        if self.is_in_part and "waiting" in ids:
+            self.written += [name for name in ids if name != "waiting"]
+            return [
+                Refusal(entry, "a part is away", is_deferred=True)
+                for entry in entries
+                if entry.transaction_id == "waiting"
+            ]
         bad = {"poison", "odd"}
         self.written += [name for name in ids if name not in bad]
         return [
@@ -96,6 +105,21 @@ def test_an_unavailable_sink_costs_no_entry_a_delivery(stream: MemoryStream, sin
     report = drain(outbox, sink, "explain", rules=RULES)
     assert sorted(sink.written) == list("abcd")
     assert report.buried == 0
+
+
+def test_an_entry_that_waits_for_a_part_of_the_sink_holds_up_nobody_and_is_never_given_up(
+    stream: MemoryStream, sink: ListSink
+) -> None:
+    outbox = fill(stream, "a", "waiting", "b")
+    sink.is_in_part = True
+    for number in range(20):
+        stream.add(f"later-{number}", b"{}")
+        report = drain(outbox, sink, "explain", rules=RULES)
+        assert (report.deferred >= 1, report.buried, report.refused, report.unavailable) == (True, 0, 0, None)
+        assert f"later-{number}" in sink.written
+    sink.is_in_part = False
+    drain(outbox, sink, "explain", rules=RULES)
+    assert sorted(sink.written) == sorted(["a", "b", "waiting", *(f"later-{number}" for number in range(20))])
 
 
 def test_poison_is_buried_after_its_bound_and_others_flow(stream: MemoryStream, sink: ListSink) -> None:

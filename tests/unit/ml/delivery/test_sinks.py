@@ -11,9 +11,10 @@ from ml.delivery.sinks import ExplanationSink, LabelSink, PublicationSink
 from ml.domain.label import Label
 from ml.domain.transaction import Transaction
 from ml.features.schema import FEATURE_COUNT, FEATURE_NAMES
-from ml.stores.decisions.decisions import DecisionRecord, NewDecision, Reply
+from ml.stores.decisions.decisions import DecisionRecord, NewDecision, PartlyReadError, Reply
 from ml.stores.decisions.decisions_memory import MemoryDecisionStore
 from ml.stores.explanations.explanations_memory import MemoryExplanationStore
+from ml.stores.features.features import AppliedLabel, PartlyAppliedError
 from ml.stores.features.features_memory import MemoryFeatureStore
 from ml.stores.labels.labels_memory import MemoryLabelStore
 from ml.stores.outbox.outbox import OutboxEntry
@@ -191,6 +192,10 @@ class TestLabelSink:
             explanations=self.explanations,
         )
 
+    def label(self, transaction_id: str) -> Label | None:
+        found = self.labels.find_many([transaction_id])
+        return found[transaction_id].label if found else None
+
     def message(self, label: Label, *, signer: MessageSigner | None = None) -> OutboxEntry:
         payload = orjson.dumps({"label": label.wire(), "correlation_id": "corr"}).decode()
         signature = (signer or self.signer).sign("labels.apply", label.transaction_id, 0, payload)
@@ -211,7 +216,7 @@ class TestLabelSink:
     def test_stores_a_label_and_lets_the_features_know(self) -> None:
         self.answer(transaction("a"))
         assert self.sink.write([self.message(self.fraud("a"))]) == []
-        assert self.labels.find("a") == self.fraud("a")
+        assert self.label("a") == self.fraud("a")
         assert self.terminal_frauds() == 1.0
         assert self.sink.unmatched == 0
 
@@ -237,7 +242,7 @@ class TestLabelSink:
         refusals = self.sink.write([altered, forged])
         assert [refusal.reason for refusal in refusals] == ["MessageRejectedError: message_signature"] * 2
         assert not any(refusal.is_certain for refusal in refusals)  # with another key the worker refuses everybody
-        assert self.labels.find("a") is None
+        assert self.label("a") is None
         assert self.terminal_frauds() == 0.0
 
     def test_refused_labels_are_counted_by_reason(self) -> None:
@@ -254,14 +259,14 @@ class TestLabelSink:
         self.sink.write([captured])
         self.sink.write([self.message(corrected)])
         self.sink.write([captured])
-        assert self.labels.find("a") == corrected
+        assert self.label("a") == corrected
         assert self.terminal_frauds() == 0.0
 
     def test_a_label_that_names_customer_and_terminal_reaches_a_transaction_without_record(self) -> None:
         self.features.observe([transaction("backfilled")])
         label = self.fraud("backfilled").model_copy(update={"customer_id": "c-1", "terminal_id": "terminal-1"})
         assert self.sink.write([self.message(label)]) == []
-        assert self.labels.find("backfilled") == label
+        assert self.label("backfilled") == label
         assert self.terminal_frauds() == 1.0
         assert self.sink.unmatched == 0
 
@@ -273,5 +278,82 @@ class TestLabelSink:
 
     def test_a_label_of_an_unknown_transaction_is_stored_and_counted(self) -> None:
         assert self.sink.write([self.message(self.fraud("never"))]) == []
-        assert self.labels.find("never") is not None
+        assert self.label("never") is not None
         assert self.sink.unmatched == 1
+
+    def test_of_two_workers_the_one_with_the_older_label_may_come_last(self) -> None:
+        """The other worker records and applies a correction while this one is about to apply what it replaces."""
+        self.answer(transaction("a"))
+        fraud = self.fraud("a")
+        corrected = Label.model_validate(fraud.wire() | {"label": "legitimate", "labelled_at": TIME + 120})
+        correction = self.message(corrected)
+        other = LabelSink(
+            signer=self.signer,
+            labels=self.labels,
+            features=self.features,
+            decisions=self.decisions,
+            explanations=self.explanations,
+        )
+        original = self.features.apply_labels
+
+        def overtaken(labels: Sequence[AppliedLabel]) -> int:
+            self.features.apply_labels = original  # type: ignore[method-assign]
+            other.write([correction])
+            return original(labels)
+
+        self.features.apply_labels = overtaken  # type: ignore[method-assign]
+        self.sink.write([self.message(fraud)])
+        assert self.label("a") == corrected
+        assert self.terminal_frauds() == 0.0
+
+    def test_a_worker_that_died_before_it_applied_a_label_leaves_the_rest_to_the_next_delivery(self) -> None:
+        self.answer(transaction("a"))
+        fraud = self.fraud("a")
+        self.labels.save([fraud])
+        older = Label.model_validate(fraud.wire() | {"label": "legitimate", "labelled_at": TIME + 30})
+        self.sink.write([self.message(older)])
+        assert self.terminal_frauds() == 1.0
+
+    def test_labels_of_a_shard_that_does_not_answer_wait_and_the_others_are_applied(self) -> None:
+        for name in ("a", "b", "c"):
+            self.answer(transaction(name))
+        self.explanations.save([event("c")["decision"] | {"transaction": transaction("c").wire(), "explanation": None}])
+        decisions = self.decisions
+
+        class OneShardIsDead(MemoryDecisionStore):
+            def find_many(self, transaction_ids: Sequence[str]) -> list[DecisionRecord | None]:
+                records = [None if name in {"b", "c"} else decisions.find(name) for name in transaction_ids]
+                unread = frozenset({"b", "c"} & set(transaction_ids))
+                if unread:
+                    raise PartlyReadError("s2 does not answer", records=records, unread=unread)
+                return records
+
+        sink = LabelSink(
+            signer=self.signer,
+            labels=self.labels,
+            features=self.features,
+            decisions=OneShardIsDead(),
+            explanations=self.explanations,
+        )
+        refusals = sink.write([self.message(self.fraud(name)) for name in ("a", "b", "c")])
+        # MongoDB knows the transaction of c; only b has to wait.
+        assert [(each.entry.transaction_id, each.is_deferred) for each in refusals] == [("b", True)]
+        assert self.terminal_frauds() == 2.0
+        assert sink.unmatched == 0
+        assert self.sink.write([self.message(self.fraud("b"))]) == []
+        assert self.terminal_frauds() == 3.0
+
+    def test_labels_of_histories_that_do_not_answer_wait_and_the_others_are_applied(self) -> None:
+        for name in ("a", "b"):
+            self.answer(transaction(name))
+        original = self.features.apply_labels
+
+        def in_part(labels: Sequence[AppliedLabel]) -> int:
+            found = original([label for label in labels if label.transaction_id != "b"])
+            missing = frozenset(place for place, label in enumerate(labels) if label.transaction_id == "b")
+            raise PartlyAppliedError("a master does not answer", missing=missing, found=found)
+
+        self.features.apply_labels = in_part  # type: ignore[method-assign]
+        refusals = self.sink.write([self.message(self.fraud(name)) for name in ("a", "b")])
+        assert [(each.entry.transaction_id, each.is_deferred) for each in refusals] == [("b", True)]
+        assert self.terminal_frauds() == 1.0

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.features.entries import KEY_BYTES, LABEL_FRAUD, LABEL_ORDINARY_FRAUD, TERMINAL_ENTRY, encode, transaction_key
-from ml.features.history import History, Shape, find_entry, relabel, remember, view_before
+from ml.features.history import AppliedOutcome, History, Shape, find_entry, relabel, remember, view_before
 from tests.contracts.feature_store import DAY, payment
 
 SHAPE = Shape(TERMINAL_ENTRY, newest=3, slack=2)
@@ -77,7 +77,7 @@ def test_what_another_version_wrote_counts_as_nothing() -> None:
     stranger = bytes(4 * SIZE)
     assert remember(stranger, entry(1, 5), SHAPE) == lived_once()
     assert view_before(stranger, b"12345678", SHAPE).entries == b""
-    assert relabel(stranger, b"12345678", SHAPE, label=LABEL_FRAUD, known_at=1) is None
+    assert relabel(stranger, b"12345678", SHAPE, new=AppliedOutcome(LABEL_FRAUD, 1)) is None
 
 
 def lived_once() -> bytes:
@@ -89,13 +89,13 @@ def test_a_hash_that_straddles_two_entries_is_not_a_transaction() -> None:
     packed = History(entries=straddling).pack()
     new = b"ABCDEFGH" + bytes(SIZE - KEY_BYTES)
     assert find_entry(packed, b"ABCDEFGH", SHAPE) is None
-    assert relabel(packed, b"ABCDEFGH", SHAPE, label=LABEL_FRAUD, known_at=1) is None
+    assert relabel(packed, b"ABCDEFGH", SHAPE, new=AppliedOutcome(LABEL_FRAUD, 1)) is None
     assert History.unpack(remember(packed, new, SHAPE)).entries == straddling + new
 
 
 def test_a_packed_history_comes_apart_as_it_was() -> None:
     packed = lived([5, 2 * DAY, 10, 3 * DAY, 3 * DAY, 3 * DAY])
-    packed = relabel(packed, transaction_key("p0"), SHAPE, label=LABEL_FRAUD, known_at=1_800_000_000) or b""
+    packed = relabel(packed, transaction_key("p0"), SHAPE, new=AppliedOutcome(LABEL_FRAUD, 1_800_000_000)) or b""
     history = History.unpack(packed)
     assert history.pack() == packed
     assert all((history.hours, history.days, history.label_hours, history.label_days, history.label_keys))
@@ -104,7 +104,7 @@ def test_a_packed_history_comes_apart_as_it_was() -> None:
 @pytest.mark.parametrize("place", [0, 4])
 def test_a_label_moves_only_its_own_bits(place: int) -> None:
     packed = lived([1, 2, 3, 4, 5])
-    changed = relabel(packed, transaction_key(f"p{place}"), SHAPE, label=LABEL_ORDINARY_FRAUD, known_at=77)
+    changed = relabel(packed, transaction_key(f"p{place}"), SHAPE, new=AppliedOutcome(LABEL_ORDINARY_FRAUD, 77))
     before = np.frombuffer(History.unpack(packed).entries, TERMINAL_ENTRY)
     after = np.frombuffer(History.unpack(changed or b"").entries, TERMINAL_ENTRY).copy()
     assert (after["known_at"][place], after["tag"][place] >> 14) == (77, LABEL_ORDINARY_FRAUD)

@@ -1,7 +1,7 @@
 import pytest
 
 from ml.domain.errors import StoreUnavailableError
-from ml.stores.decisions.decisions import Reply
+from ml.stores.decisions.decisions import PartlyReadError, Reply
 from ml.stores.decisions.decisions_memory import MemoryDecisionStore
 from ml.stores.decisions.decisions_sharded import ShardedDecisions
 from ml.stores.placements.placements_memory import MemoryPlacements
@@ -45,3 +45,11 @@ def test_a_record_from_before_there_were_shards_counts_even_if_placed_since(
 def test_an_unknown_shard_is_no_absent_record(decisions: ShardedDecisions) -> None:
     with pytest.raises(StoreUnavailableError, match="s9 is not in SCORE_SHARD_URLS"):
         decisions.find("elsewhere")
+
+
+def test_a_shard_that_does_not_answer_hides_no_record_of_another(decisions: ShardedDecisions) -> None:
+    with pytest.raises(PartlyReadError, match="s9") as caught:
+        decisions.find_many(["b", "elsewhere", "never", "a"])
+    found = [None if record is None else record.decision["transaction_id"] for record in caught.value.records]
+    assert found == ["b", None, None, "a"]
+    assert caught.value.unread == {"elsewhere"}
