@@ -41,6 +41,15 @@ def test_status_is_readable_by_people_and_programs(stack: Stack) -> None:
     assert all(process["name"] in text for process in content["processes"])
 
 
+def test_what_the_stack_writes_is_not_for_others(stack: Stack) -> None:
+    var = stack.home.folder / "var"
+    # The test itself has put the model there; keys have modes and tests of their own.
+    parts = {"log", "run", "metrics"}
+    written = [path for part in parts for path in [var / part, *(var / part).rglob("*")]]
+    assert all(len(list((var / part).iterdir())) > 0 for part in parts)
+    assert [path for path in [var, *written] if path.exists() and path.stat().st_mode & 0o007] == []
+
+
 def test_without_a_model_up_says_what_to_run(tmp_path: Path) -> None:
     home = make_home(tmp_path, trained=None)
     refused = home.ops("up")
