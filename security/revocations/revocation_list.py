@@ -56,6 +56,7 @@ class RevocationList:
         self._reading = threading.Lock()
         self._known: _Known | None = None
         self._due = float("-inf")
+        self._readings = 0  # that ended, well or not
         self._refresher = Refresher(self._refresh_quietly, interval_seconds=refresh_seconds, name="revocations")
 
     @property
@@ -104,15 +105,24 @@ class RevocationList:
                 self._reading.release()
 
     def _first_reading(self) -> _Known:
+        """Returns what is known; reads it if nothing is, once for all who ask meanwhile: they share its failure too."""
+        readings = self._readings
+        with self._reading:
+            if self._known is None and self._readings == readings:
+                self._read()
         # Fails closed: the revocations are not known yet.
-        if self._known is None:
-            self.refresh()
         if self._known is None:
             raise RevocationsUnavailableError("the revocations have not been readable yet")
         return self._known
 
     def _read(self) -> None:
         self._due = self._clock() + _LATE * self._refresh_seconds  # also after a failure: no request tries at once
+        try:
+            self._read_what_changed()
+        finally:
+            self._readings += 1
+
+    def _read_what_changed(self) -> None:
         known = self._known
         if known is not None and self._store.version() == known.version:
             return

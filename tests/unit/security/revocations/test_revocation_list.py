@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -160,3 +161,51 @@ def test_a_started_list_is_read_beside_the_requests(store: CountedStore) -> None
         store.is_down = False
     finally:
         known.stop()
+
+
+class SilentStore(CountedStore):
+    """Answers no reading until it is let go, and then none in time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+        self.is_down = True
+
+    def _answer(self) -> None:
+        self.was_read.set()
+        self.let_go.wait(60)
+        super()._answer()
+
+
+def test_requests_that_wait_for_the_first_reading_share_its_failure() -> None:
+    store = SilentStore()
+    known = RevocationList(store, leeway_seconds=30)
+    failed = []
+
+    def ask() -> None:
+        try:
+            covers(known)
+        except RevocationsUnavailableError:
+            failed.append(threading.current_thread())
+
+    first = threading.Thread(target=ask)
+    first.start()
+    assert store.was_read.wait(60)
+    others = [threading.Thread(target=ask) for _ in range(30)]
+    for thread in others:
+        thread.start()
+    time.sleep(0.2)  # for them to reach the lock; one that is slower reads once more
+    store.let_go.set()
+    for thread in [first, *others]:
+        thread.join(60)
+    assert len(failed) == 31
+    assert store.lists <= 10
+
+
+def test_a_request_after_a_failed_reading_reads_again(known: RevocationList, store: CountedStore) -> None:
+    store.is_down = True
+    with pytest.raises(RevocationsUnavailableError):
+        covers(known)
+    store.is_down = False
+    assert not covers(known)
+    assert store.lists == 2
