@@ -17,6 +17,7 @@ import redis
 
 from ml.stores.decisions.decisions import CommitOutcome, DecisionStore, Reply
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+from tasks.clock import SHARED_CLOCK
 from tasks.upkeep.dataset_identity_redis import DATASET_ID
 from tasks.upkeep.dataset_memory import StateFile
 from tasks.upkeep.recent_answers import AnswerSample, RecentAnswer, RecentAnswers
@@ -134,7 +135,7 @@ class LostAnswers:
 
     def _compare_samples(self) -> None:
         """Looks for the records of the samples that the process before this one left."""
-        now = time.time()
+        now = SHARED_CLOCK.now()
         samples = [sample for sample in _samples_in(self._file) if 0 <= now - sample.answered_at < self._missed_seconds]
         if not samples:
             return

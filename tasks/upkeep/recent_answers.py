@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ml.stores.decisions.decisions import NewDecision
+from tasks.clock import SHARED_CLOCK
 
 _MOST_ANSWERS = 1_000
 _MOST_SAMPLES = 12
@@ -40,7 +41,7 @@ class RecentAnswers:
     """
 
     def __init__(
-        self, *, clock: Callable[[], float] = time.monotonic, wall_clock: Callable[[], float] = time.time
+        self, *, clock: Callable[[], float] = time.monotonic, wall_clock: Callable[[], float] = SHARED_CLOCK.now
     ) -> None:
         self._clock = clock
         self._wall_clock = wall_clock
