@@ -50,6 +50,15 @@ def test_speaks_tls_with_the_configured_certificate(works: Works, certificate: t
         assert (answer.status, answer.getheader("Strict-Transport-Security")) == (200, "max-age=31536000")
         assert connection.sock.version() in {"TLSv1.2", "TLSv1.3"}
         connection.close()
+        # A refused upload is thrown away under TLS as well, and its sender sees the answer.
+        upload = api.connect()
+        upload.connect()
+        upload.sock.sendall(
+            b"POST /nope HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 20_000
+        )
+        upload.sock.sendall(b"0\r\n\r\n")
+        assert upload.sock.recv(100).startswith(b"HTTP/1.1 404 ")
+        upload.close()
         with socket.create_connection(("127.0.0.1", api.port), timeout=15) as plain:
             plain.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
             with suppress(ConnectionResetError):
