@@ -5,6 +5,7 @@ import logging
 from ml.delivery.sinks import ExplanationSink
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.outbox.event_seal import EventSeal
+from security.audit.audit import AuditUnavailableError
 from tasks import delivery  # noqa: F401 - registers the tasks
 from tasks.services import provide
 from tasks.upkeep.audit import AuditCourier
@@ -17,14 +18,15 @@ _log = logging.getLogger(__name__)
 
 
 def _wire(connections: Connections, name: str) -> WorkerParts:
-    store = explanation_store(connections)
+    store, audit = explanation_store(connections), audit_log(connections)
     try:
         store.create_indexes()
-    except StoreUnavailableError as error:
+        audit.create_indexes()
+    except (StoreUnavailableError, AuditUnavailableError) as error:
         # Storing works without them; a later start creates them.
-        _log.warning("the indexes of the explanations were not created: %s", error)
+        _log.warning("the indexes of explanations and audit were not created: %s", error)
     provide(ExplanationSink, ExplanationSink(store, EventSeal.from_settings(connections.settings)))
-    provide(AuditCourier, AuditCourier(safe_mode_store(connections), audit_log(connections)))
+    provide(AuditCourier, AuditCourier(safe_mode_store(connections), audit))
     return provide_stream(connections, "explain", name)
 
 

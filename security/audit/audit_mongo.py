@@ -1,4 +1,7 @@
-"""The audit in MongoDB: collection `audit`, `_id` = the event's own hash; documents are inserted and never replaced."""
+"""The audit in MongoDB: collection `audit`, `_id` = the event's own hash; documents are inserted and never replaced.
+
+Index: (at), newest first.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +19,11 @@ class MongoAuditLog:
 
     def __init__(self, collection: Collection[dict[str, Any]]) -> None:
         self._events = collection
+
+    def create_indexes(self) -> None:
+        """Creates the index of `latest`; an existing one stays."""
+        with _failures_as_unavailable():
+            self._events.create_index([("at", DESCENDING)])
 
     def record(self, events: Sequence[AuditEvent]) -> None:
         """See `AuditLog.record`."""

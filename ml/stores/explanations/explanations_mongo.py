@@ -78,6 +78,7 @@ class MongoExplanationStore:
             scored_at, transaction_id = decode_cursor(cursor)
             moment = datetime.fromisoformat(scored_at)
             after = {
+                "scored_at": {"$lte": moment},  # says it once more, so that the index is entered here
                 "$or": [
                     {"scored_at": {"$lt": moment}},
                     {"scored_at": moment, "transaction_id": {"$lt": transaction_id}},

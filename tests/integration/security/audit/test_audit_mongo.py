@@ -5,12 +5,22 @@ from pymongo.database import Database
 from security.audit.audit import AuditUnavailableError
 from security.audit.audit_mongo import MongoAuditLog
 from tests.contracts.audit_log import AuditLogContract, event
+from tests.mongo_sorts import is_indexed, watched
 
 
 class TestMongoAuditLog(AuditLogContract):
     @pytest.fixture
     def audit(self, mongo_database: Database) -> MongoAuditLog:
         return MongoAuditLog(mongo_database["audit"])
+
+
+def test_the_latest_are_sorted_by_an_index(mongo_url: str, mongo_database: Database) -> None:
+    with watched(mongo_url, mongo_database) as (database, watch):
+        audit = MongoAuditLog(database["audit"])
+        audit.create_indexes()
+        audit.latest(10)
+        (sort,) = watch.sorts
+        assert is_indexed(database["audit"], sort)
 
 
 def test_an_unreachable_mongo_raises_the_packages_own_error() -> None:

@@ -11,6 +11,7 @@ from ml.stores.explanations.explanations_mongo import MongoExplanationStore
 from ml.stores.labels.labels_mongo import MongoLabelStore
 from ml.stores.training_source.training_source_mongo import MongoTrainingSource
 from tests.contracts.training_source import Make, TrainingSourceContract, label, record
+from tests.mongo_sorts import is_indexed, watched
 
 
 @pytest.fixture
@@ -60,3 +61,13 @@ def test_an_unreachable_server_raises_the_domains_exception() -> None:
             next(source.transactions(0))
         with pytest.raises(StoreUnavailableError):
             source.recent_vectors("v1", ("a",), limit=1)
+
+
+def test_everything_is_sorted_by_an_index(mongo_url: str, mongo_database: Database) -> None:
+    with watched(mongo_url, mongo_database) as (database, watch):
+        MongoExplanationStore(database["explanations"]).create_indexes()
+        source = MongoTrainingSource(database["explanations"], database["labels"])
+        list(source.transactions(0))
+        source.recent_vectors("v1", ("amount",), limit=10)
+        assert len(watch.sorts) == 2
+        assert all(is_indexed(database["explanations"], sort) for sort in watch.sorts)
