@@ -43,6 +43,7 @@ _TELLTALE_WORDS = (
     "qwerty",
 )
 
+_MAKE = "`python -m ops keys` makes one for development, with --production one for production"
 _PUBLIC = "is a public or private key or a certificate, not a secret"
 
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
@@ -65,9 +66,9 @@ def check_secret(name: str, secret: SecretStr | str | None) -> bytes:
     """
     text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
     if text is None or not text.strip():
-        raise KeyUnusableError(f"{name} is not set; make keys with `python -m ops keys`.")
+        raise KeyUnusableError(f"{name} is not set; {_MAKE}.")
     if problem := _weakness(text):
-        raise KeyUnusableError(f"{name} {problem}; make a new one with `python -m ops keys`.")
+        raise KeyUnusableError(f"{name} {problem}; {_MAKE}.")
     return text.encode()
 
 

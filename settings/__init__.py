@@ -6,7 +6,15 @@ reads the environment; this package imports nothing else of the project.
 """
 
 from settings.fields.process import DEVELOPMENT_MARK, Environment
-from settings.settings import DEVELOPMENT_ENV_FILE, Settings, load_settings
+from settings.settings import DEVELOPMENT_ENV_FILE, Settings, asked_environment, load_settings
 from settings.topology import ScoringTopology
 
-__all__ = ["DEVELOPMENT_ENV_FILE", "DEVELOPMENT_MARK", "Environment", "ScoringTopology", "Settings", "load_settings"]
+__all__ = [
+    "DEVELOPMENT_ENV_FILE",
+    "DEVELOPMENT_MARK",
+    "Environment",
+    "ScoringTopology",
+    "Settings",
+    "asked_environment",
+    "load_settings",
+]

@@ -39,3 +39,7 @@ class SettingsRefusedError(ValueError):
     def __init__(self, sentences: Sequence[str]) -> None:
         super().__init__("production refuses to start: " + " ".join(sentences))
         self.sentences = tuple(sentences)
+
+
+class UnreadableFileError(ValueError):
+    """A file of settings cannot be read."""

@@ -52,7 +52,7 @@ def key_problems(settings: "Settings") -> Iterator[str]:
 
 def _secrets(settings: "Settings") -> Iterator[tuple[str, str]]:
     for name in _PURPOSES:
-        secret = getattr(settings, name, None)
+        secret = getattr(settings, name)
         if secret is not None:
             yield name, secret.get_secret_value().strip()
 

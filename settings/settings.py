@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from settings.fields.delivery import DeliverySettings
@@ -17,7 +17,7 @@ from settings.fields.security import SecuritySettings
 from settings.fields.shards import ShardSettings
 from settings.fields.web import WebSettings
 from settings.json_values import parse_value
-from settings.problems import SettingsRefusedError
+from settings.problems import SettingsRefusedError, UnreadableFileError
 from settings.production_rules import production_problems
 
 DEVELOPMENT_ENV_FILE = Path("var/keys/dev.env")
@@ -78,10 +78,26 @@ class Settings(  # pydantic lists the fields of the last class first
         return self
 
 
+class _AskedEnvironment(ProcessSettings):
+    model_config = Settings.model_config
+
+
+def asked_environment() -> Environment:
+    """Returns the environment that is asked for, also where production refuses all else."""
+    try:
+        return _AskedEnvironment().environment  # type: ignore[call-arg,unused-ignore]
+    except ValidationError:
+        return Environment.DEVELOPMENT
+
+
 def load_settings() -> Settings:
     """Reads the settings from the environment and the env files.
 
     Raises:
         pydantic.ValidationError: a value is malformed, or production refuses it.
+        UnreadableFileError: an env file is no text.
     """
-    return Settings()  # type: ignore[call-arg,unused-ignore]
+    try:
+        return Settings()  # type: ignore[call-arg,unused-ignore]
+    except UnicodeDecodeError as error:
+        raise UnreadableFileError("An env file is not UTF-8 text: var/keys/dev.env or .env.") from error

@@ -64,6 +64,10 @@ def _summary(module: str) -> str:
 @click.group(cls=LazyCommands)
 def shrike() -> None:
     """Shrike: realtime fraud scoring on Flask, Celery and Redis."""
+    from settings.env_names import unknown_names
+
+    for sentence in unknown_names():
+        click.secho(f"Warning: {sentence}", fg="yellow", err=True)
 
 
 def _keep_files_from_others() -> None:

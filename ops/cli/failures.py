@@ -7,14 +7,16 @@ from pydantic import ValidationError
 from ml.domain.errors import MlError, StoreUnavailableError
 from ops.errors import OpsError
 from security.errors import SecurityError
-from settings.problems import SettingsRefusedError, settings_problems
+from settings.problems import SettingsRefusedError, UnreadableFileError, settings_problems
 
 
 def sentence(error: BaseException) -> str | None:
     """Returns one sentence for an expected failure, None for a defect that deserves its traceback."""
+    if refused := _refused_by_redis(error):
+        return refused
     if isinstance(error, StoreUnavailableError) and error.__cause__ is not None:
         return _server_sentence(error.__cause__) or str(error)
-    if isinstance(error, OpsError | MlError | SecurityError):
+    if isinstance(error, OpsError | MlError | SecurityError | UnreadableFileError):
         return str(error)
     if isinstance(error, ValidationError) and error.title == "Settings":
         return _settings_sentence(error)
@@ -32,9 +34,6 @@ def _settings_sentence(error: ValidationError) -> str:
 
 def _server_sentence(error: BaseException) -> str | None:
     """Recognises a client's connection failure without importing a client that the command did not."""
-    key_error = getattr(sys.modules.get("security.artifacts.artifact_keys"), "ArtifactKeyError", None)
-    if key_error is not None and isinstance(error, key_error):
-        return f"{error}."
     for module, name, server, setting in (
         ("redis.exceptions", "ConnectionError", "Redis", "REDIS_URL"),
         ("redis.exceptions", "TimeoutError", "Redis", "REDIS_URL"),
@@ -46,3 +45,10 @@ def _server_sentence(error: BaseException) -> str | None:
         if kind is not None and isinstance(error, kind):
             return f"{server} did not answer; is it running, and is {setting} right?"
     return None
+
+
+def _refused_by_redis(error: BaseException) -> str | None:
+    """Recognises that Redis knows its users and this one is none, or may not do this."""
+    from ops.cli.redis_refusals import refusal_sentence
+
+    return refusal_sentence(error) if "redis.exceptions" in sys.modules else None

@@ -1,6 +1,6 @@
-"""Keys for a development machine: every secret the platform needs, and the artifact key pair.
+"""Every secret the platform needs, and the artifact key pair: for a development machine or for production.
 
-Every secret and key id starts with `DEVELOPMENT_MARK`, and production refuses those.
+Every secret and key id for development starts with `DEVELOPMENT_MARK`, and production refuses those.
 """
 
 import json
@@ -18,9 +18,10 @@ from ops.errors import OpsError
 from security.artifacts.artifact_encryption import generate_encryption_key_text
 from security.artifacts.artifact_pem import private_key_pem, public_key_pem
 from security.keys import generate_secret
-from settings import DEVELOPMENT_ENV_FILE, DEVELOPMENT_MARK
+from settings import DEVELOPMENT_ENV_FILE, DEVELOPMENT_MARK, Environment, asked_environment
 
 ENV_NAME = DEVELOPMENT_ENV_FILE.name
+PRODUCTION_ENV_NAME = "production.env"
 SIGNING_KEY_NAME = "artifact_signing.pem"
 VERIFY_KEY_NAME = "artifact_verify.pem"
 TRUST_NAME = "artifact_trust.json"
@@ -28,7 +29,7 @@ TRUST_NAME = "artifact_trust.json"
 _KEY_LIFE = timedelta(days=398)
 """Long enough not to surprise a development machine, short enough for a rotation to be practised."""
 
-_FLOWER_PASSWORD_BYTES = 12  # short enough to type; Flower listens on loopback in development
+_FLOWER_PASSWORD_BYTES = 15  # short enough to type, and 20 characters
 
 
 class KeysExistError(OpsError):
@@ -46,17 +47,37 @@ def make_development_keys(folder: Path, *, replace: bool) -> Path:
         KeysExistError: one of the files exists and `replace` is false.
         OpsError: the folder cannot be written.
     """
-    private_key, key_id = Ed25519PrivateKey.generate(), _key_id("artifact")
+    return _make_keys(folder, DEVELOPMENT_MARK, replace=replace)
+
+
+def refuse_in_production(made: str, instead: str) -> None:
+    """Refuses to make what production refuses to use.
+
+    Raises:
+        OpsError: ENVIRONMENT is production.
+    """
+    if asked_environment() is Environment.PRODUCTION:
+        raise OpsError(f"ENVIRONMENT is production, which refuses {made}; {instead}.")
+
+
+def make_production_keys(folder: Path, *, replace: bool) -> Path:
+    """Writes new keys that production accepts into a folder and returns the env file; arguments and errors as above."""
+    return _make_keys(folder, "", replace=replace)
+
+
+def _make_keys(folder: Path, mark: str, *, replace: bool) -> Path:
+    private_key, key_id = Ed25519PrivateKey.generate(), _key_id(mark, "artifact")
+    env_name = ENV_NAME if mark else PRODUCTION_ENV_NAME
     # The env file comes last: it is what makes the others count.
     contents = {
         SIGNING_KEY_NAME: private_key_pem(private_key),
         VERIFY_KEY_NAME: public_key_pem(private_key.public_key()),
         TRUST_NAME: _trust_text(key_id).encode(),
-        ENV_NAME: _env_text(folder, key_id).encode(),
+        env_name: _env_text(folder, key_id, mark).encode(),
     }
     write_new_files(folder, contents, replace=replace)
     make_redis_users(folder / FOLDER_NAME, replace=True)
-    return folder / ENV_NAME
+    return folder / env_name
 
 
 def _trust_text(key_id: str) -> str:
@@ -71,25 +92,30 @@ def _trust_text(key_id: str) -> str:
     return json.dumps({"keys": [entry], "revoked_keys": [], "revoked_versions": []}, indent=2) + "\n"
 
 
-def _env_text(folder: Path, artifact_key_id: str) -> str:
+def _env_text(folder: Path, artifact_key_id: str, mark: str) -> str:
     values = {
-        "JWT_SECRET": generate_secret(DEVELOPMENT_MARK),
-        "JWT_KEY_ID": _key_id("jwt"),
-        "HMAC_KEY": generate_secret(DEVELOPMENT_MARK),
-        "MESSAGE_KEY": generate_secret(DEVELOPMENT_MARK),
-        "ARTIFACT_ENCRYPTION_KEY": DEVELOPMENT_MARK + generate_encryption_key_text(),
+        "JWT_SECRET": generate_secret(mark),
+        "JWT_KEY_ID": _key_id(mark, "jwt"),
+        "HMAC_KEY": generate_secret(mark),
+        "MESSAGE_KEY": generate_secret(mark),
+        "ARTIFACT_ENCRYPTION_KEY": mark + generate_encryption_key_text(),
         "ARTIFACT_KEY_ID": artifact_key_id,
         "ARTIFACT_SIGNING_KEY_FILE": folder / SIGNING_KEY_NAME,
         "ARTIFACT_VERIFY_KEY_FILE": folder / VERIFY_KEY_NAME,
         "ARTIFACT_TRUST_FILE": folder / TRUST_NAME,
-        "FLOWER_PASSWORD": DEVELOPMENT_MARK + secrets.token_urlsafe(_FLOWER_PASSWORD_BYTES),
+        "FLOWER_PASSWORD": mark + secrets.token_urlsafe(_FLOWER_PASSWORD_BYTES),
     }
-    lines = ["# Development keys, made by `python -m ops keys`. Production refuses them; never commit this file."]
+    about = (
+        "Development keys, made by `python -m ops keys`. Production refuses them"
+        if mark
+        else "Production keys, made by `python -m ops keys --production`; docs/production.md says who needs which"
+    )
+    lines = [f"# {about}; never commit this file."]
     return "\n".join([*lines, *(f"{name}={value}" for name, value in values.items()), ""])
 
 
-def _key_id(purpose: str) -> str:
-    return f"{DEVELOPMENT_MARK}{purpose}_{secrets.token_hex(3)}"
+def _key_id(mark: str, purpose: str) -> str:
+    return f"{mark}{purpose}_{secrets.token_hex(3)}"
 
 
 def write_new_files(folder: Path, contents: Mapping[str, bytes], *, replace: bool) -> None:

@@ -22,7 +22,10 @@ def ensure_keys(settings: Settings, say: Callable[[str], None]) -> Settings:
     if not missing:
         return settings
     if settings.environment is Environment.PRODUCTION:
-        raise StackError(f"Production needs {', '.join(missing)}.")
+        raise StackError(
+            f"Production needs {', '.join(missing)}: `python -m ops keys --production` makes them, and "
+            "`python -m ops production-check` names all else that is missing."
+        )
     make_development_keys(DEVELOPMENT_ENV_FILE.parent, replace=False)
     say(f"made development keys in {DEVELOPMENT_ENV_FILE.parent}")
     return load_settings()

@@ -61,3 +61,14 @@ def check_worker(queue: str) -> Settings:
         ArtifactSigner.from_settings(settings)
     check_promises(settings)
     return settings
+
+
+def check_beat() -> Settings:
+    """Returns the settings of beat, which signs doorbells; raises like `check_web`."""
+    from ops.startup.promises_redis import check_promises
+    from security.messages.message_signer import MessageSigner
+
+    settings = load_settings()
+    MessageSigner.from_settings(settings)
+    check_promises(settings)
+    return settings

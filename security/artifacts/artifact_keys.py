@@ -50,7 +50,7 @@ class ArtifactSigner:
             KeyUnusableError: a setting is missing, or a key cannot be read.
         """
         if settings.artifact_signing_key_file is None:
-            raise KeyUnusableError("ARTIFACT_SIGNING_KEY_FILE is not set; `python -m ops keys` makes development keys")
+            raise _missing("ARTIFACT_SIGNING_KEY_FILE")
         return cls(
             _required_key_id(settings),
             load_private_key(settings.artifact_signing_key_file),
@@ -170,7 +170,9 @@ def _check_key_id(key_id: str) -> None:
 
 
 def _missing(setting: str) -> KeyUnusableError:
-    return KeyUnusableError(f"{setting} is not set; `python -m ops keys` makes development keys")
+    return KeyUnusableError(
+        f"{setting} is not set; `python -m ops keys` makes one for development, with --production one for production."
+    )
 
 
 def _required_key_id(settings: Settings) -> str:
@@ -181,7 +183,7 @@ def _required_key_id(settings: Settings) -> str:
 
 def _required_encryption_key(settings: Settings) -> EncryptionKey:
     if settings.artifact_encryption_key is None:
-        raise KeyUnusableError("ARTIFACT_ENCRYPTION_KEY is not set; `python -m ops keys` makes development keys")
+        raise _missing("ARTIFACT_ENCRYPTION_KEY")
     return _encryption_key("ARTIFACT_ENCRYPTION_KEY", settings.artifact_encryption_key)
 
 

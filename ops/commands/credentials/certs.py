@@ -6,6 +6,7 @@ import click
 import orjson
 
 from ops.credentials.development_certificates import client_uri, make_development_certificates
+from ops.credentials.development_keys import refuse_in_production
 from settings import DEVELOPMENT_ENV_FILE
 
 
@@ -22,6 +23,7 @@ from settings import DEVELOPMENT_ENV_FILE
 @click.option("--force", is_flag=True, help="Replace existing certificates; nobody trusts the old ones afterwards.")
 def command(folder: Path, names: tuple[str, ...], force: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Make an authority, a server's and clients' certificates for TLS on a development machine."""
+    refuse_in_production("certificates for development", "use those of an authority of your own")
     make_development_certificates(folder, server_names=names, replace=force)
     identities = {f"URI:{client_uri(role)}": [f"dev-{role}", [role]] for role in ("service", "read", "admin")}
     click.echo(f"Development certificates are in {folder}. The API speaks TLS and asks for client certificates with\n")

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from settings import load_settings
+from ops.startup.preflight import check_beat
 
 _ARGUMENTS = (
     "-m",
@@ -22,6 +22,6 @@ _ARGUMENTS = (
 @click.command()
 def command() -> None:
     """Run beat; of two, one is idle, as RedBeat keeps a lock in Redis."""
-    load_settings()  # refuses in a sentence what would be a traceback in the scheduler
+    check_beat()
     # The process id file would stop a second beat on the machine, and outlive a killed one; the lock does neither.
     os.execv(sys.executable, [sys.executable, *_ARGUMENTS, "--pidfile="])  # noqa: S606 - no shell

@@ -29,7 +29,7 @@ def flower_environment(settings: Settings) -> dict[str, str]:
     if settings.flower_password is None:
         raise StackError(
             "Flower shows every task and may not run without FLOWER_PASSWORD; "
-            "`python -m ops keys` makes one for development."
+            "`python -m ops keys` makes one for development, with --production one for production."
         )
     return {
         "FLOWER_BASIC_AUTH": f"{settings.flower_user}:{settings.flower_password.get_secret_value()}",

@@ -20,6 +20,13 @@ def refused(**changes: Any) -> str:
     return str(refusal.value)
 
 
+def test_every_secret_has_a_purpose() -> None:
+    """A new one must be compared with the others, and be refused if it was made for development."""
+    for name, field in Settings.model_fields.items():
+        if "SecretStr" in str(field.annotation):
+            assert f"{name.upper()} is a development key" in refused(**{name: DEVELOPMENT_MARK + "x" * 40})
+
+
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations(SECRETS, 2)))
 def test_one_key_serves_one_purpose(first: str, second: str) -> None:
     key = base64.b64encode(secrets.token_bytes(32)).decode()

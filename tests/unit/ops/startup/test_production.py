@@ -1,0 +1,128 @@
+import base64
+import json
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ops.commands.credentials.certs import command as certs
+from ops.commands.credentials.keys import command as keys
+from ops.commands.stack.production_check import command
+from ops.errors import OpsError
+from ops.startup.production import refusals
+
+SERVERS = {
+    "ENVIRONMENT": "production",
+    "TLS_TERMINATED_BY_PROXY": "true",
+    "REDIS_URL": "rediss://127.0.0.1:1/0",
+    "MONGO_URL": "mongodb://127.0.0.1:1/?tls=true",
+    "KAFKA_SECURITY_PROTOCOL": "SSL",
+}
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(command, arguments)
+
+
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment with the keys that the command makes."""
+    result = CliRunner().invoke(keys, ["--production", "--out", "secrets"])
+    assert result.exit_code == 0, result.output
+    for line in Path("secrets/production.env").read_text().splitlines():
+        if not line.startswith("#"):
+            monkeypatch.setenv(*line.split("=", 1))
+    for name, value in SERVERS.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("production")
+def test_the_keys_that_are_made_for_production_are_those_it_wants() -> None:
+    result = run()
+    assert (result.exit_code, result.output) == (0, "Production would start with these settings.\n")
+    assert json.loads(run("--json").output) == {"role": "platform", "ready": True, "problems": []}
+    assert "dev_" not in Path("secrets/production.env").read_text() + Path("secrets/artifact_trust.json").read_text()
+    assert Path("secrets/production.env").stat().st_mode & 0o777 == 0o600
+
+
+def test_everything_is_named_at_once() -> None:
+    """What took four rounds of starting and reading."""
+    names = {problem.split()[0].rstrip(":") for problem in refusals()}
+    assert names >= {
+        "ENVIRONMENT",
+        "TLS",
+        "REDIS_URL",
+        "MONGO_URL",
+        "KAFKA_SECURITY_PROTOCOL",
+        "JWT_SECRET",
+        "HMAC_KEY",
+        "MESSAGE_KEY",
+        "ARTIFACT_KEY_ID",
+        "ARTIFACT_ENCRYPTION_KEY",
+        "ARTIFACT_VERIFY_KEY_FILE",
+        "ARTIFACT_SIGNING_KEY_FILE",
+        "FLOWER_PASSWORD",
+    }
+    result = run("--json")
+    assert result.exit_code == 1
+    assert len(json.loads(result.output)["problems"]) == len(refusals())
+
+
+def test_malformed_values_hide_nothing_else(production: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    production.setenv("WEB_PORT", "no port")
+    production.setenv("RATE_LIMIT_OVERRIDES", "{")
+    production.setenv("PERF_MODE", "true")
+    production.setenv("HMAC_KEY", "short")
+    production.setenv("JWT_JWKS_CA_FILE", str(tmp_path / "absent.pem"))
+    (tmp_path / ".env").write_text("HMAK_KEY=x\n")
+    problems = refusals()
+    for beginning in (
+        "WEB_PORT: ",
+        "RATE_LIMIT_OVERRIDES: ",
+        "PERF_MODE keeps",
+        "HMAC_KEY is 5 bytes",
+        "JWT_JWKS_CA_FILE: ",
+        ".env names HMAK_KEY",
+    ):
+        assert [problem for problem in problems if problem.startswith(beginning)], beginning
+    assert len(problems) == 6
+
+
+def test_settings_that_contradict_each_other_are_named(production: pytest.MonkeyPatch) -> None:
+    production.setenv("SHARD", "s1")
+    assert refusals() == ["SHARD names a shard that SCORE_SHARD_URLS does not: it names none."]
+
+
+@pytest.mark.usefixtures("production")
+def test_a_process_is_asked_for_its_own_keys_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("JWT_", "HMAC_", "ARTIFACT_", "FLOWER_"))]:
+        monkeypatch.delenv(name)
+    for role in ("explain", "publish", "labels", "beat"):
+        assert refusals(role) == []
+    assert [problem.split()[0] for problem in refusals("flower")] == ["FLOWER_PASSWORD"]
+    assert {problem.split()[0] for problem in refusals("web")} == {"JWT_SECRET", "HMAC_KEY"}
+
+
+def test_a_certificate_needs_its_own_key(production: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).write_bytes(base64.b64encode(secrets.token_bytes(64)))
+    production.setenv("TLS_CERTIFICATE_FILE", "one")
+    production.setenv("TLS_KEY_FILE", "other")
+    assert refusals() == ["TLS_CERTIFICATE_FILE and its key are no readable pair; check both files."]
+
+
+@pytest.mark.parametrize("make", [keys, certs])
+def test_nothing_for_development_is_made_under_production(make: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    result = CliRunner().invoke(make, [])  # type: ignore[arg-type]
+    assert isinstance(result.exception, OpsError)
+    assert "ENVIRONMENT is production, which refuses" in str(result.exception)
+    assert not Path("var").exists()
