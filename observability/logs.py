@@ -28,7 +28,7 @@ MAX_TEXT_CHARACTERS = 16_384
 """Longer texts are cut, so that one request cannot fill the disk."""
 
 MAX_DEPTH = 6
-_LONGEST_NUMBER_CHARACTERS = 256
+_LONGEST_NUMBER_CHARACTERS = 512
 """Dropped from the end of a text that was cut before it was masked, where half a number may stand."""
 
 _REMEMBERED_NAMES = 1024

@@ -100,5 +100,9 @@ Timestamp = Annotated[
         }
     ),
 ]
-Moment = Annotated[datetime, BeforeValidator(parse_moment), WithJsonSchema(_JSON_TEXT)]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(parse_moment),
+    WithJsonSchema({"anyOf": [_JSON_TEXT, {"type": "integer", "minimum": 0, "exclusiveMaximum": EPOCH_LIMIT_SECONDS}]}),
+]
 """A time in a query: RFC 3339 with a zone, or epoch seconds; 1970 to 2100."""

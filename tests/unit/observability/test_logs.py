@@ -147,6 +147,14 @@ def test_a_cut_never_bares_half_a_masked_number() -> None:
         assert "4111" not in message
 
 
+def test_a_text_that_is_cut_before_it_is_masked_bares_no_half_of_a_widely_written_number() -> None:
+    iban = "        ".join("DE89370400440532013000")
+    for padding in range(2 * MAX_TEXT_CHARACTERS - len(iban) + 1, 2 * MAX_TEXT_CHARACTERS, 7):
+        # Escapes shrink when they are undone, so that what stands at the cut comes within the size of a text.
+        message = json.loads(formatted("%2520" * (padding // 5) + " " * (padding % 5) + iban))["message"]
+        assert not set(message) & set("0123456789")
+
+
 def test_levels_below_the_configured_one_are_not_written(log_lines: Lines) -> None:
     log.debug("hidden")
     log.info("shown")
