@@ -1,6 +1,7 @@
 """What somebody gains who can write to the broker: nothing."""
 
 import base64
+import json
 import pickle
 import time
 from collections.abc import Callable, Iterator
@@ -70,6 +71,10 @@ def dropped(worker: RunningWorker, reason: str) -> float:
 
 def runs(worker: RunningWorker) -> float:
     return worker.metric(f'celery_task_total{{state="success",task="{DOORBELL}"}}')
+
+
+def failures(worker: RunningWorker) -> float:
+    return worker.metric(f'celery_task_total{{state="failure",task="{DOORBELL}"}}')
 
 
 def captured_doorbell(works: Works, **options: Any) -> bytes:
@@ -149,6 +154,57 @@ def test_pickles_are_not_opened_and_rubbish_stops_nobody(
     intruder.push_raw(captured_doorbell(works))
     wait_until(lambda: runs(explain_worker) == before + 1, what="a good doorbell behind the pickle")
     assert not mark.exists()
+
+
+HUGE = 10**400
+ODD_HEADERS: list[dict[str, Any]] = [
+    *({"id": value} for value in (7, 1.5, True, None, [], ["m"], {}, {"m": 1}, "", HUGE, "\ud800", "m" * 100_000)),
+    *({"task": value} for value in (7, None, [], {}, "", "no.such.task", HUGE)),
+    *({"sent_at": value} for value in (HUGE, -HUGE, [], None, 1e308)),
+    *({"deadline_ms": value} for value in (HUGE, -HUGE, 1.5, [], None)),
+    *({"signature": value} for value in (7, [], {}, "\ud800", HUGE)),
+    *({"eta": value} for value in (7, [], "soon", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", HUGE)),
+    *({"expires": value} for value in ([], "soon", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", HUGE)),
+    *({"retries": value} for value in ("x", [], HUGE)),
+    *({"timelimit": value} for value in (7, "x", [], [HUGE, HUGE])),
+    *({name: HUGE} for name in ("root_id", "parent_id", "group", "argsrepr", "kwargsrepr", "origin", "lang", "shadow")),
+    *({name: [[]]} for name in ("root_id", "parent_id", "group", "argsrepr", "kwargsrepr", "origin", "lang", "shadow")),
+    {"stamped_headers": 7, "stamps": 7},
+]
+ODD_BODIES: list[Any] = [
+    None,
+    7,
+    "x",
+    {},
+    {"a": 1},
+    [],
+    [[]],
+    [[], {}],
+    [7, 7, 7],
+    [[], [], []],
+    [[], {}, None],
+    [HUGE],
+]
+
+
+def test_no_value_of_a_message_stops_the_worker(works: Works, explain_worker: RunningWorker) -> None:
+    intruder, before, failed = Intruder(works, "explain"), runs(explain_worker), failures(explain_worker)
+    given = {
+        "lang": "py",
+        "task": DOORBELL,
+        "id": "m-1",
+        "sent_at": time.time(),
+        "deadline_ms": int(time.time() * 1000),
+        "signature": "x" * 44,  # without one, nothing else is looked at
+    }
+    for headers in ODD_HEADERS:
+        message = intruder.envelope | {"body": "[[], {}, {}]", "headers": given | headers}
+        intruder.push_raw(json.dumps(message).encode())
+    for body in ODD_BODIES:
+        intruder.push_raw(json.dumps(intruder.envelope | {"body": json.dumps(body), "headers": given}).encode())
+    intruder.push_raw(captured_doorbell(works))
+    wait_until(lambda: runs(explain_worker) == before + 1, what="the good doorbell behind all of them")
+    assert failures(explain_worker) == failed
 
 
 class _Opens:
