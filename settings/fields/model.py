@@ -17,6 +17,12 @@ class ModelSettings(ProcessSettings):
         None, description="MLflow tracking and registry; default: SQLite at VAR_DIR/mlflow.db."
     )
     mlflow_experiment: str = Field("shrike", description="MLflow experiment and registered model name.")
+    mlflow_timeout_seconds: int = Field(
+        10,
+        ge=1,
+        le=600,
+        description="Longest wait for one answer of an MLflow server; a run is given up after twelve times as long.",
+    )
     model_dir: Path | None = Field(None, description="Model registry folder; default: VAR_DIR/models.")
     model_poll_seconds: float = Field(1.0, gt=0, description="How often a scoring process looks for a new champion.")
     artifact_signing_key_file: Path | None = Field(None, description="Ed25519 private key (PEM); trainer only.")

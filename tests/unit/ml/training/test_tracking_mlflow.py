@@ -1,8 +1,12 @@
 import logging
 import os
+import socketserver
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -145,3 +149,69 @@ def test_logging_of_the_process_is_left_as_it_was(tracker: MlflowTracker) -> Non
     tracker.set_aliases(None, None)
     assert logging.getLogger().handlers == handlers
     assert logging.getLogger("mlflow").handlers == []
+
+
+class SilentServer(socketserver.ThreadingTCPServer):
+    """Accepts every request; answers none, or a byte at a time without an end."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, *, drips: bool) -> None:
+        super().__init__(("127.0.0.1", 0), _SilentAnswer)
+        self.drips = drips
+        self.requests = 0
+        self.ended = threading.Event()
+
+
+class _SilentAnswer(socketserver.BaseRequestHandler):
+    server: SilentServer
+
+    def handle(self) -> None:
+        self.server.requests += 1
+        self.request.recv(65_536)
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+        with suppress(OSError):
+            if self.server.drips:
+                self.request.sendall(head)
+            while not self.server.ended.wait(0.2):
+                if self.server.drips:
+                    self.request.sendall(b" ")
+
+
+@contextmanager
+def silent_server(*, drips: bool) -> Iterator[SilentServer]:
+    with SilentServer(drips=drips) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.ended.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("drips", [False, True])
+def test_a_server_that_accepts_and_never_answers_is_given_up(
+    drips: bool,  # noqa: FBT001 - a parameter
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ml.training.tracking_mlflow._DEADLINE_TIMEOUTS", 6)
+    with silent_server(drips=drips) as server:
+        uri = f"http://127.0.0.1:{server.server_address[1]}"
+        settings = Settings(_env_file=None, mlflow_tracking_uri=uri, mlflow_timeout_seconds=1, var_dir=tmp_path)
+        with pytest.raises(TrackingError, match="MLflow did not take the run"):
+            MlflowTracker.from_settings(settings).log(_run(tmp_path, FIRST))
+        assert 1 <= server.requests <= 2  # once, and once more; never a call after it
+
+
+def test_a_missing_library_of_the_artifact_store_is_a_reason(
+    tracker: MlflowTracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MlflowTracker, "_log_files", _without_boto3)
+    with pytest.raises(TrackingError, match="No module named 'boto3'; install the library"):
+        tracker.log(_run(tmp_path, FIRST))
+
+
+def _without_boto3(*_: object) -> None:
+    raise ModuleNotFoundError("No module named 'boto3'", name="boto3")
