@@ -33,6 +33,7 @@ from workers.health.endpoint import Endpoint
 from workers.health.sign_of_life import SignOfLife
 from workers.health.watch import Watched, watch_jobs
 from workers.start.control import refuse_remote_orders
+from workers.start.node_name import NodeNameTakenError, claim
 
 _log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ class _RunningWorker:
         self._slow_jobs: Housekeeping | None = None
         self._sign: SignOfLife | None = None
         self._endpoint: Endpoint | None = None
+        self._name_holder: socket.socket | None = None
         self._consuming = False
         self._is_stuck = False
         self._on_ready: Job = lambda: None
@@ -109,6 +111,9 @@ class _RunningWorker:
         """Wires the worker, or ends it: Celery would log an exception of this handler and consume all the same."""
         try:
             self._prepare(sender)
+        except NodeNameTakenError as error:
+            _log.critical("the worker cannot start: %s", error)
+            raise SystemExit(2) from error
         except Exception as error:
             _log.critical("the worker cannot start: %s", error, exc_info=True)
             raise SystemExit(1) from error
@@ -118,6 +123,7 @@ class _RunningWorker:
         self.configure_logging()  # Celery asks for it later only, and loading a model has things to say
         settings = load_settings()
         name = getattr(sender, "hostname", None) or socket.gethostname()
+        self._name_holder = claim(name, settings.celery_broker_url)
         celery_hooks.instrument(app, self._queue, now=SHARED_CLOCK.now)
         connections = Connections(settings)
         readings = ClockReadings(connections.redis(policy=Policy.HOUSEKEEPING), self._queue)

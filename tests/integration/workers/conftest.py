@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
+from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,6 +39,8 @@ from tasks.wiring.connections import Connections
 from tasks.wiring.scoring_queue import message_queue
 
 _DATABASE = 7
+_NUMBERS: dict[tuple[str, str], set[int]] = {}
+"""The numbers of the workers that run now, by broker and queue."""
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 120.0, what: str = "the condition") -> None:
@@ -99,7 +102,19 @@ class Works:
         self.box = RedisReplyBox(connect_redis(self.settings, wait=Wait(20, retries=0)))
 
     @contextmanager
-    def worker(self, queue: str, *, until: str = "/health/ready", number: int = 1) -> Iterator[RunningWorker]:
+    def worker(self, queue: str, *, until: str = "/health/ready", number: int | None = None) -> Iterator[RunningWorker]:
+        """Runs a worker until the block ends, by default under the lowest number that no other one of the tests has."""
+        taken = _NUMBERS.setdefault((self.settings.celery_broker_url, queue), set())
+        own = number or next(free for free in count(1) if free not in taken)
+        taken.add(own)
+        try:
+            with self._worker(queue, until, own) as running:
+                yield running
+        finally:
+            taken.discard(own)
+
+    @contextmanager
+    def _worker(self, queue: str, until: str, number: int) -> Iterator[RunningWorker]:
         port = free_port()
         log = self.folder / f"{queue}-{port}.log"
         command = [sys.executable, "-m", "ops", "worker", queue, "--number", str(number)]
