@@ -209,3 +209,5 @@ class _RunningWorker:
                 _log.info("the sign of life expires by itself")
         if self._endpoint is not None:
             self._endpoint.stop()
+        if self._name_holder is not None:
+            self._name_holder.close()
