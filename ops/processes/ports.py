@@ -42,13 +42,14 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
     return True
 
 
-def check_port(port: int, host: str, *, setting: str) -> None:
+def check_port(port: int, host: str, *, setting: str, patience_seconds: float = 0.0) -> None:
     """Checks that a server can listen where a setting says.
 
     Args:
         port: 0 stands for any.
         host: a name or an address of this machine.
         setting: that of the port, `…_PORT`; the address is that of `…_HOST`.
+        patience_seconds: how long another process may still have the port, such as one of a killed stack.
 
     Raises:
         ops.errors.StackError: it cannot; the message says which setting to change.
@@ -58,14 +59,18 @@ def check_port(port: int, host: str, *, setting: str) -> None:
     except OSError as error:
         address = setting.removesuffix("_PORT") + "_HOST"
         raise StackError(f"{address} {host} is no address of this machine: {error.strerror}.") from error
-    try:
-        _listen_shortly(port, host)
-    except PermissionError as error:
-        raise StackError(f"{setting} {port} is not permitted to this user; choose one above 1023.") from error
-    except OSError as error:
-        raise StackError(
-            f"{setting} {port} is taken by another process; end that one, choose another port, or 0 for any."
-        ) from error
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return _listen_shortly(port, host)
+        except PermissionError as error:
+            raise StackError(f"{setting} {port} is not permitted to this user; choose one above 1023.") from error
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise StackError(
+                    f"{setting} {port} is taken by another process; end that one, choose another port, or 0 for any."
+                ) from error
+        time.sleep(_POLL_SECONDS)
 
 
 def loopback_of(host: str) -> str:

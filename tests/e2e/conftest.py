@@ -9,6 +9,13 @@ from ops.processes.spawn import stop
 from tests.e2e.installation import Home, Stack, make_home, start
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Gives each test the time that the platform takes to start beside other tests: any of them may be the first."""
+    if item.get_closest_marker("timeout") is None:
+        item.add_marker(pytest.mark.timeout(600))
+
+
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory, trained: TrainedModel) -> Home:
     """A user's folder with keys and a small trained model."""

@@ -6,7 +6,7 @@ import orjson
 import pymongo
 
 from ml.stores.explanations.explanations_mongo import MongoExplanationStore
-from ops.proving.demo.arrivals import wait_for_published, wait_for_stored
+from ops.proving.demo.arrivals import Patience, wait_for_published, wait_for_stored
 from ops.proving.traffic import Shot, fire
 from ops.stack.state import StackState
 from tests.e2e.installation import Stack, wait_for
@@ -38,9 +38,9 @@ def test_service_goes_on_when_a_scoring_worker_is_killed_under_traffic(stack: St
     env = stack.state.env
     with pymongo.MongoClient(env["MONGO_URL"]) as client:
         store = MongoExplanationStore(client["shrike"]["explanations"])
-        stored = wait_for_stored(store, ids, timeout_seconds=20, on_count=lambda _: None)
+        stored = wait_for_stored(store, ids, patience=Patience(60), on_count=lambda _: None)
     published = wait_for_published(
-        env["KAFKA_BOOTSTRAP"], "transactions.scored", ids, timeout_seconds=20, on_count=lambda _: None
+        env["KAFKA_BOOTSTRAP"], "transactions.scored", ids, patience=Patience(60), on_count=lambda _: None
     )
     assert (stored.distinct, published.distinct) == (300, 300)
 

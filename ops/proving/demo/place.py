@@ -53,7 +53,12 @@ class Place:
 
     def command(self) -> str:
         """Returns the command that starts the same stack again, with what the demo decided."""
-        if self.is_shared:
-            return "make up"
-        folder, models = (shlex.quote(str(path)) for path in (self.folder, self.models))
-        return f"VAR_DIR={folder} MODEL_DIR={models} make up"
+        models = "" if self.is_shared else f"MODEL_DIR={shlex.quote(str(self.models))} "
+        return f"{self._folder_setting()}{models}make up"
+
+    def request(self, path: str) -> str:
+        """Returns the command that asks that stack for something."""
+        return f"{self._folder_setting()}python -m ops request GET {path}"
+
+    def _folder_setting(self) -> str:
+        return "" if self.is_shared else f"VAR_DIR={shlex.quote(str(self.folder))} "

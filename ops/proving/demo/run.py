@@ -206,8 +206,8 @@ def _next_steps(report: Path, place: Place, tally: Tally) -> dict[str, str]:
     shown = max(tally.decisions.values(), key=lambda decision: float(decision["score"]), default=None)
     steps = {str(report): "all of this as JSON", place.command(): "the same stack again, with what was decided here"}
     if shown is not None:
-        path = f"/explanations/{shown['transaction_id']}"
-        steps[f"python -m ops request GET {path}"] = "in another terminal: the highest score, explained"
+        request = place.request(f"/explanations/{shown['transaction_id']}")
+        steps[request] = "in another terminal: the highest score, explained"
     return steps | {
         "/docs on the running API": "every route described; `python -m ops request` sends a signed request to one",
         "README.md, ARCHITECTURE.md": "how to send a first request, and how it works inside",

@@ -6,6 +6,9 @@ from ops.errors import StackError
 from ops.processes.ports import LOOPBACK, check_port, free_port, is_free
 from settings import Settings
 
+_PATIENCE_SECONDS = 5.0
+"""A killed stack's API notices only after a second or two that its supervisor is gone."""
+
 
 @dataclass
 class Ports:
@@ -54,7 +57,12 @@ class Ports:
             raise StackError(f"{setting.upper()} {port} is the port of {self._taken[port]} already; choose another.")
         # With WEB_REUSE_PORT another instance of the API may listen there, and this one beside it.
         is_shared = setting == "web_port" and settings.web_reuse_port
-        check_port(port if is_chosen and not is_shared else 0, host, setting=setting.upper())
+        check_port(
+            port if is_chosen and not is_shared else 0,
+            host,
+            setting=setting.upper(),
+            patience_seconds=_PATIENCE_SECONDS,
+        )
         if not is_chosen:
             return self.take(port, name, host)
         self._taken[port] = name

@@ -1,6 +1,7 @@
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ def test_a_port_is_checked_on_the_address_that_is_meant() -> None:
         with pytest.raises(StackError, match=f"WEB_PORT {port} is taken"):
             check_port(port, "127.0.0.2", setting="WEB_PORT")
     check_port(port, "127.0.0.2", setting="WEB_PORT")
+
+
+def test_a_port_that_its_holder_gives_up_is_waited_for() -> None:
+    with socket.create_server((LOOPBACK, 0)) as server:
+        port = server.getsockname()[1]
+        holder = threading.Timer(0.3, server.close)
+        holder.start()
+        check_port(port, LOOPBACK, setting="WEB_PORT", patience_seconds=60)
+        holder.join()
 
 
 def test_a_start_that_works_may_take_longer_than_one_that_sleeps(

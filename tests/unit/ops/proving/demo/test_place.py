@@ -22,6 +22,7 @@ def test_a_first_demo_works_where_make_up_will(tmp_path: Path) -> None:
     place = place_of(tmp_path)
     assert (place.folder, place.is_shared) == (tmp_path, True)
     assert place.command() == "make up"
+    assert place.request("/explanations/t1") == "python -m ops request GET /explanations/t1"
 
 
 def test_the_next_demo_replaces_what_only_a_demo_wrote(tmp_path: Path) -> None:
@@ -73,5 +74,6 @@ def test_whatever_make_up_would_not_serve_has_a_folder_of_its_own(tmp_path: Path
 
 def test_the_command_for_a_folder_of_its_own_can_be_pasted(tmp_path: Path) -> None:
     folder = tmp_path / "my var"
-    command = place_of(folder, file=Path("history.parquet")).command()
-    assert command == f"VAR_DIR='{folder}/demo/history' MODEL_DIR='{folder}/models' make up"
+    place = place_of(folder, file=Path("history.parquet"))
+    assert place.request("/x") == f"VAR_DIR='{folder}/demo/history' python -m ops request GET /x"
+    assert place.command() == f"VAR_DIR='{folder}/demo/history' MODEL_DIR='{folder}/models' make up"

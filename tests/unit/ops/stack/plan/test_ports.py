@@ -6,8 +6,14 @@ import pytest
 
 from ops.errors import StackError
 from ops.processes.ports import free_port
+from ops.stack.plan import ports
 from ops.stack.plan.ports import Ports
 from settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "_PATIENCE_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -34,10 +40,10 @@ def test_a_chosen_port_that_is_taken_is_refused_by_name(listener: int, setting: 
 
 
 def test_a_usual_port_that_is_taken_is_replaced_and_said(listener: int) -> None:
-    ports = Ports()
-    found = ports.of_people(usual(web_port=listener, flower_port=0))
+    handed_out = Ports()
+    found = handed_out.of_people(usual(web_port=listener, flower_port=0))
     assert found["web"] != listener
-    assert ports.notes == [f"Port {listener} is taken; the API listens on {found['web']} instead."]
+    assert handed_out.notes == [f"Port {listener} is taken; the API listens on {found['web']} instead."]
 
 
 def test_two_chosen_ports_that_are_equal_are_refused() -> None:
@@ -48,11 +54,11 @@ def test_two_chosen_ports_that_are_equal_are_refused() -> None:
 
 def test_a_chosen_port_goes_before_the_usual_one_of_another() -> None:
     port = free_port()
-    ports = Ports()
-    found = ports.of_people(usual("flower_port", web_port=port, flower_port=port))
+    handed_out = Ports()
+    found = handed_out.of_people(usual("flower_port", web_port=port, flower_port=port))
     assert found["flower"] == port
     assert found["web"] != port
-    assert len(ports.notes) == 1
+    assert len(handed_out.notes) == 1
 
 
 def test_an_api_that_shares_its_port_starts_beside_another(listener: int) -> None:
@@ -68,14 +74,14 @@ def test_an_address_of_another_machine_is_refused_by_name(setting: str, host: st
 
 
 def test_a_metrics_port_is_named_as_unused() -> None:
-    ports = Ports()
-    ports.of_people(chosen(web_port=0, flower_port=0, metrics_port=9100))
-    assert [note.startswith("METRICS_PORT 9100 is not used") for note in ports.notes] == [True]
+    handed_out = Ports()
+    handed_out.of_people(chosen(web_port=0, flower_port=0, metrics_port=9100))
+    assert [note.startswith("METRICS_PORT 9100 is not used") for note in handed_out.notes] == [True]
 
 
 def test_no_port_is_handed_out_twice() -> None:
-    ports = Ports()
+    handed_out = Ports()
     wanted = free_port()
-    taken = [ports.take(wanted, "a"), ports.take(wanted, "b"), ports.take(0, "c")]
+    taken = [handed_out.take(wanted, "a"), handed_out.take(wanted, "b"), handed_out.take(0, "c")]
     assert len(set(taken)) == 3
-    assert len(ports.notes) == 1
+    assert len(handed_out.notes) == 1
