@@ -174,6 +174,10 @@ redis_answers_lost_total = Counter(
 outbox_dead_letters_total = Counter(
     "outbox_dead_letters_total", "Stream entries moved to the dead letters after too many deliveries.", ["sink"]
 )
+labels_unmatched_total = Counter(
+    "labels_unmatched_total",
+    "Deliveries of labels that were stored and reach no features: nobody knows whose transaction it was.",
+)
 explanations_stored_total = Counter("explanations_stored_total", "Explanations stored.", ["sink"])
 predictions_published_total = Counter("predictions_published_total", "Decisions published.", ["sink"])
 reconciliation_compared_total = Counter(

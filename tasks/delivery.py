@@ -45,6 +45,7 @@ def apply_labels() -> None:
     _drain("labels", sink)
     for reason, count in (sink.rejected - rejected).items():
         metrics.auth_failures_total.labels(reason=reason).inc(count)
+    metrics.labels_unmatched_total.inc(sink.unmatched - before)
     if sink.unmatched > before:
         _log.warning(
             "labels were stored but reach no features: their transactions are unknown here",

@@ -86,7 +86,7 @@ LABEL: Final[dict[str, Any]] = {
     "transaction_id": TRANSACTION["transaction_id"],
     "label": "fraud",
     "source": "chargeback",
-    "labelled_at": "2026-11-30T09:00:00Z",
+    "labelled_at": "2026-11-24T09:00:00Z",
     "customer_id": TRANSACTION["customer_id"],
     "terminal_id": TRANSACTION["terminal_id"],
 }

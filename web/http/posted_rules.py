@@ -37,7 +37,18 @@ def transaction_violation(transaction: Transaction, settings: Settings) -> Viola
 
 def label_violation(label: Label, settings: Settings) -> Violation | None:
     """Returns why this installation refuses the label; None if it does not."""
+    if label.labelled_at > time.time() + settings.hmac_max_skew_seconds:
+        return Violation("/labelled_at", "must not lie in the future: send when the outcome became known")
+    if label.labelled_at < EARLIEST_POSTED_SECONDS:
+        return Violation("/labelled_at", "must not lie before 2000: so does a time that was never set")
     return _id_violation(label, _LABEL_IDS) if settings.card_number_check == "all" else None
+
+
+def order_violation(label: Label, known_since: float, settings: Settings) -> Violation | None:
+    """Returns why a label is refused of a payment that nobody can have judged before `known_since`, epoch seconds."""
+    if label.labelled_at < known_since - settings.hmac_max_skew_seconds:
+        return Violation("/labelled_at", "must not lie before the payment itself")
+    return None
 
 
 def _place_of_card_number(metadata: dict[str, str]) -> str:

@@ -117,9 +117,15 @@ def test_the_rate_limit_holds_across_the_processes(works: Works) -> None:
 
 def test_a_label_reaches_the_stream(api: RunningApi, works: Works) -> None:
     before = works.client.xlen("shrike:labels")
-    label = {"transaction_id": "t-1", "label": "fraud", "source": "chargeback", "labelled_at": int(time.time())}
+    places = {"customer_id": "c-1", "terminal_id": "pos-77"}
+    label = {
+        "transaction_id": "t-1",
+        "label": "fraud",
+        "source": "chargeback",
+        "labelled_at": int(time.time()),
+    } | places
     with api.client() as client:
-        assert client.post("/labels", label).status == 202
+        assert client.post("/labels", label | places).status == 202
     assert works.client.xlen("shrike:labels") == before + 1
 
 

@@ -93,7 +93,7 @@ def test_processes_of_both_middle_steps_serve_each_other_and_nothing_is_lost(
         processes.enter_context(both_new.worker("labels"))
         with Connections(both_new.settings) as connections:
             stored = label_store(connections)
-            wait_until(lambda: all(stored.find(item) for item in labelled), what="every label to be stored")
+            wait_until(lambda: len(stored.find_many(labelled)) == len(labelled), what="every label to be stored")
         wait_until(lambda: not both_new.client.xlen(LABELS), what="the label stream to be trimmed")
         assert not both_new.client.xlen("shrike:dead:labels")
 
