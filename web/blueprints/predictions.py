@@ -11,7 +11,7 @@ from ml.domain.transaction import Transaction
 from ml.policy.safe_mode_rules import RULES_VERSION
 from observability import metrics
 from observability.context import get_correlation_id
-from security.admission.admission import Load
+from security.admission.admission import NO_LOAD, Load
 from security.roles import Role
 from web.dispatch.batch_dispatch import dispatch_items
 from web.http import examples, problems
@@ -78,7 +78,7 @@ def _ready_to_score(services: Services, transaction: Transaction) -> ScoringRequ
             problems.DEADLINE,
         ),
         transactions=lambda body: {body.transaction_id: body.customer_id},
-        load=lambda body: Load.of_one(body.device_id),
+        load=lambda _services, body: Load.of_one(body.device_id),
         scoring=_ready_to_score,
     ),
 )
@@ -130,7 +130,7 @@ def _recorded_or_scored(call: Call) -> ScoringResult:
         answer=Answer(description="One result per transaction.", model=BatchAnswer, example=examples.BATCH_ANSWER),
         problems=_SCORING_PROBLEMS,
         transactions=lambda body: _claimed(body.transactions),
-        load=lambda body: Load(len(body.transactions), _devices(body.transactions), is_batch=True),
+        load=lambda services, body: _batch_load(services, body.transactions),
     ),
 )
 def score_batch(call: Call) -> HttpAnswer:
@@ -233,6 +233,11 @@ def _claimed(items: Sequence[Any]) -> dict[str, str]:
             customer = item.get("customer_id")
             customers[name] = customer if isinstance(customer, str) else ""
     return customers
+
+
+def _batch_load(services: Services, items: Sequence[Any]) -> Load:
+    """Returns the load of a batch; one that is refused for its size scores nothing."""
+    return Load(len(items), _devices(items), is_batch=True) if len(items) <= services.settings.batch_limit else NO_LOAD
 
 
 def _devices(items: Sequence[Any]) -> dict[str, int]:

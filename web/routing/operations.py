@@ -91,7 +91,7 @@ class Operation:
     other_answers: tuple[Answer, ...] = ()
     problems: tuple[Kind, ...] = ()
     transactions: Callable[[Any], Mapping[str, str]] = lambda _body: {}
-    load: Callable[[Any], Load] = lambda _body: NO_LOAD
+    load: Callable[[Services, Any], Load] = lambda _services, _body: NO_LOAD
     scoring: Callable[[Services, Any], ScoringRequest | None] = lambda _services, _body: None
 
 
@@ -251,7 +251,7 @@ def _parse(
         body,
         query,
         checked_path,
-        load=declared.load(body),
+        load=declared.load(services, body),
         transactions=declared.transactions(body),
         scoring=declared.scoring(services, body),
     )

@@ -124,8 +124,11 @@ class ProblemGeventWorker(GeventWorker):  # type: ignore[misc] # gunicorn publis
         return bound
 
     def _rest_seconds(self) -> float:
-        """Returns how long a connection may wait for its next request, as of now."""
-        if self._is_draining:
+        """Returns how long a connection may wait for its next request, as of now.
+
+        It may during a drain, too: its next answer closes it, so that the client never meets a closed connection.
+        """
+        if not self.alive:
             return 0.0
         if self._is_crowded:
             return self._request_seconds * _CROWDED_SHARE

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 from werkzeug.test import TestResponse
 
-from security.admission.admission import Admission, AdmissionRequest, Load
+from security.admission.admission import NO_LOAD, Admission, AdmissionRequest, Load
 from security.errors import AdmissionUnavailableError
 from security.keys import generate_secret
 from security.roles import Role
@@ -253,6 +253,14 @@ def test_a_batch_takes_one_token_of_requests_and_one_per_transaction(make_world:
     assert count("rate_limit_block_total", bucket="transactions") == blocked + 1
     assert send(40).status_code == 200
     assert world.post(PATH, world.transaction()).status_code == 429
+
+
+def test_a_batch_that_is_refused_for_its_size_counts_no_transactions(make_world: Callable[..., World]) -> None:
+    recorder = Recorder()
+    world = make_world(admission=recorder, changes={"batch_limit": 2})
+    assert world.post(BATCH, {"transactions": [{"device_id": "d-1"}] * 3}).status_code == 422
+    [[asked]] = recorder.calls
+    assert asked.load == NO_LOAD
 
 
 def test_a_full_batch_passes_with_the_default_limits(make_world: Callable[..., World]) -> None:
