@@ -5,6 +5,7 @@ It uses the standard library's HTTP client, so that every image can run it.
 
 import http.client
 import json
+import ssl
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -54,10 +55,31 @@ class Client:
     alive, and the kernel resets what has just reached it; the next connection goes to another one.
     """
 
-    def __init__(self, base_url: str, *, hmac_key: bytes, token: str, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        hmac_key: bytes | None,
+        token: str | None,
+        timeout_seconds: float = 10.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Connects at the first request.
+
+        Args:
+            base_url: scheme, host and port.
+            hmac_key: signs requests; None leaves them unsigned, as for an API that asks for a certificate alone.
+            token: the bearer token, if there is one.
+            timeout_seconds: of each wait.
+            tls: authorities and client certificate; the system's authorities and none by default.
+        """
         parts = urlsplit(base_url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname or "", parts.port, timeout=timeout_seconds)
+        host, port = parts.hostname or "", parts.port
+        self._connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            self._connection = http.client.HTTPSConnection(host, port, timeout=timeout_seconds, context=tls)
+        else:
+            self._connection = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
         self._hmac_key = hmac_key
         self._token = token
         # A signature is accepted once: two equal requests in one second need different timestamps.
@@ -107,6 +129,12 @@ class Client:
                 self._connection.request(method, path, body or None, complete)
                 response = self._connection.getresponse()
                 content = response.read()
+            except ssl.SSLCertVerificationError as error:
+                self._connection.close()
+                raise NoAnswerError(
+                    f"{method} {path}: the server's certificate is not trusted ({error.verify_message}); name its "
+                    "authority by --ca FILE or SSL_CERT_FILE=FILE."
+                ) from error
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
                 # RemoteDisconnected is a ConnectionResetError.
@@ -121,10 +149,10 @@ class Client:
     def _headers(
         self, method: str, path: str, body: bytes, *, is_signed: bool, timestamp: int | None
     ) -> dict[str, str]:
-        headers = {"Authorization": f"Bearer {self._token}"}
+        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
         if body:
             headers["Content-Type"] = "application/json"
-        if is_signed:
+        if is_signed and self._hmac_key is not None:
             signed_at = self._unused_time(method, path, body) if timestamp is None else timestamp
             headers["X-Request-Timestamp"] = str(signed_at)
             headers["X-Request-Signature"] = sign(

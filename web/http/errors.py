@@ -183,6 +183,8 @@ class HistoriesUnavailableError(WebError):
 
 
 _TOKEN_DETAIL = "The bearer token is missing or not accepted."  # noqa: S105 - a sentence for every cause  # nosec B105
+_CERTIFICATE_MISSING = "This API knows its callers by their TLS client certificates, and this connection shows none."
+_CERTIFICATE_DETAIL = "The client certificate is expired or revoked, or belongs to no caller of this API."
 _SIGNATURE_DETAILS = {
     "timestamp_missing": "X-Request-Timestamp is missing.",
     "timestamp_malformed": "X-Request-Timestamp must be epoch seconds.",
@@ -241,6 +243,8 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, HTTPException):
         return _problem_of_http(error)
     kind = next((_TABLE[base] for base in type(error).__mro__ if base in _TABLE), problems.INTERNAL)
+    if _of_certificate(error):
+        kind = problems.CERTIFICATE_REFUSED
     return Problem(kind, _detail(error, kind), members=_members(error), headers=_headers(error, kind))
 
 
@@ -255,9 +259,15 @@ def _problem_of_http(error: HTTPException) -> Problem:
     return Problem(kind, kind.meaning, headers=headers)
 
 
+def _of_certificate(error: BaseException) -> bool:
+    return isinstance(error, TokenRejectedError) and error.reason.startswith("certificate_")
+
+
 def _detail(error: BaseException, kind: Kind) -> str:
     if isinstance(error, TokenRejectedError):
-        return _TOKEN_DETAIL
+        if not _of_certificate(error):
+            return _TOKEN_DETAIL
+        return _CERTIFICATE_MISSING if error.reason == "certificate_missing" else _CERTIFICATE_DETAIL
     if isinstance(error, SignatureRejectedError):
         return _SIGNATURE_DETAILS.get(error.reason, _SIGNATURE_DETAIL)
     if isinstance(error, WebError | TooManyChunksError):
@@ -279,7 +289,9 @@ def _members(error: BaseException) -> Mapping[str, Any]:
 
 
 def _headers(error: BaseException, kind: Kind) -> Mapping[str, str]:
-    challenge = {"WWW-Authenticate": "Bearer"} if kind.status == 401 else {}
+    # No registered scheme stands for a certificate; RFC 9110 section 11.6.1 demands one.
+    scheme = "Certificate" if _of_certificate(error) else "Bearer"
+    challenge = {"WWW-Authenticate": scheme} if kind.status == 401 else {}
     if isinstance(error, RateLimitedError | BreakerOpenError | DependencySuspendedError):
         return {RETRY_AFTER: str(max(1, math.ceil(error.retry_after_seconds)))}
     if kind.retryable:

@@ -59,8 +59,13 @@ MALFORMED_JSON = Kind(
     "The body is empty, is not UTF-8 JSON, repeats a member name, nests too deeply, or holds NaN or Infinity.",
 )
 UNAUTHENTICATED = Kind(
-    "unauthenticated", 401, "Token refused", "The bearer token is missing, malformed, expired or not trusted."
+    "unauthenticated",
+    401,
+    "Token refused",
+    "The bearer token, or with MTLS_ONLY the client certificate, is missing, malformed, expired or not trusted.",
 )
+CERTIFICATE_REFUSED = Kind("unauthenticated", 401, "Certificate refused", UNAUTHENTICATED.meaning)
+"""The same kind in the words of an API that knows its callers by their certificates."""
 SIGNATURE_REJECTED = Kind(
     "signature-rejected",
     401,

@@ -62,6 +62,8 @@ def authenticate(services: Services, exchange: Exchange, role: Role) -> Identity
     metrics.jwt_validations_total.labels(result="accepted").inc()
     if role not in identity.roles:
         _count_refusal(exchange, "role_missing")
+        if services.certificates is not None:
+            raise RoleMissingError("MTLS_IDENTITIES does not give this certificate the role that this route requires.")
         raise RoleMissingError
     return identity
 

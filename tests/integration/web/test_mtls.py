@@ -10,7 +10,9 @@ from typing import Any
 
 import orjson
 import pytest
+from click.testing import CliRunner, Result
 
+from ops.commands.requests.request import command as request_command
 from ops.credentials.development_certificates import client_uri, make_development_certificates
 from security.roles import Role
 from tests.integration.web.conftest import RunningApi, running_api
@@ -66,7 +68,11 @@ def ask(
 
 def test_a_mapped_certificate_has_its_roles_and_no_others(mtls_api: RunningApi, tls: Path) -> None:
     assert ask(mtls_api, tls, client="admin", path="/admin/queues")[0] == 200
-    assert ask(mtls_api, tls, client="service", path="/admin/queues")[0] == 403
+    status, problem = ask(mtls_api, tls, client="service", path="/admin/queues")
+    assert (status, problem["detail"]) == (
+        403,
+        "MTLS_IDENTITIES does not give this certificate the role that this route requires.",
+    )
     assert ask(mtls_api, tls, client="admin", method="POST", path=SCORE, body=transaction())[0] == 403
 
 
@@ -74,6 +80,10 @@ def test_an_unmapped_certificate_and_none_are_refused(mtls_api: RunningApi, tls:
     for client in ("read", "internal", None):
         status, problem = ask(mtls_api, tls, client=client, path="/admin/queues")
         assert (status, problem["type"]) == (401, "/docs#problem-unauthenticated")
+        assert problem["title"] == "Certificate refused"
+        missing = "TLS client certificates, and this connection shows none."
+        assert (missing if client is None else "or belongs to no caller of this API.") in problem["detail"]
+        assert "token" not in problem["detail"]
     assert ask(mtls_api, tls, client=None, path="/health/live")[0] == 200
 
 
@@ -168,3 +178,25 @@ def test_where_certificates_are_required_nobody_connects_without(works: Works, t
         assert ask(api, tls, client="internal", path="/health/live")[0] == 200
         with pytest.raises((ssl.SSLError, ConnectionError)):
             ask(api, tls, client=None, path="/health/live")
+
+
+def request(api: RunningApi, *arguments: str) -> Result:
+    url = f"https://127.0.0.1:{api.port}"
+    return CliRunner().invoke(request_command, ["GET", "/admin/queues", "--url", url, *arguments])
+
+
+def test_the_command_shows_a_certificate_and_names_what_a_private_authority_needs(
+    mtls_api: RunningApi, tls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where there are no keys: the certificate goes alone
+    pair = ["--cert", str(tls / "admin.pem"), "--key", str(tls / "admin.key")]
+    result = request(mtls_api, "--ca", str(tls / "ca.pem"), *pair)
+    assert result.exit_code == 0, result.output
+    (tmp_path / "both.pem").write_bytes((tls / "admin.pem").read_bytes() + (tls / "admin.key").read_bytes())
+    assert request(mtls_api, "--ca", str(tls / "ca.pem"), "--cert", "both.pem").exit_code == 0
+    untrusted = request(mtls_api, *pair)
+    assert "the server's certificate is not trusted" in str(untrusted.exception)
+    assert "name its authority by --ca FILE or SSL_CERT_FILE=FILE." in str(untrusted.exception)
+    stranger = request(mtls_api, "--cert", str(tls / "admin.pem"), "--key", str(tls / "server.key"))
+    assert "it holds no PEM certificate, or not with this key" in str(stranger.exception)
+    assert request(mtls_api, "--key", str(tls / "admin.key")).exit_code == 2
