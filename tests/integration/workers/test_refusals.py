@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -15,7 +15,7 @@ import redis
 from ops.embedded.valkey import valkey
 from ops.processes.ports import LOOPBACK, free_port
 from ops.processes.spawn import spawn, stop
-from tests.integration.workers.conftest import RunningWorker, Works, wait_until
+from tests.integration.workers.conftest import RunningWorker, Works, transaction, wait_until
 from workers.start.dead_messages_redis import dead_messages_key
 
 
@@ -123,3 +123,18 @@ def test_a_worker_and_beat_outlast_a_server_that_refuses(platform: Platform, fau
     wait_until(platform.beats, what="beat after the refusals")
     assert platform.is_beat_alive(), platform.beat_log.read_text()[-3000:]
     assert platform.worker.get("/health/live")[0] == 200, platform.worker.log.read_text()[-3000:]
+
+
+def test_a_scoring_worker_that_starts_meanwhile_works_once_the_server_takes_writes(
+    works: Works, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        url = stack.enter_context(valkey(tmp_path))
+        server = redis.Redis.from_url(url)
+        settings = works.settings.model_copy(update={"redis_url": url})
+        own = Works(tmp_path, works.env | {"REDIS_URL": url}, settings)
+        with without_replicas(server):
+            worker = stack.enter_context(own.worker("score", until="/health/live"))
+            wait_until(lambda: worker.metric("redis_refusals_total") > 0, what="a refusal")
+        wait_until(lambda: worker.get("/health/ready")[0] == 200, what="the worker")
+        assert own.score(transaction())[0]["status"] == "scored"
