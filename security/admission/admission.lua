@@ -17,7 +17,8 @@
 -- so that the client may send the very same request again. A batch is not refused for a device: of each device as many
 -- transactions are admitted as it has tokens, as if they had come one by one.
 -- A replay key holds the call and the position that made it: a client library that repeats a call whose reply was lost
--- finds its own mark, and the request is admitted as it was the first time, without taking tokens again.
+-- finds its own mark, and the request is admitted as it was the first time, without taking tokens again. For a batch
+-- that a device cut short, how many of each device were admitted stands behind the mark.
 
 local call_redis, match, floor, min, max = redis.call, string.match, math.floor, math.min, math.max
 local time = call_redis('TIME')
@@ -72,12 +73,21 @@ while key <= #KEYS do
   local first_device, first_count = key + 2, argument + 7
   local device = devices == 1 and not is_batch and KEYS[first_device]
   local mark = call .. ':' .. position
-  local outcome, takes = 0, true
+  local outcome, takes, grants_before = 0, true, nil
   local requests_left, transactions_left, device_left = 0, 0, 0
 
   if replay ~= NONE and not call_redis('SET', replay, mark, 'NX', 'PX', window) then
     takes = false
-    if call_redis('GET', replay) ~= mark then outcome = 1 end
+    local stored = call_redis('GET', replay)
+    if stored ~= mark then
+      local grants = stored and match(stored, '^' .. mark .. ' ([%d ]+)$')
+      if grants then
+        grants_before = {}
+        for count in string.gmatch(grants, '%d+') do grants_before[#grants_before + 1] = tonumber(count) end
+      else
+        outcome = 1
+      end
+    end
   end
   if outcome == 0 and subject ~= NONE then
     local stored, requests, of_transactions, at = call_redis('GET', subject), nil, nil, nil
@@ -115,11 +125,14 @@ while key <= #KEYS do
   results[size + 4] = floor(device_left * 1000 + 0.5)
   size = size + 4
   if is_batch then
+    local grants, is_short = {}, false
     for n = 0, devices - 1 do
       local asked, left, granted = tonumber(ARGV[first_count + n]), 0, 0
       if outcome == 0 then
         left = device_tokens(KEYS[first_device + n])
-        granted = takes and min(asked, max(0, floor(left + EPSILON))) or asked
+        if takes then granted = min(asked, max(0, floor(left + EPSILON)))
+        else granted = grants_before and grants_before[n + 1] or asked end
+        grants[n + 1], is_short = granted, is_short or granted < asked
         if takes and granted > 0 then
           left = left - granted
           put_device(KEYS[first_device + n], left)
@@ -127,6 +140,9 @@ while key <= #KEYS do
       end
       results[size + 1], results[size + 2] = granted, floor(left * 1000 + 0.5)
       size = size + 2
+    end
+    if takes and is_short and replay ~= NONE then
+      call_redis('SET', replay, mark .. ' ' .. table.concat(grants, ' '), 'PX', window)
     end
   end
   key, argument, position = first_device + devices, first_count + devices, position + 1

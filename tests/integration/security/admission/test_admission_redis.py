@@ -97,6 +97,23 @@ def test_a_call_repeated_after_a_lost_reply_admits_what_it_had_admitted(client: 
     assert control.admit([request])[0].outcome is AdmissionOutcome.REPLAYED
 
 
+def test_a_batch_cut_short_by_a_device_is_cut_short_again_when_its_call_is_repeated(client: "redis.Redis") -> None:
+    control = RedisAdmissionControl(client, policy(device=Bucket(3, 6)))
+    run, name = control._script, token_hex(8)
+    devices = {f"{name}-busy": 5, f"{name}-calm": 2}
+    request = batch(name, transactions=7, devices=devices)
+
+    def run_twice(keys: list[str], args: list[str]) -> list[int]:
+        run(keys=keys, args=args)
+        return run(keys=keys, args=args)
+
+    control._script = run_twice
+    answer = control.admit([request])[0]
+    assert answer.admitted
+    assert {device: short.admitted for device, short in answer.shortages.items()} == {f"{name}-busy": 3}
+    assert control.admit([request])[0].outcome is AdmissionOutcome.REPLAYED
+
+
 def test_a_device_seen_in_batches_and_singly_has_one_bucket(client: "redis.Redis") -> None:
     control = RedisAdmissionControl(client, policy(device=Bucket(1000, 0)))
     subject, device = token_hex(8), token_hex(8)
