@@ -48,3 +48,20 @@ def test_a_message_without_a_time_has_no_age(redis_client: redis.Redis) -> None:
     redis_client.lpush("labels", b"not a message")
     statuses = {status.queue: status for status in queue_statuses(redis_client, [])}
     assert (statuses["labels"].depth, statuses["labels"].oldest_seconds) == (1, None)
+
+
+def test_what_is_no_sign_of_life_is_left_out_and_removed(redis_client: redis.Redis) -> None:
+    show_worker(redis_client, worker())
+    sign = orjson.loads(redis_client.hget(WORKERS, "score-1@host"))
+    misdated = orjson.dumps(sign | {"seen_at": "now"})
+    for number, value in enumerate((b"b", b"\xff", b"[]", b"1", b"{}", b"[" * 5_000, misdated, b'{"seen_at": 1e999}')):
+        redis_client.hset(WORKERS, f"garbage-{number}", value)
+    assert live_workers(redis_client) == [worker()]
+    assert redis_client.hkeys(WORKERS) == [b"score-1@host"]
+
+
+def test_a_sign_of_life_of_a_later_version_counts(redis_client: redis.Redis) -> None:
+    show_worker(redis_client, worker())
+    sign = orjson.loads(redis_client.hget(WORKERS, "score-1@host"))
+    redis_client.hset(WORKERS, "score-1@host", orjson.dumps(sign | {"mood": "good"}))
+    assert live_workers(redis_client) == [worker()]

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from security.artifacts.artifact_encryption import EncryptionKey
+from security.artifacts.artifact_encryption import DecryptionError, EncryptionContext, EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSignatureError, ArtifactSigner, ArtifactVerifier
 from security.artifacts.artifact_pem import private_key_pem, public_key_pem
 from security.errors import KeyUnusableError
@@ -90,3 +90,22 @@ def test_an_unusable_encryption_key_is_named(tmp_path: Path, private_key: Ed2551
     with pytest.raises(KeyUnusableError, match="ARTIFACT_ENCRYPTION_KEY") as caught:
         ArtifactVerifier.from_settings(settings)
     assert "not a key" not in str(caught.value)
+
+
+def test_both_encryption_keys_of_a_rotation_open_a_version(tmp_path: Path, private_key: Ed25519PrivateKey) -> None:
+    old, new = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
+    context = EncryptionContext("v20261123T154500-0a1b2c", "key-1")
+    wrapped = EncryptionKey.from_text(old).new_data_key(context)[1]
+    for present, previous in ((old, None), (old, new), (new, old)):
+        changes = {"artifact_encryption_key": present, "artifact_previous_encryption_key": previous}
+        verifier = ArtifactVerifier.from_settings(_settings(tmp_path, private_key, **changes))
+        assert verifier.unwrap(wrapped, context).context == context
+    alone = ArtifactVerifier.from_settings(_settings(tmp_path, private_key, artifact_encryption_key=new))
+    with pytest.raises(DecryptionError):
+        alone.unwrap(wrapped, context)
+
+
+def test_an_unusable_previous_encryption_key_is_named(tmp_path: Path, private_key: Ed25519PrivateKey) -> None:
+    settings = _settings(tmp_path, private_key, artifact_previous_encryption_key="c2hvcnQ=")
+    with pytest.raises(KeyUnusableError, match="ARTIFACT_PREVIOUS_ENCRYPTION_KEY is not usable"):
+        ArtifactVerifier.from_settings(settings)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +60,18 @@ def test_another_key_signs_nothing_for_us() -> None:
 def test_a_missing_key_stops_the_start() -> None:
     with pytest.raises(KeyUnusableError, match="MESSAGE_KEY is not set"):
         MessageSigner.from_settings(Settings(_env_file=None))
+
+
+def test_each_step_of_a_rotation_accepts_what_its_neighbours_sign() -> None:
+    old, new = (generate_secret().encode() for _ in range(2))
+    steps = [MessageSigner(old), MessageSigner(old, new), MessageSigner(new, old), MessageSigner(new)]
+    for earlier, later in pairwise(steps):
+        for sender, receiver in ((earlier, later), (later, earlier), (earlier, earlier)):
+            receiver.verify("score", "id", 1, b"x", signature=sender.sign("score", "id", 1, b"x"))
+    with pytest.raises(MessageRejectedError, match="message_signature"):
+        steps[3].verify("score", "id", 1, b"x", signature=steps[0].sign("score", "id", 1, b"x"))
+
+
+def test_a_weak_previous_key_is_refused_by_name() -> None:
+    with pytest.raises(KeyUnusableError, match="MESSAGE_PREVIOUS_KEY"):
+        MessageSigner.from_settings(Settings(_env_file=None, message_key=generate_secret(), message_previous_key="x"))

@@ -21,3 +21,13 @@ def test_the_model_is_loaded_when_start_returns_and_looked_for_again() -> None:
         assert looked.acquire(timeout=PATIENCE_SECONDS)
     local.stop()
     assert local.version == f"v{len(versions)}"
+
+
+def test_the_model_is_checked_again_and_again_beside_requests() -> None:
+    checked = threading.Event()
+    local = LocalScoring(refresh=lambda: None, version=lambda: None, poll_seconds=0.001, check=checked.set)
+    local.start()
+    try:
+        assert checked.wait(60)
+    finally:
+        local.stop()
