@@ -31,6 +31,9 @@ class OperationsSettings(ProcessSettings):
     flower_user: str = Field("operator", description="User name of Flower.")
     flower_password: SecretStr | None = Field(None, description="Password of Flower.")
     flower_port: int = Field(5555, ge=0, le=65535, description="Port of Flower.")
+    flower_max_tasks: int = Field(
+        1_000, ge=10, le=1_000_000, description="Tasks that Flower keeps in memory; 100,000 take some 300 MB."
+    )
     flower_host: str = Field("127.0.0.1", description="Address Flower listens on.")
     prometheus_multiproc_dir: Path | None = Field(
         None, description="Folder in which the web processes share their metrics; default: VAR_DIR/metrics."

@@ -1,4 +1,4 @@
-"""Every fault of the suite, once, in its short form; `python -m ops chaos` tries the long ones."""
+"""Every fault of the suite, once, in its short form, and two calm minutes; `python -m ops chaos` does the long ones."""
 
 import pytest
 
@@ -7,6 +7,7 @@ from ops.proving.chaos.evidence.sinks import Evidence
 from ops.proving.chaos.platform.stack import ChaosStack
 from ops.proving.chaos.report import details
 from ops.proving.chaos.run import run_fault
+from ops.proving.chaos.soak import SOAK, run_soak
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -15,3 +16,12 @@ def test_a_fault_costs_no_more_than_it_may(name: str, chaos: ChaosStack, evidenc
     trial = run_fault(chaos, evidence, fault, runs=1, seed=7, is_short=True)
     assert not trial.problems, "\n".join(details(fault, trial))
     assert trial.acknowledged > 0
+
+
+@pytest.mark.timeout(900)
+def test_nothing_grows_under_steady_traffic(chaos: ChaosStack, evidence: Evidence) -> None:
+    report = run_soak(chaos, evidence, seconds=120, rate=60, seed=7, is_calm=True)
+    assert not report.trial.problems, "\n".join(details(SOAK, report.trial))
+    assert report.trial.acknowledged > 0
+    # Every process was watched through its whole life.
+    assert {growth.name for growth in report.growths} >= {process.name for process in chaos.state.processes}

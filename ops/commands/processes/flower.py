@@ -35,6 +35,9 @@ def flower_environment(settings: Settings) -> dict[str, str]:
         "FLOWER_BASIC_AUTH": f"{settings.flower_user}:{settings.flower_password.get_secret_value()}",
         "FLOWER_ADDRESS": settings.flower_host,
         "FLOWER_PORT": str(settings.flower_port),
+        "FLOWER_MAX_TASKS": str(settings.flower_max_tasks),
+        # Workers that were replaced go from the list after an hour.
+        "FLOWER_PURGE_OFFLINE_WORKERS": "3600",
         # Workers send events from their start; asked every few seconds to begin, they would refuse and count an attack.
         "FLOWER_ENABLE_EVENTS": "False",
     }

@@ -19,15 +19,17 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of moments, victims and transactions.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the counts here.")
 @click.option("--soak", metavar="TIME", help="One long run with random faults instead: 90s, 30m, 8h.")
+@click.option("--calm", is_flag=True, help="A soak without faults: whether a process grows at this rate.")
 @click.option("--rate", type=click.FloatRange(1, 1000), default=20.0, show_default=True, help="Arrivals of a soak.")
 @click.option("--list", "lists", is_flag=True, help="List the faults and what is expected of each.")
-def command(
+def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     names: tuple[str, ...],
     runs: int,
     short: bool,  # noqa: FBT001 - click passes options by name
     seed: int,
     json_file: Path | None,
     soak: str | None,
+    calm: bool,  # noqa: FBT001
     rate: float,
     lists: bool,  # noqa: FBT001
 ) -> None:
@@ -44,13 +46,15 @@ def command(
     soak_seconds = None if soak is None else _seconds(soak)
     if soak is not None and names:
         raise click.UsageError("A soak chooses its faults by itself; give --soak or --fault.")
+    if calm and soak is None:
+        raise click.UsageError("--calm belongs to a soak: say how long, such as --soak 30m.")
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise click.ClickException(f"The folder of {json_file} does not exist.")
     from ops.proving.chaos.report import as_json
     from ops.proving.chaos.session import run_session, run_soak_session
 
     if soak_seconds is not None:
-        report = run_soak_session(load_settings(), seconds=soak_seconds, rate=rate, seed=seed)
+        report = run_soak_session(load_settings(), seconds=soak_seconds, rate=rate, seed=seed, is_calm=calm)
         content, trials = report.as_json(), [report.trial]
     else:
         chosen = [FAULTS[name] for name in names or FAULTS]

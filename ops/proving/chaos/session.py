@@ -38,7 +38,7 @@ def run_session(
     return results
 
 
-def run_soak_session(settings: Settings, *, seconds: float, rate: float, seed: int) -> SoakReport:
+def run_soak_session(settings: Settings, *, seconds: float, rate: float, seed: int, is_calm: bool) -> SoakReport:
     """Returns the account of a long run.
 
     Raises:
@@ -49,7 +49,7 @@ def run_soak_session(settings: Settings, *, seconds: float, rate: float, seed: i
         click.echo(f"{datetime.now(UTC):%H:%M:%S} {text}")
 
     with _platform(settings, ENVIRONMENT, disk_megabytes=_SOAK_DISK_MEGABYTES) as (stack, evidence):
-        report = run_soak(stack, evidence, seconds=seconds, rate=rate, seed=seed, on_event=say)
+        report = run_soak(stack, evidence, seconds=seconds, rate=rate, seed=seed, is_calm=is_calm, on_event=say)
     click.echo(header())
     _show(SOAK, report.trial)
     for growth in report.growths:

@@ -1,7 +1,7 @@
-"""A long run: mixed traffic, a random fault every now and then, and at the end the whole account.
+"""A long run: mixed traffic, a random fault every now and then or none, and at the end the whole account.
 
 In the last third no process of the platform is killed any more, only its servers and its network are hurt: whether a
-process grows can be seen only in a life that lasts.
+process grows can be seen only in a life that lasts. A calm run has no faults, and compares all but its first third.
 """
 
 import random
@@ -48,6 +48,7 @@ VIOLENT = (
 
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 10.0, 30.0
 _GENTLE_SHARE = 1 / 3
+_WARM_UP_SHARE = 1 / 3
 
 ENVIRONMENT = {"DECISION_TTL_SECONDS": "300", "RETRAIN_CRON": "0 3 * * *"}
 """Records live for five minutes instead of a day, so that Redis reaches the size at which it stays; and retraining
@@ -93,9 +94,10 @@ def run_soak(
     seconds: float,
     rate: float,
     seed: int,
+    is_calm: bool = False,
     on_event: Callable[[str], None] = lambda _: None,
 ) -> SoakReport:
-    """Runs for the time given and returns the account."""
+    """Runs for the time given and returns the account; calm, without any fault."""
     stack.wait_ready()
     ledger, chance = Ledger(), random.Random(seed)  # noqa: S311 - moments and victims, no secret
     traffic = Traffic(stack.client, ledger, rate=rate, seed=seed)
@@ -103,12 +105,16 @@ def run_soak(
     footprint = Footprint(stack)
     scene = Scene(stack, traffic, ledger, evidence, chance, is_short=True)
     begun = now()
-    gentle_from = begun + seconds * (1 - _GENTLE_SHARE)
+    # Caches fill and libraries are loaded in the first third.
+    gentle_from = begun + seconds * (_WARM_UP_SHARE if is_calm else 1 - _GENTLE_SHARE)
     for part in (traffic, mixed, footprint):
         part.start()
     report = SoakReport(seconds, rate, Trial())
     try:
-        _hurt(scene, report, begun + seconds, gentle_from, on_event)
+        if is_calm:
+            time.sleep(seconds)
+        else:
+            _hurt(scene, report, begun + seconds, gentle_from, on_event)
     finally:
         mixed.stop()
         traffic.stop()

@@ -44,6 +44,7 @@ def test_what_flower_asks_by_itself_counts_as_no_attack(asked: str) -> None:
 def test_flower_does_not_order_workers_to_send_the_events_that_they_send() -> None:
     settings = Settings(_env_file=None, flower_password="a password of some length")
     assert flower_environment(settings)["FLOWER_ENABLE_EVENTS"] == "False"
+    assert flower_environment(settings)["FLOWER_MAX_TASKS"] == "1000"
 
 
 def test_what_flower_looks_at_is_answered() -> None:

@@ -14,6 +14,7 @@ from ops.proving.chaos.soak import GENTLE, VIOLENT
         (["--fault", "earthquake"], "There is no fault earthquake; --list shows them."),
         (["--soak", "soon"], "soon is no time; say 90s, 30m or 8h."),
         (["--soak", "30m", "--fault", "redis-full"], "give --soak or --fault"),
+        (["--calm"], "--calm belongs to a soak: say how long, such as --soak 30m."),
         (["--runs", "0"], "--runs"),
         (["--json", "/no/such/folder/counts.json"], "does not exist"),
     ],
