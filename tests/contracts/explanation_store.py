@@ -92,8 +92,20 @@ class ExplanationStoreContract:
                 break
         assert seen == [f"t-{number}" for number in range(6, -1, -1)]
 
+    @pytest.mark.parametrize("year", [1970, 2099])
+    def test_searches_to_the_borders_of_the_times_that_the_api_lets_through(self, year: int) -> None:
+        border = datetime(year, 1, 1, tzinfo=UTC)
+        assert self.store.search(ExplanationQuery(start=border, end=border + timedelta(days=364))).items == ()
+
     @pytest.mark.parametrize(
-        "cursor", ["", "x", "!!!!", "bm90IGpzb24", encode_cursor("yesterday", "t-1"), "WzEsMl0", "é"]
+        "cursor",
+        [
+            *("", "x", "!!!!", "bm90IGpzb24", "WzEsMl0", "é"),
+            encode_cursor("yesterday", "t-1"),
+            encode_cursor("0001-01-01T00:00:00+23:59", "t-1"),
+            encode_cursor("9999-12-31T23:59:59-23:59", "t-1"),
+            encode_cursor("2026-11-01T00:00:00", "t-1"),
+        ],
     )
     def test_refuses_a_foreign_cursor(self, cursor: str) -> None:
         with pytest.raises(InvalidCursorError):

@@ -273,7 +273,7 @@ def test_secrets_are_recognised_by_where_they_stand(text: str, expected: str) ->
         "2026-11-23 14:03:27.123456789",
         "[2026-11-23 14:03:27,123: INFO/MainProcess] 20261123140327 20261123140327123456",
         "1764115200123 1764115200123456 1764115200123456789",
-        "risk-assessment-of-the-whole-portfolio task-abcdefghijklmnopqrstuv",
+        "risk-assessment-of-the-whole-portfolio task-abcdefghijklmnopqrstuv sk-learn-like-names-of-things",
     ],
 )
 def test_ordinary_lines_stay_readable(text: str) -> None:
