@@ -5,6 +5,7 @@ nothing at all if they name none: at the default addresses somebody else's serve
 """
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,19 @@ def joined_settings(*servers: Server) -> Settings:
     places = " and ".join(f"{server.title} {without_credentials(server.address(settings))}" for server in servers)
     click.secho(f"Works on {places}, {origin}.", err=True, dim=True)
     return settings
+
+
+def join_process(*servers: Server) -> None:
+    """Puts the running stack's addresses into the environment of the program that this process becomes.
+
+    Where every server is named, as by the stack itself and by compose, nothing is looked up.
+
+    Raises:
+        StackError: as `joined_settings`.
+    """
+    named = load_settings().model_fields_set
+    if not all(named.intersection(server.settings) for server in servers):
+        os.environ.update(named_addresses(joined_settings(*servers)))
 
 
 def registry_settings() -> Settings:

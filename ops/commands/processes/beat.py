@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from ops.stack.addresses import REDIS, join_process
 from ops.startup.preflight import check_beat
 
 _ARGUMENTS = (
@@ -22,6 +23,7 @@ _ARGUMENTS = (
 @click.command()
 def command() -> None:
     """Run beat; of two, one is idle, as RedBeat keeps a lock in Redis."""
+    join_process(REDIS)
     check_beat()
     # The process id file would stop a second beat on the machine, and outlive a killed one; the lock does neither.
     os.execv(sys.executable, [sys.executable, *_ARGUMENTS, "--pidfile="])  # noqa: S606 - no shell

@@ -7,12 +7,14 @@ import click
 
 from ops.errors import StackError
 from ops.processes.ports import check_port
+from ops.stack.addresses import REDIS, join_process
 from settings import Settings, load_settings
 
 
 @click.command()
 def command() -> None:
     """Run Flower on FLOWER_HOST:FLOWER_PORT; without a password it refuses to start."""
+    join_process(REDIS)
     settings = load_settings()
     check_port(settings.flower_port, settings.flower_host, setting="FLOWER_PORT")
     environment = os.environ | flower_environment(settings)

@@ -7,8 +7,11 @@ import click
 
 from ops.processes.ports import check_port
 from ops.processes.worker_command import worker_arguments
+from ops.stack.addresses import KAFKA, MONGO, REDIS, join_process
 from ops.startup.preflight import check_worker
 from settings.queues import QUEUES
+
+_SINKS = {"explain": (MONGO,), "publish": (KAFKA,), "labels": (MONGO,), "retrain": (MONGO, KAFKA)}
 
 
 @click.command()
@@ -18,6 +21,7 @@ from settings.queues import QUEUES
 )
 def command(queue: str, number: int) -> None:
     """Run a worker that consumes QUEUE and nothing else."""
+    join_process(REDIS, *_SINKS.get(queue, ()))
     settings = check_worker(queue)
     check_port(settings.metrics_port, settings.metrics_host, setting="METRICS_PORT")
     os.execv(sys.executable, [sys.executable, *worker_arguments(queue, number, shard=settings.shard)])  # noqa: S606 - no shell

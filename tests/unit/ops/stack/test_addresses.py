@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ops.stack.addresses import (
     KAFKA,
     MONGO,
     REDIS,
+    join_process,
     joined_settings,
     named_addresses,
     registry_settings,
@@ -95,6 +97,27 @@ def test_another_server_than_the_stack_s_is_taken_only_if_all_are_named(
     assert capsys.readouterr().err == (
         "Works on Redis redis://elsewhere:1/0, as REDIS_URL says, not the stack that runs in var.\n"
     )
+
+
+@pytest.mark.usefixtures("running")
+def test_a_process_started_by_hand_joins_the_stack(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = dict(os.environ)
+    monkeypatch.setattr(os, "environ", environment)
+    join_process(REDIS, MONGO)
+    assert environment.items() >= ADDRESSES.items()
+    assert "of the stack that runs in var." in capsys.readouterr().err
+
+
+def test_a_process_that_is_told_everything_looks_nowhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", ADDRESSES["REDIS_URL"])
+    join_process(REDIS)
+    assert capsys.readouterr().err == ""
+    with pytest.raises(StackError, match="No stack runs in var, and the settings name no other"):
+        join_process(REDIS, KAFKA)
 
 
 def test_models_are_the_stack_s_unless_others_are_named(
