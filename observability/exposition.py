@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from observability.shared_files import ReservedDict
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def forget_dead_processes(multiproc_dir: Path) -> None:
 
 def _add_up(file: Path, total: Path) -> None:
     entries = _entries(file)
-    sums = MmapedDict(str(total))  # type: ignore[no-untyped-call] # published without types
+    sums = ReservedDict(str(total))
     for key, value, _ in entries:
         known, _ = sums.read_value(key)  # type: ignore[no-untyped-call]
         sums.write_value(key, known + value, 0.0)  # type: ignore[no-untyped-call]
@@ -81,7 +82,7 @@ def _add_up(file: Path, total: Path) -> None:
 
 def _keep_newest(file: Path, newest: Path) -> None:
     entries = _entries(file)
-    values = MmapedDict(str(newest))  # type: ignore[no-untyped-call] # published without types
+    values = ReservedDict(str(newest))
     for key, value, at in entries:
         _, known_at = values.read_value(key)  # type: ignore[no-untyped-call]
         if at >= known_at:
@@ -92,7 +93,7 @@ def _keep_newest(file: Path, newest: Path) -> None:
 def _entries(file: Path) -> list[tuple[str, float, float]]:
     """Returns keys, values and times of a file; none of one that its process left unreadable."""
     try:
-        found = MmapedDict.read_all_values_from_file(str(file))  # type: ignore[no-untyped-call] # without types
+        found = ReservedDict.read_all_values_from_file(str(file))  # type: ignore[no-untyped-call] # without types
         return [(key, value, at) for key, value, at, _ in found if json.loads(key)]
     except (RuntimeError, ValueError, struct.error) as error:
         log.warning("the metrics of an ended process cannot be read: %s", error)

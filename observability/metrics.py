@@ -7,6 +7,10 @@ Every label has few values: route templates, never paths; reasons, never message
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from observability.shared_files import use_reserved_files
+
+use_reserved_files()
+
 # Dense where the targets lie: p50 a few milliseconds, the alert at 60, the deadline at 250.
 _LATENCY_MS = (1, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 40, 60, 80, 100, 150, 250, 500, 1000, 2500, 10_000)
 _LATENCY_SECONDS = tuple(milliseconds / 1000 for milliseconds in _LATENCY_MS)
