@@ -54,7 +54,7 @@ EntityKind = Literal["customer", "terminal"]
 HEADER_BYTES = 8
 LABEL_KEY_BYTES = 4
 MARK = b"F2"
-"""Opens every history; bytes with another mark were written by another version and count as empty."""
+"""Opens every history; bytes with another mark were written by another version, see `current`."""
 
 _NO_PARTS = bytes(5)
 _PART_BYTES = (TILE_BYTES, TILE_BYTES, LABEL_TILE_BYTES, LABEL_TILE_BYTES, LABEL_KEY_BYTES)
@@ -114,7 +114,7 @@ class History:
 
     @classmethod
     def unpack(cls, packed: bytes) -> "History":
-        """Takes a history apart; empty bytes or another layout give an empty history."""
+        """Takes a history of the present layout apart; empty bytes give an empty history."""
         if packed[:2] != MARK:
             return cls()
         parts, at = [], HEADER_BYTES
@@ -159,6 +159,32 @@ class History:
             return self
         keys = (self.label_keys + key[:LABEL_KEY_BYTES])[-LABEL_KEYS * LABEL_KEY_BYTES :]
         return replace(self, label_keys=keys)
+
+
+def is_foreign(packed: bytes, shape: Shape) -> bool:
+    """Whether bytes are a history of a layout that only another version reads."""
+    if not packed or packed[:2] == MARK:
+        return False
+    return (packed[:1] == b"F" and packed[1:2].isdigit()) or len(packed) % shape.entry_bytes > 0
+
+
+def current(packed: bytes, shape: Shape) -> bytes:
+    """Returns a history in the present layout.
+
+    The first layout was a ring of entries without a mark, in order of time: its newest payments are kept.
+
+    Raises:
+        ForeignLayoutError: only another version reads it.
+    """
+    if not packed or packed[:2] == MARK:
+        return packed
+    if is_foreign(packed, shape):
+        raise ForeignLayoutError
+    return History(entries=packed[-shape.newest * shape.entry_bytes :]).pack()
+
+
+class ForeignLayoutError(ValueError):
+    """A history was written by another version of the platform, and this one cannot read it."""
 
 
 def find(items: bytes, key: bytes, *, size: int, start: int = 0) -> int:

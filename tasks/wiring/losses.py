@@ -25,14 +25,14 @@ _PATIENCE_SECONDS = 1.0
 _THEN = "then switch SAFE MODE off."
 _LOSSES = {
     "answers": "Redis has lost its data: answers not yet stored or published are gone, and the features with them. "
-    f"Run `python -m ops outbox reconcile` and `python -m ops backfill`, {_THEN}",
+    f"Run `python -m ops outbox reconcile` and `python -m ops backfill --replace`, {_THEN}",
     "shared": "The Redis that all shards share has lost its data: labels not yet applied are gone, and the features "
-    f"with them. Send the labels of the last minutes again, run `python -m ops backfill`, {_THEN}",
-    "features": f"The feature store has lost its data. Run `python -m ops backfill`, {_THEN}",
+    f"with them. Send the labels of the last minutes again, run `python -m ops backfill --replace`, {_THEN}",
+    "features": f"The feature store has lost its data. Run `python -m ops backfill --replace`, {_THEN}",
 }
 _OLD_COPY = (
     "Redis holds an old copy of its data: answers of more than the last minute are gone. "
-    f"Run `python -m ops outbox reconcile` and `python -m ops backfill`, {_THEN}"
+    f"Run `python -m ops outbox reconcile` and `python -m ops backfill --replace`, {_THEN}"
 )
 
 

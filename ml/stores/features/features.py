@@ -89,7 +89,8 @@ class FeatureStore(Protocol):
                 the others nothing but this wait.
 
         Raises:
-            PartlyObservedError: some of several servers did not answer; a repetition of the missing part is safe.
+            PartlyObservedError: some of several servers did not answer; a repetition of the missing part is safe. Or
+                some histories are of a layout that only another version reads; they are left as they are.
             StoreUnavailableError: the state could not be read or written; a repetition is safe.
         """
         ...
@@ -105,8 +106,12 @@ class FeatureStore(Protocol):
         """
         ...
 
-    def load(self, states: Iterable[EntityState]) -> int:
-        """Replaces the state of entities and returns their number.
+    def load(self, states: Iterable[EntityState], *, keep_existing: bool = False) -> int:
+        """Sets the state of entities and returns the number of those that it set.
+
+        Args:
+            states: replace what the store holds.
+            keep_existing: leaves an entity that has a history as it is.
 
         Raises:
             StoreUnavailableError: some states may not have been written; a repetition is safe.

@@ -4,7 +4,17 @@ from collections.abc import Iterable, Sequence
 
 from ml.domain.transaction import Transaction
 from ml.features.entries import encode, label_code, transaction_key
-from ml.features.history import SHAPES, AppliedOutcome, EntityKind, Shapes, find_entry, keeps_labels, relabel, remember
+from ml.features.history import (
+    SHAPES,
+    AppliedOutcome,
+    EntityKind,
+    Shapes,
+    current,
+    find_entry,
+    keeps_labels,
+    relabel,
+    remember,
+)
 from ml.features.kernel import FeatureMatrix
 from ml.features.online import amount_ratio, compute_online
 from ml.stores.features.features import AppliedLabel, EntityState
@@ -43,17 +53,19 @@ class MemoryFeatureStore:
             found += in_customer or in_terminal
         return found
 
-    def load(self, states: Iterable[EntityState]) -> int:
+    def load(self, states: Iterable[EntityState], *, keep_existing: bool = False) -> int:
         """See `FeatureStore.load`."""
         number = 0
         for state in states:
-            self._histories[state.kind, state.entity_id] = state.history
-            number += 1
+            place = (state.kind, state.entity_id)
+            if not (keep_existing and place in self._histories):
+                self._histories[place] = state.history
+                number += 1
         return number
 
     def state(self, kind: EntityKind, entity_id: str) -> bytes:
         """Returns an entity's packed history, empty if there is none."""
-        return self._histories.get((kind, entity_id), b"")
+        return current(self._histories.get((kind, entity_id), b""), self._shapes.of(kind))
 
     def _remember(self, kind: EntityKind, entity_id: str, entry: bytes) -> bytes:
         """Returns the history before the entry and keeps the one with it."""

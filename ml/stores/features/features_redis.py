@@ -11,16 +11,18 @@ batch is one pipeline of scripts, one per entity and transaction: one round trip
 transaction they have seen, so that any part of a pipeline may be sent again.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
+from typing import Any
 
 from ml.domain.durations import DAY_SECONDS
 from ml.domain.errors import StoreUnavailableError
 from ml.domain.transaction import Transaction
 from ml.features.definition import DAY_TILES, HOUR_TILES, LABEL_KEYS
 from ml.features.entries import encode, label_code, transaction_key
-from ml.features.history import SHAPES, EntityKind, Shapes
+from ml.features.history import MARK, SHAPES, EntityKind, Shapes, current, is_foreign
 from ml.features.kernel import FeatureMatrix
 from ml.features.online import amount_ratio, compute_online
 from ml.stores.features.features import (
@@ -33,7 +35,16 @@ from ml.stores.features.features import (
 from ml.stores.redis.commands import Command, CommandRunner, UnansweredError
 from ml.stores.redis.scripts_redis import LuaScript, script_source
 
+_log = logging.getLogger(__name__)
+
 _LOAD_ROWS = 1000
+_PRESENT = frozenset({MARK, b""})
+"""How the histories begin that the script returns: of the present layout, or none."""
+_FOREIGN_LAYOUT = (
+    "a history in the feature store was written by another version of the platform, and this one cannot read it; its "
+    "customer or terminal is refused. Start that version again, or write the histories anew with "
+    "`python -m ops backfill --replace`"
+)
 _LABELS_LIFE_SECONDS = 2 * DAY_SECONDS
 
 
@@ -78,7 +89,10 @@ class RedisFeatureStore:
         try:
             histories = self._runner.run(commands, scripts=_SCRIPTS, within_seconds=within_seconds)
         except UnansweredError as error:
-            raise self._partly_observed(entries, error) from error
+            raise self._partly_observed(entries, error.replies, str(error)) from error
+        if not _PRESENT.issuperset([history[:2] for history in histories]):
+            _log.critical(_FOREIGN_LAYOUT)
+            raise self._partly_observed(entries, histories, _FOREIGN_LAYOUT)
         return compute_online(entries, histories[0::2], histories[1::2], self._shapes)
 
     def apply_labels(self, labels: Sequence[AppliedLabel]) -> int:
@@ -102,30 +116,34 @@ class RedisFeatureStore:
             raise PartlyAppliedError(str(error), missing=missing, found=found) from error
         return sum(1 for pair in zip(replies[0::2], replies[1::2], strict=True) if any(pair))
 
-    def load(self, states: Iterable[EntityState]) -> int:
+    def load(self, states: Iterable[EntityState], *, keep_existing: bool = False) -> int:
         """See `FeatureStore.load`."""
         number = 0
         remaining = iter(states)
+        unless_there = ("NX",) if keep_existing else ()
         while part := list(islice(remaining, _LOAD_ROWS)):
-            self._runner.run(
-                [("SET", entity_key(s.kind, s.entity_id), s.history, "EX", ENTITY_TTL_SECONDS) for s in part]
+            replies = self._runner.run(
+                [
+                    ("SET", entity_key(s.kind, s.entity_id), s.history, "EX", ENTITY_TTL_SECONDS, *unless_there)
+                    for s in part
+                ]
             )
-            number += len(part)
+            number += sum(1 for reply in replies if reply is not None)
         return number
 
-    def _partly_observed(self, entries: Sequence[bytes], error: UnansweredError) -> StoreUnavailableError:
-        """Returns the error with the features of those transactions whose customer and terminal both answered."""
-        customers, terminals = error.replies[0::2], error.replies[1::2]
-        rows = [
-            row
-            for row in range(len(entries))
-            if not isinstance(customers[row], Exception) and not isinstance(terminals[row], Exception)
-        ]
+    def _partly_observed(self, entries: Sequence[bytes], replies: Sequence[Any], reason: str) -> StoreUnavailableError:
+        """Returns the error with the features of those transactions whose customer and terminal were both read."""
+
+        def is_read(reply: Any) -> bool:
+            return not isinstance(reply, Exception) and reply[:2] in _PRESENT
+
+        customers, terminals = replies[0::2], replies[1::2]
+        rows = [row for row in range(len(entries)) if is_read(customers[row]) and is_read(terminals[row])]
         if not rows:
-            return error
+            return StoreUnavailableError(reason)
         own, of_customers, of_terminals = ([part[row] for row in rows] for part in (entries, customers, terminals))
         matrix = compute_online(own, of_customers, of_terminals, self._shapes)
-        return PartlyObservedError(str(error), rows=rows, matrix=matrix)
+        return PartlyObservedError(reason, rows=rows, matrix=matrix)
 
     def _observation(self, kind: EntityKind, entity_id: str, entry: bytes) -> Command:
         shape = self._shapes.of(kind)
@@ -152,6 +170,13 @@ class RedisFeatureStore:
         except UnansweredError as error:  # their labels will not be answered either, and are applied another time
             histories = [None if isinstance(reply, Exception) else reply for reply in error.replies]
         return {
-            place: amount_ratio(history or b"", transaction_key(labels[place].transaction_id), self._shapes.customer)
+            place: amount_ratio(
+                self._readable(history), transaction_key(labels[place].transaction_id), self._shapes.customer
+            )
             for place, history in zip(places, histories, strict=True)
         }
+
+    def _readable(self, history: bytes | None) -> bytes:
+        if history is None or is_foreign(history, self._shapes.customer):
+            return b""
+        return current(history, self._shapes.customer)

@@ -8,7 +8,8 @@
 local key, label, known_at, size = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local newest, hour_tiles, day_tiles, most_keys = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local packed = redis.call('GET', KEYS[1])
-if not packed or sub(packed, 1, 2) ~= MARK then
+packed = packed and current(packed, size, newest)
+if not packed then
   return 0
 end
 local days_at, label_hours_at, label_days_at, label_keys_at, entries_at = offsets(packed)

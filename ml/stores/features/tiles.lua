@@ -4,6 +4,17 @@ local HEADER, MARK, TILE, LABEL_TILE, LABEL_KEY = 8, 'F2', 13, 10, 4
 local HOUR, DAY, MAX_COUNT, MAX_SUM = 3600, 86400, 256 ^ 3 - 1, 2 ^ 53 - 1
 local sub, byte, char, floor, pack, unpack = string.sub, string.byte, string.char, math.floor, struct.pack, struct.unpack
 
+-- Returns a history of the present layout; nil if the bytes are of one that only another version reads. Histories of the
+-- first layout, rings of entries without a mark, are brought up to date: their newest payments are kept.
+local function current(packed, size, newest)
+  if sub(packed, 1, 2) == MARK then
+    return packed
+  elseif string.find(packed, '^F%d') or #packed % size > 0 then
+    return nil
+  end
+  return MARK .. '\0\0\0\0\0\0' .. sub(packed, math.max(1, #packed + 1 - newest * size))
+end
+
 local function limited(frauds)
   return frauds < 0 and 0 or frauds < 65536 and frauds or 65535
 end

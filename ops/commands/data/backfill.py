@@ -23,10 +23,14 @@ _STEP = 2_000
 @click.option(
     "--until", default=None, help="Moment of the state (UTC), as 2026-03-01 or 2026-03-01T12:00:00; default: all."
 )
-def command(data: Path, until: str | None) -> None:
+@click.option(
+    "--replace", "replaces", is_flag=True, help="Overwrite the histories of customers and terminals that have one."
+)
+def command(data: Path, until: str | None, *, replaces: bool) -> None:
     """Fill the feature store from history, so that a new installation does not start blind.
 
-    The state of every customer and terminal in the history is replaced.
+    A customer or terminal that has a history already keeps it, unless --replace is given: what was scored since the
+    file was written would be gone from it.
     """
     moment = None if until is None else _moment(until)
     settings = joined_settings(FEATURES)
@@ -37,11 +41,15 @@ def command(data: Path, until: str | None) -> None:
     started = time.perf_counter()
     total = count_entities(dataset.table, moment)
     states = entity_states(dataset.table, moment)
+    loaded = 0
     with click.progressbar(length=total, label=f"{len(dataset.table):,} transactions") as progress:
         for part in _parts(states):
-            progress.update(store.load(part))
+            loaded += store.load(part, keep_existing=not replaces)
+            progress.update(len(part))
     seconds = time.perf_counter() - started
-    click.echo(f"Loaded {total:,} customers and terminals in {seconds:.1f} s ({total / seconds:,.0f}/s).")
+    click.echo(f"Loaded {loaded:,} customers and terminals in {seconds:.1f} s ({total / seconds:,.0f}/s).")
+    if loaded < total:
+        click.echo(f"{total - loaded:,} had a history already and keep it; --replace overwrites these too.")
 
 
 def _parts(states: Iterator[EntityState]) -> Iterator[list[EntityState]]:

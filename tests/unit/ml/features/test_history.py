@@ -4,7 +4,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.features.entries import KEY_BYTES, LABEL_FRAUD, LABEL_ORDINARY_FRAUD, TERMINAL_ENTRY, encode, transaction_key
-from ml.features.history import AppliedOutcome, History, Shape, find_entry, relabel, remember, view_before
+from ml.features.history import (
+    AppliedOutcome,
+    ForeignLayoutError,
+    History,
+    Shape,
+    current,
+    find_entry,
+    is_foreign,
+    relabel,
+    remember,
+    view_before,
+)
 from tests.contracts.feature_store import DAY, payment
 
 SHAPE = Shape(TERMINAL_ENTRY, newest=3, slack=2)
@@ -73,11 +84,18 @@ def test_a_view_does_not_depend_on_what_came_after_it(times: list[int], data: st
     assert view_before(lived(times), key, SHAPE) == view_before(lived(times[:place]), key, SHAPE)
 
 
-def test_what_another_version_wrote_counts_as_nothing() -> None:
-    stranger = bytes(4 * SIZE)
-    assert remember(stranger, entry(1, 5), SHAPE) == lived_once()
-    assert view_before(stranger, b"12345678", SHAPE).entries == b""
-    assert relabel(stranger, b"12345678", SHAPE, new=AppliedOutcome(LABEL_FRAUD, 1)) is None
+def test_a_ring_of_the_first_layout_is_brought_up_to_date_with_its_newest_payments() -> None:
+    ring = b"".join(entry(number, number) for number in range(5))
+    assert current(ring, SHAPE) == History(entries=ring[-SHAPE.newest * SIZE :]).pack()
+    assert current(lived_once(), SHAPE) == lived_once()
+    assert current(b"", SHAPE) == b""
+
+
+@pytest.mark.parametrize("packed", [b"F3" + bytes(6 + SIZE), b"F9", bytes(SIZE + 1)])
+def test_what_only_another_version_reads_is_told_from_what_this_one_wrote(packed: bytes) -> None:
+    assert is_foreign(packed, SHAPE)
+    with pytest.raises(ForeignLayoutError):
+        current(packed, SHAPE)
 
 
 def lived_once() -> bytes:

@@ -8,10 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from ml.data.simulator import simulate
 from ml.domain.durations import DAY_SECONDS, HOUR_SECONDS
 from ml.domain.errors import StoreUnavailableError
+from ml.features.entries import encode
 from ml.features.history import SHAPES, History
 from ml.features.offline import compute_features
 from ml.serving.backfill import entity_states
-from ml.stores.features.features import ENTITY_TTL_SECONDS, AppliedLabel, EntityState
+from ml.stores.features.features import ENTITY_TTL_SECONDS, AppliedLabel, EntityState, PartlyObservedError
 from ml.stores.features.features_memory import MemoryFeatureStore
 from ml.stores.features.features_redis import RedisFeatureStore, entity_key
 from ml.stores.redis.server_redis import ServerCommands
@@ -156,3 +157,50 @@ def test_twenty_thousand_replayed_transactions_give_the_offline_numbers(
     store.apply_labels([label for label in labels[applied:] if label.known_at <= moment])
     for state in entity_states(table, moment):
         assert client.get(entity_key(state.kind, state.entity_id)) == state.history
+
+
+def test_a_history_of_the_first_layout_keeps_its_payments_when_it_is_touched(
+    store: RedisFeatureStore, client: "redis.Redis"
+) -> None:
+    payments = [payment(number, at=number) for number in range(30)]
+    rings = {
+        entity_key("customer", "c1"): b"".join(encode(item)[0] for item in payments),
+        entity_key("terminal", "t1"): b"".join(encode(item)[1] for item in payments),
+    }
+    client.mset(rings)
+    matrix = store.observe([payment(99, at=60)])
+    assert (value(matrix, "customer_history"), value(matrix, "terminal_count_1d")) == (30, 30)
+    assert store.apply_labels([label(payments[3], known_at=61)]) == 1
+    memory = MemoryFeatureStore()
+    for item in payments:
+        memory.observe([item])
+    np.testing.assert_array_equal(matrix.vectors, memory.observe([payment(99, at=60)]).vectors)
+    memory.apply_labels([label(payments[3], known_at=61)])
+    assert client.get(entity_key("terminal", "t1")) == memory.state("terminal", "t1")
+
+
+def test_a_history_that_a_later_version_wrote_is_left_as_it_is_and_refuses_its_own_customer_only(
+    store: RedisFeatureStore, client: "redis.Redis"
+) -> None:
+    later = b"F3" + bytes(100)
+    client.set(entity_key("customer", "c1"), later)
+    with pytest.raises(PartlyObservedError, match="ops backfill --replace") as caught:
+        store.observe([payment(1), payment(2, customer="c2")])
+    assert list(caught.value.rows) == [1]
+    with pytest.raises(StoreUnavailableError, match="another version"):
+        store.observe([payment(3)])
+    store.apply_labels([label(payment(1), known_at=5)])
+    assert client.get(entity_key("customer", "c1")) == later
+    # The way out that the message names.
+    store.load([EntityState("customer", "c1", b"")])
+    assert store.observe([payment(4)]).vectors.shape[0] == 1
+
+
+def test_what_is_loaded_beside_live_histories_leaves_them(store: RedisFeatureStore, client: "redis.Redis") -> None:
+    store.observe([payment(1)])
+    live = client.get(entity_key("customer", "c1"))
+    states = [EntityState("customer", name, b"F2" + bytes(6)) for name in ("c1", "c2")]
+    assert store.load(states, keep_existing=True) == 1
+    assert client.get(entity_key("customer", "c1")) == live
+    assert store.load(states) == 2
+    assert client.get(entity_key("customer", "c1")) != live

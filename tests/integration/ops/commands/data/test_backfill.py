@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from ml.data.datasets import load_transactions
 from ml.data.table import NEVER, TransactionTable
+from ml.features.entries import CUSTOMER_ENTRY
+from ml.features.history import History
 from ml.features.offline import compute_features
-from ml.stores.features.features_redis import RedisFeatureStore
+from ml.stores.features.features_redis import RedisFeatureStore, entity_key
 from ml.stores.redis.server_redis import ServerCommands
 
 ROOT = Path(__file__).parents[5]
@@ -33,7 +35,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_scoring_after_a_backfill_equals_scoring_offline(history: Path, valkey_url: str) -> None:
-    result = ops("backfill", "--data", str(history), "--until", "2026-01-25", redis_url=valkey_url)
+    result = ops("backfill", "--data", str(history), "--until", "2026-01-25", "--replace", redis_url=valkey_url)
     assert result.returncode == 0, result.stderr
     assert "customers and terminals in" in result.stdout
     table = load_transactions(history).table
@@ -47,6 +49,25 @@ def test_scoring_after_a_backfill_equals_scoring_offline(history: Path, valkey_u
         store = RedisFeatureStore(ServerCommands(client))
         online = store.observe(list(table.select(after).to_transactions()))
     np.testing.assert_allclose(online.vectors, expected.vectors, rtol=1e-9, atol=1e-9)
+
+
+def test_a_backfill_keeps_live_histories_and_says_so_unless_it_is_told_to_replace_them(
+    history: Path, valkey_url: str
+) -> None:
+    url = f"{valkey_url.rsplit('/', 1)[0]}/8"
+    name = str(load_transactions(history).table.customer_id.names[0])
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+        live = History(entries=bytes(CUSTOMER_ENTRY.itemsize)).pack()
+        client.set(entity_key("customer", name), live)
+        kept = ops("backfill", "--data", str(history), redis_url=url)
+        assert kept.returncode == 0, kept.stderr
+        assert "1 had a history already and keep it; --replace overwrites these too." in kept.stdout
+        assert client.get(entity_key("customer", name)) == live
+        replaced = ops("backfill", "--data", str(history), "--replace", redis_url=url)
+        assert "had a history" not in replaced.stdout
+        assert client.get(entity_key("customer", name)) != live
+        client.flushdb()
 
 
 def _hiding(table: TransactionTable, known: NDArray[np.bool_]) -> TransactionTable:
