@@ -1,9 +1,9 @@
 """What is wrong with settings, as sentences that name the variable and repeat no value, which may be a secret."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 
 def settings_problems(error: ValidationError) -> list[str]:
@@ -13,7 +13,7 @@ def settings_problems(error: ValidationError) -> list[str]:
     ]
 
 
-def _sentences(problem: ErrorDetails) -> list[str]:
+def _sentences(problem: Mapping[str, Any]) -> list[str]:
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, SettingsRefusedError):
         return list(cause.sentences)
