@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from settings.settings import Settings
 
 _PURPOSES = {
-    "jwt_secret": "tokens",  # nosec B105 - a name
-    "jwt_previous_secret": "tokens",  # nosec B105 - a name
+    "jwt_secret": "tokens",  # nosec B105
+    "jwt_previous_secret": "tokens",  # nosec B105
     "hmac_key": "signatures",
     "hmac_previous_key": "signatures",
     "message_key": "messages",
     "message_previous_key": "messages",
     "artifact_encryption_key": "artifacts",
     "artifact_previous_encryption_key": "artifacts",
-    "flower_password": "Flower",  # nosec B105 - a name
+    "flower_password": "Flower",  # nosec B105
 }
 """What each secret is for. A key and its predecessor may be equal, keys of two purposes may not."""
 

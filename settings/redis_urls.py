@@ -21,7 +21,7 @@ _INSTEAD = {
     "ssl_certfile": "REDIS_CERTIFICATE_FILE",
     "ssl_keyfile": "REDIS_KEY_FILE",
     "username": "REDIS_CREDENTIALS_FILE",
-    "password": "REDIS_CREDENTIALS_FILE",  # nosec B105 - a name
+    "password": "REDIS_CREDENTIALS_FILE",  # nosec B105
     "socket_timeout": "REDIS_SOCKET_TIMEOUT_SECONDS",
     "socket_connect_timeout": "REDIS_SOCKET_TIMEOUT_SECONDS",
 }

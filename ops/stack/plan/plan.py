@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from ops.errors import StackError
 from ops.processes.health import answers_ok
 from ops.processes.ports import accepts, loopback_of
 from ops.stack.addresses import named_addresses
 from ops.stack.data_folder import data_folder
 from ops.stack.plan.ports import Ports
 from ops.stack.plan.roles import ROLES, Role, Stage, owners
-from ops.stack.plan.servers import SERVERS, check_reachable
+from ops.stack.plan.servers import SERVERS, Server, check_reachable
 from settings import Settings
 from settings.server_urls import without_credentials
 
@@ -100,6 +101,7 @@ def _servers(settings: Settings, ports: Ports) -> tuple[list[Process], dict[str,
         if server.setting in settings.model_fields_set:
             check_reachable(server, str(getattr(settings, server.setting)))
             continue
+        _refuse_credentials_without_a_server(server, settings)
         port = ports.take(server.default_port, server.title)
         directory = data_folder(settings.var_dir) / server.name
         env[server.setting.upper()] = server.url(port)
@@ -116,6 +118,16 @@ def _servers(settings: Settings, ports: Ports) -> tuple[list[Process], dict[str,
             )
         )
     return processes, env
+
+
+def _refuse_credentials_without_a_server(server: Server, settings: Settings) -> None:
+    """Refuses credentials for an embedded server, which knows no users."""
+    name = f"{server.setting.removesuffix('_url')}_credentials_file"
+    if getattr(settings, name, None) is not None:
+        raise StackError(
+            f"{name.upper()} is set and {server.setting.upper()} is not: name the server that knows this user, or take "
+            "the file out; the embedded one knows none."
+        )
 
 
 def _process(

@@ -115,3 +115,11 @@ def test_the_plan_records_every_address_that_is_named(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, feature_redis_url="redis://127.0.0.1:1/5", mongo_database="payments")
     assert plan.env.items() >= {"FEATURE_REDIS_URL": "redis://127.0.0.1:1/5", "MONGO_DATABASE": "payments"}.items()
     assert plan.env["REDIS_URL"] == plan.urls["redis"]
+
+
+@pytest.mark.parametrize(("name", "server"), [("redis", "REDIS_URL"), ("mongo", "MONGO_URL")])
+def test_an_embedded_server_knows_no_users(name: str, server: str, tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+    file.write_text("web:password\n")
+    with pytest.raises(StackError, match=f"{name.upper()}_CREDENTIALS_FILE is set and {server} is not"):
+        plan_of(tmp_path, **{f"{name}_credentials_file": file})
