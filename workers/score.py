@@ -47,6 +47,7 @@ def _wire(connections: Connections, name: str) -> WorkerParts:
     return WorkerParts(
         jobs=[
             no_more_often(settings.model_poll_seconds, scorer.keeper.withdraw_revoked),
+            tester.acknowledge,
             *(no_more_often(_LOOK_SECONDS, job) for job in losses),
             lambda: metrics.safe_mode_state.labels(service="score").set(safe_mode.state().enabled),
         ],

@@ -5,6 +5,7 @@ stores that scoring needs; one that fails, or does not answer, is reason enough 
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from ml.domain.errors import MlError, StoreUnavailableError
 from security.errors import SecurityError
 
 _POLL_SECONDS = 0.1
+UNDER_WAY = "its test has not ended"
+"""The failure of a process whose test has begun, until its result takes its place."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +63,21 @@ class SelfTester:
         self._test = test
         self._name = name
         self._answered: str | None = None
+        self._begun: str | None = None
+        self._answering = threading.Lock()
+
+    def acknowledge(self) -> None:
+        """Says that this process has seen the test; to be called beside `run_if_asked`, which a load may hold up.
+
+        Raises:
+            StoreUnavailableError: nobody can be asked or answered now.
+        """
+        test_id = self._exchange.asked()
+        with self._answering:
+            if test_id is None or test_id in {self._begun, self._answered}:
+                return
+            self._exchange.answer(test_id, SelfTestResult(self._name, UNDER_WAY))
+            self._begun = test_id
 
     def run_if_asked(self) -> None:
         """Runs the test once each time it is asked for; to be called again and again.
@@ -71,8 +89,9 @@ class SelfTester:
         if test_id is None or test_id == self._answered:
             return
         failure = failure_of(self._test)
-        self._exchange.answer(test_id, SelfTestResult(self._name, failure))
-        self._answered = test_id
+        with self._answering:
+            self._exchange.answer(test_id, SelfTestResult(self._name, failure))
+            self._answered = test_id
         _log.log(
             logging.ERROR if failure else logging.INFO,
             "self-test failed" if failure else "self-test passed",
@@ -95,7 +114,8 @@ class WorkersSelfTest:
     Args:
         exchange: where workers look for tests.
         workers: returns the names of the scoring workers that are alive.
-        patience_seconds: how long their answers are waited for.
+        patience_seconds: how long the first word of each is waited for.
+        test_seconds: how long the tests may take.
         sleep: pauses between two looks.
         clock: monotonic seconds.
     """
@@ -106,12 +126,14 @@ class WorkersSelfTest:
         workers: Callable[[], Sequence[str]],
         *,
         patience_seconds: float = 8.0,
+        test_seconds: float = 25.0,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._exchange = exchange
         self._workers = workers
         self._patience_seconds = patience_seconds
+        self._test_seconds = test_seconds
         self._sleep = sleep
         self._clock = clock
 
@@ -128,10 +150,12 @@ class WorkersSelfTest:
         return found + [f"{name} did not answer" for name in sorted(expected - answers.keys())]
 
     def _wait(self, expected: set[str]) -> dict[str, str]:
-        test_id, until = self._exchange.ask(), self._clock() + self._patience_seconds
+        test_id, asked_at = self._exchange.ask(), self._clock()
         while True:
             answers = {result.process: result.failure for result in self._exchange.answers(test_id)}
-            if expected <= answers.keys() or self._clock() >= until:
+            waited = self._clock() - asked_at
+            is_over = waited >= (self._test_seconds if expected <= answers.keys() else self._patience_seconds)
+            if is_over or all(answers.get(name, UNDER_WAY) != UNDER_WAY for name in expected):
                 return answers
             self._sleep(_POLL_SECONDS)
 

@@ -58,6 +58,37 @@ def test_a_worker_that_does_not_answer_is_a_failure_after_a_while() -> None:
     assert 5 <= hall.now < 6
 
 
+class SlowHall(Hall):
+    """Workers that say at once that they have begun, and end their tests at a moment of the hall's clock."""
+
+    def __init__(self, ends_at: float) -> None:
+        super().__init__(a=well)
+        self.ends_at = ends_at
+
+    def failures(self, *alive: str) -> list[str]:
+        def wait(seconds: float) -> None:
+            self.now += seconds
+            for tester in self.testers:
+                tester.acknowledge()
+                if self.now >= self.ends_at:
+                    tester.run_if_asked()
+                tester.acknowledge()
+
+        return WorkersSelfTest(self.exchange, lambda: alive, sleep=wait, clock=lambda: self.now).failures()
+
+
+def test_a_load_that_takes_long_is_waited_for() -> None:
+    hall = SlowHall(ends_at=20.0)
+    assert hall.failures("a") == []
+    assert 20 <= hall.now < 21
+
+
+def test_a_test_that_never_ends_is_a_failure() -> None:
+    hall = SlowHall(ends_at=1000.0)
+    assert hall.failures("a") == ["a: its test has not ended"]
+    assert 25 <= hall.now < 26
+
+
 def test_without_a_worker_nothing_passes() -> None:
     assert Hall().failures() == ["no scoring worker is alive"]
 
