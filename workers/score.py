@@ -6,6 +6,7 @@ from security.safe_mode.safe_mode import CachedSafeMode
 from tasks import scoring  # noqa: F401 - registers the task; no other task runs in this worker
 from tasks.model.self_test import SelfTester
 from tasks.services import provide
+from tasks.upkeep.histories_reach import HistoriesReach
 from tasks.upkeep.housekeeping import Job, no_more_often, run_once
 from tasks.wiring.connections import Connections
 from tasks.wiring.losses import watch_for_losses
@@ -34,7 +35,8 @@ def _wire(connections: Connections, name: str) -> WorkerParts:
     scorer.keeper.refresh()
     provide(ScoringPipeline, scorer.pipeline)
     tester = SelfTester(self_test_exchange(connections), scorer.test, name=name)
-    losses, lost_answers = watch_for_losses(connections, switch, name)
+    reach = HistoriesReach()
+    losses, lost_answers = watch_for_losses(connections, switch, name, reach=reach)
     run_once([*losses, lost_answers])  # before the first message: a Redis that came back empty must not be scored with
     longest_wait = _MOST_WAITS * settings.score_timeout_ms / 1000
     slow_jobs: list[Job] = [
@@ -53,6 +55,7 @@ def _wire(connections: Connections, name: str) -> WorkerParts:
         ],
         slow_jobs=slow_jobs,
         model_version=scorer.version,
+        reach=reach,
         is_ready=scorer.can_decide,
         watched=Watched(
             settings.watchdog_patience_seconds,

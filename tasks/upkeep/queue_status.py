@@ -51,6 +51,8 @@ class WorkerStatus:
         model_version: the loaded model; None for a worker without one, or before it is loaded.
         started_at: epoch seconds of its start.
         shard: where its queue is; None where scoring is not sharded, and for a worker that serves all shards.
+        histories: what is wrong with its feature store, in a sentence; None while all of it answers.
+        is_blind: whether no part of its feature store answers, so that it can decide nothing.
     """
 
     name: str
@@ -58,6 +60,8 @@ class WorkerStatus:
     model_version: str | None
     started_at: float
     shard: str | None = None
+    histories: str | None = None
+    is_blind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class _SignOfLife(BaseModel):
     model_version: str | None
     started_at: Annotated[float, Field(allow_inf_nan=False)]
     shard: str | None = None
+    histories: str | None = None
+    is_blind: bool = False
     seen_at: Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -150,7 +156,10 @@ def show_worker(client: Redis, worker: WorkerStatus) -> None:
         StoreUnavailableError: Redis cannot be reached.
     """
     with redis_failures_as_unavailable():
-        client.hset(WORKERS, worker.name, orjson.dumps(asdict(worker) | {"seen_at": SHARED_CLOCK.now()}))
+        sign = asdict(worker) | {"seen_at": SHARED_CLOCK.now()}
+        if worker.histories is None:  # an earlier version reads a sign without these, and no other
+            del sign["histories"], sign["is_blind"]
+        client.hset(WORKERS, worker.name, orjson.dumps(sign))
 
 
 def forget_worker(client: Redis, name: str) -> None:

@@ -12,6 +12,7 @@ from tasks.messaging.doorbells import send_doorbells
 from tasks.services import provide
 from tasks.upkeep.dataset_identity_redis import ClusterData, DatasetIdentity, LossReports, NamedData, ServerData
 from tasks.upkeep.dataset_memory import DatasetMemory, FileDatasetMemory, StateFile
+from tasks.upkeep.histories_reach import HistoriesReach
 from tasks.upkeep.housekeeping import Job
 from tasks.upkeep.lost_answers_redis import LossReport, LostAnswers
 from tasks.upkeep.recent_answers import RecentAnswers
@@ -36,13 +37,16 @@ _OLD_COPY = (
 )
 
 
-def watch_for_losses(connections: Connections, switch: SafeModeStore, name: str) -> tuple[list[Job], Job]:
+def watch_for_losses(
+    connections: Connections, switch: SafeModeStore, name: str, *, reach: HistoriesReach | None = None
+) -> tuple[list[Job], Job]:
     """Returns the jobs of a scoring process, short ones and one that may take seconds; provides its `RecentAnswers`.
 
     Args:
         connections: of this process.
         switch: shuts scoring when data is lost; else it would go on with empty histories.
         name: this process, as the audit shows it.
+        reach: learns which part of a feature store of its own answers.
     """
     settings = connections.settings
     recent = RecentAnswers()
@@ -57,7 +61,10 @@ def watch_for_losses(connections: Connections, switch: SafeModeStore, name: str)
         send_doorbells=send_doorbells,
     )
     memories = {server: FileDatasetMemory(_file(settings, server)) for server in _servers(settings)}
-    return _identities(connections, memories, switch, name), answers.check
+    jobs = _identities(connections, memories, switch, name)
+    if reach is not None and "features" in jobs:
+        jobs["features"] = reach.watch(jobs["features"])
+    return list(jobs.values()), answers.check
 
 
 def watch_for_losses_from_mongo(connections: Connections, switch: SafeModeStore, name: str) -> list[Job]:
@@ -75,7 +82,7 @@ def watch_for_losses_from_mongo(connections: Connections, switch: SafeModeStore,
         for server, url in _servers(settings).items()
         if server != "features"
     }
-    return _identities(connections, memories, switch, name)
+    return list(_identities(connections, memories, switch, name).values())
 
 
 def _servers(settings: Settings) -> dict[str, str]:
@@ -86,11 +93,11 @@ def _servers(settings: Settings) -> dict[str, str]:
 
 def _identities(
     connections: Connections, memories: Mapping[str, DatasetMemory], switch: SafeModeStore, name: str
-) -> list[Job]:
+) -> dict[str, Job]:
     settings = connections.settings
     own = connections.redis(settings.delivery_url, Policy.PROBE)
-    return [
-        DatasetIdentity(
+    return {
+        server: DatasetIdentity(
             _data(connections, url),
             memories[server],
             LossReports(own, None if server == "answers" else server),
@@ -98,7 +105,7 @@ def _identities(
         ).check
         for server, url in _servers(settings).items()
         if server in memories
-    ]
+    }
 
 
 def _data(connections: Connections, url: str) -> NamedData:

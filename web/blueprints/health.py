@@ -85,6 +85,9 @@ def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
         yield "scoring_worker", bool(own or workers), "this process" if own else f"{len(workers)} alive"
         seen = ", ".join(versions) or "no scoring worker has a model loaded"
         yield "model", bool(versions) or rules_decide, seen
+        # Ready while a part of the histories answers, likewise.
+        is_blind = bool(workers) and all(worker.is_blind for worker in workers)
+        yield "histories", not is_blind, next((worker.histories for worker in workers if worker.histories), "reachable")
     # The reason may describe an attack; administrators read it at /admin/safe-mode.
     yield "safe_mode", not is_on or rules_decide, "on, rules decide" if rules_decide else "on" if is_on else "off"
 

@@ -208,6 +208,7 @@ READY: Final[dict[str, Any]] = {
         "broker": {"ok": True, "detail": "reachable"},
         "scoring_worker": {"ok": True, "detail": "2 alive"},
         "model": {"ok": True, "detail": _VERSION},
+        "histories": {"ok": True, "detail": "reachable"},
         "safe_mode": {"ok": True, "detail": "off"},
     },
     "perf_mode": False,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from redis import Redis
 
 from tasks.clock import SHARED_CLOCK
+from tasks.upkeep.histories_reach import HistoriesReach
 from tasks.upkeep.queue_status import WorkerStatus, forget_worker, show_worker
 
 
@@ -17,6 +18,7 @@ class SignOfLife:
         name: the worker's node name.
         model_version: returns the version that is loaded; None for a worker without a model.
         shard: the worker's, if it belongs to one.
+        reach: which part of its feature store answers.
     """
 
     def __init__(
@@ -27,12 +29,14 @@ class SignOfLife:
         *,
         model_version: Callable[[], str | None] = lambda: None,
         shard: str | None = None,
+        reach: HistoriesReach | None = None,
     ) -> None:
         self._client = client
         self._queue = queue
         self._name = name
         self._model_version = model_version
         self._shard = shard
+        self._reach = reach or HistoriesReach()
         self._started_at = SHARED_CLOCK.now()
 
     def give(self) -> None:
@@ -41,7 +45,15 @@ class SignOfLife:
         Raises:
             StoreUnavailableError: Redis cannot be reached.
         """
-        status = WorkerStatus(self._name, self._queue, self._model_version(), self._started_at, self._shard)
+        status = WorkerStatus(
+            self._name,
+            self._queue,
+            self._model_version(),
+            self._started_at,
+            self._shard,
+            histories=self._reach.detail,
+            is_blind=self._reach.is_blind,
+        )
         show_worker(self._client, status)
 
     def end(self) -> None:

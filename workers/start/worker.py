@@ -27,6 +27,7 @@ from tasks.messaging.sealed_task import MessageGate
 from tasks.services import provide
 from tasks.upkeep.clock_readings_redis import ClockReadings
 from tasks.upkeep.durability import watch_durability
+from tasks.upkeep.histories_reach import HistoriesReach
 from tasks.upkeep.housekeeping import Housekeeping, Job, no_more_often
 from tasks.wiring.connections import Connections, Policy
 from workers.health.endpoint import Endpoint
@@ -54,6 +55,7 @@ class WorkerParts:
         jobs: repeated by the housekeeping, with the sign of life among them; each short.
         slow_jobs: repeated on a thread of their own, one after the other; each may take seconds.
         model_version: returns the loaded model's version, for the sign of life.
+        reach: which part of the feature store answers, for the sign of life.
         is_ready: whether the worker can do its work.
         on_ready: called once the worker consumes.
         watched: how it is watched; None for a worker whose tasks take as long as they take.
@@ -62,6 +64,7 @@ class WorkerParts:
     jobs: Sequence[Job] = ()
     slow_jobs: Sequence[Job] = ()
     model_version: Callable[[], str | None] = lambda: None
+    reach: HistoriesReach | None = None
     is_ready: Callable[[], bool] = lambda: True
     on_ready: Callable[[], None] = lambda: None
     watched: Watched | None = None
@@ -136,7 +139,14 @@ class _RunningWorker:
         parts = self._wire(connections, name)
         self._on_ready = parts.on_ready
         client = connections.redis(policy=Policy.HOUSEKEEPING)
-        self._sign = SignOfLife(client, self._queue, name, model_version=parts.model_version, shard=settings.shard)
+        self._sign = SignOfLife(
+            client,
+            self._queue,
+            name,
+            model_version=parts.model_version,
+            shard=settings.shard,
+            reach=parts.reach,
+        )
         records = connections.redis(settings.delivery_url, Policy.HOUSEKEEPING)
         durability = no_more_often(_DURABILITY_SECONDS, watch_durability(settings, records))
         jobs = [*parts.jobs, self._give_sign, durability, *self._watch(connections, parts, name)]

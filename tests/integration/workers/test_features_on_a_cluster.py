@@ -7,6 +7,7 @@ import pytest
 
 from ml.domain.transaction import Transaction
 from ml.stores.features.features_redis import entity_key
+from tasks.upkeep.queue_status import live_workers
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import feature_store
 from tests.contracts.feature_store import value
@@ -65,9 +66,15 @@ def test_a_frozen_master_costs_its_own_customers_only_and_no_worker_its_life(
         with frozen.frozen():
             for pair in pairs[:3]:  # the first one waits for ten seconds, which is more than the watchdog's patience
                 assert statuses(*pair) == ["unavailable", "scored"]
+            wait_until(lambda: any(told(on_cluster)), what="the sign of life to tell")
         wait_until(lambda: statuses(*pairs[3]) == ["scored", "scored"], what="the master's answer")
         assert worker.metric('workers_replaced{queue="score"}') == 0
         assert worker.get("/health/live")[0] == 200
+
+
+def told(works: Works) -> list[str]:
+    """Returns what the workers say of histories that they do not reach, those that reach a part."""
+    return [each.histories for each in live_workers(works.client) if each.histories and not each.is_blind]
 
 
 def names() -> Iterator[str]:

@@ -80,3 +80,21 @@ def test_not_ready_when_no_shard_can_score(world: World) -> None:
     assert failed(world) == ["scoring_worker", "model"]
     world.monitor.behind = [ShardStatus("s1", reachable=False)]
     assert failed(world) == ["broker", "scoring_worker", "model"]
+
+
+def test_a_part_of_the_histories_that_does_not_answer_is_told_and_stops_nobody(world: World) -> None:
+    detail = "5 of 16 parts of the feature store do not answer"
+    world.monitor.live = [
+        WorkerStatus("a", "score", "v1", 1.0, histories=detail),
+        WorkerStatus("b", "score", "v1", 1.0),
+    ]
+    assert failed(world) == []
+    assert world.client.get("/health/ready").get_json()["checks"]["histories"] == {"ok": True, "detail": detail}
+
+
+def test_not_ready_while_no_worker_reads_any_history(world: World) -> None:
+    blind = WorkerStatus("a", "score", "v1", 1.0, histories="the feature store does not answer", is_blind=True)
+    world.monitor.live = [blind]
+    assert failed(world) == ["histories"]
+    world.monitor.live = [blind, WorkerStatus("b", "score", "v1", 1.0)]
+    assert failed(world) == []
