@@ -18,7 +18,7 @@ from settings import Settings, load_settings
 
 _SUBJECT = "operator"
 _TOKEN_SECONDS = 60
-_TIMEOUT_SECONDS = 10.0
+_TIMEOUT_SECONDS = 40.0  # longer than leaving SAFE MODE may take, which tests every worker first
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
