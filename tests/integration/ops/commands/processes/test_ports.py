@@ -27,7 +27,13 @@ def listener() -> Iterator[str]:
 
 
 def ops(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **more}
+    # Named, because no stack runs there; none of the commands comes to ask them.
+    servers = {
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "MONGO_URL": "mongodb://127.0.0.1:1/",
+        "KAFKA_BOOTSTRAP": "127.0.0.1:1",
+    }
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **servers, **more}
     command = [sys.executable, "-m", "ops", *arguments]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
