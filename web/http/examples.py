@@ -194,6 +194,8 @@ QUEUES: Final[dict[str, Any]] = {
             "model_version": _VERSION,
             "started_at": 1795442400.0,
             "shard": None,
+            "histories": None,
+            "is_blind": False,
         }
     ],
     "shards": [],

@@ -90,6 +90,10 @@ class WorkerAnswer(AnswerModel):
     model_version: str | None
     started_at: Annotated[float, Field(description="Epoch seconds.")]
     shard: Annotated[str | None, Field(description="The shard it works for; null if it works for all.")]
+    histories: Annotated[
+        str | None, Field(description="What is wrong with its feature store; null while all of it answers.")
+    ]
+    is_blind: Annotated[bool, Field(description="Whether no part of its feature store answers.")]
 
 
 class ShardAnswer(AnswerModel):
