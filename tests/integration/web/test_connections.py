@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -155,16 +156,18 @@ def test_a_stop_is_announced_before_the_listener_closes(works: Works) -> None:
         api.process.send_signal(signal.SIGTERM)
 
         def serving() -> bool:
-            connection = api.connect()
-            connection.request("GET", "/health/ready")
-            return bool(orjson.loads(connection.getresponse().read())["checks"]["serving"]["ok"])
+            with closing(api.connect()) as connection:
+                connection.request("GET", "/health/ready")
+                return bool(orjson.loads(connection.getresponse().read())["checks"]["serving"]["ok"])
 
         wait_until(lambda: not serving(), what="readiness to tell of the stop")
         assert api.status("/health/ready") == 503
         assert api.status("/health/live") == 200
-        connection = api.connect()
-        connection.request("GET", "/health/live")
-        assert connection.getresponse().getheader("Connection") == "close"
+        with closing(api.connect()) as connection:
+            connection.request("GET", "/health/live")
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.getheader("Connection") == "close"
         api.process.send_signal(signal.SIGTERM)
         assert api.status("/health/live") == 200
         api.process.send_signal(signal.SIGINT)
