@@ -143,7 +143,8 @@ def test_malformed_chunks_are_refused_and_the_connection_closed(api: RunningApi,
 def _check_refusal(answer: bytes) -> None:
     # No answer at all is a refusal too: there was nothing that could be called a request.
     if answer:
-        assert answer.startswith(b"HTTP/1.1 4"), answer[:200]
+        # 501: a transfer coding that the server does not know.
+        assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 501 ")), answer[:200]
         assert answer.count(b"HTTP/1.1 ") == 1, answer[:2000]
         assert b'"ok"' not in answer
 

@@ -9,7 +9,6 @@ import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
 from redis.crc import key_slot
-from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from ml.domain.errors import StoreUnavailableError
@@ -247,7 +246,7 @@ def test_a_refused_command_is_an_error_at_once(cluster: ValkeyCluster, watched: 
     key = key_on(cluster, cluster.nodes[0])
     watched.runner.run([("SET", key, "text", "EX", 60)])
     watched.pipelines = 0
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
+    with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
         watched.runner.run([("LPUSH", key, 1)])
     assert watched.pipelines == 1
 
