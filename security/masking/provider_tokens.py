@@ -43,7 +43,7 @@ _FORMS = (
     r"SG\.[\w-]{16,}\.[\w-]{16,}",
     r"key-[0-9a-f]{32}(?![A-Za-z0-9])",
     # Models, operations, tickets: OpenAI and Anthropic, Grafana, New Relic, Atlassian, Linear, Postman; age.
-    r"sk-(?=[A-Za-z_-]*[0-9])[\w-]{20,}",  # words with hyphens may begin so too
+    r"sk-(?=[A-Za-z_-]{0,40}[0-9])[\w-]{20,}",  # words with hyphens may begin so too
     r"gl(?:sa|c)_[\w=]{20,}",
     r"NRAK-[A-Z0-9]{20,}",
     r"AT[AC]TT3[\w=-]{20,}",

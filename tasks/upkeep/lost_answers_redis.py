@@ -98,7 +98,8 @@ class LostAnswers:
         elif server != self._server:
             _log.warning("Redis is another server or was started again; the last answers are looked for")
             self._changed_at = self._clock()
-            self._restore(self._missed_seconds)
+            # Other data is no old copy of ours: `dataset_identity_redis` declares that loss, with its own reason.
+            self._restore(self._missed_seconds, same_data=server[-1] == self._server[-1])
         elif self._clock() - self._changed_at < _SETTLING_SECONDS:
             self._restore(_SETTLING_SECONDS)
         self._server = server
@@ -111,7 +112,7 @@ class LostAnswers:
             name = self._client.get(DATASET_ID)
         return str(run.get("run_id")), str(history.get("master_replid")), str(name)
 
-    def _restore(self, seconds: float) -> None:
+    def _restore(self, seconds: float, *, same_data: bool = True) -> None:
         answers = self._recent.younger_than(min(seconds, self._missed_seconds))
         missing: list[RecentAnswer] = []
         lost: list[str] = []
@@ -126,7 +127,8 @@ class LostAnswers:
             if report.doorbells:
                 self._send_doorbells(*report.doorbells)
         if missing or lost:
-            self._report(LossReport(len(missing), tuple(lost), is_old_copy=self._is_old_copy(answers, missing)))
+            is_old_copy = same_data and self._is_old_copy(answers, missing)
+            self._report(LossReport(len(missing), tuple(lost), is_old_copy=is_old_copy))
 
     def _is_old_copy(self, answers: Sequence[RecentAnswer], missing: Sequence[RecentAnswer]) -> bool:
         if any(self._clock() - answer.answered_at > OLD_COPY_SECONDS for answer in missing):

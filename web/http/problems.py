@@ -163,5 +163,7 @@ DEADLINE = Kind(
     retryable=True,
 )
 
-KINDS: tuple[Kind, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Kind))
+KINDS: tuple[Kind, ...] = tuple(
+    value for value in list(globals().values()) if isinstance(value, Kind) and value is not CERTIFICATE_REFUSED
+)
 """Every kind, for the documentation."""

@@ -36,9 +36,11 @@ def test_open_admission_admits_everything_again_and_again() -> None:
 
 
 def test_a_start_warns_of_it(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    warn_of_perf_mode(settings)
-    assert caplog.records == []
-    warn_of_perf_mode(settings.model_copy(update={"perf_mode": True}))
+    # Whatever an earlier test of this process has set: levels, and the switch of all logging.
+    with caplog.at_level(logging.WARNING, logger=warn_of_perf_mode.__module__):
+        warn_of_perf_mode(settings)
+        assert caplog.records == []
+        warn_of_perf_mode(settings.model_copy(update={"perf_mode": True}))
     [warning] = caplog.records
     assert warning.levelno == logging.WARNING
     assert "PERF_MODE is on" in warning.getMessage()

@@ -12,6 +12,7 @@ from ml.stores.decisions.decisions import Reply
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
 from ml.stores.outbox.keys_redis import OUTBOX
 from ops.embedded.valkey import valkey
+from tasks.upkeep.dataset_identity_redis import DATASET_ID
 from tasks.upkeep.dataset_memory import StateFile
 from tasks.upkeep.lost_answers_redis import OLD_COPY_SECONDS, LossReport, LostAnswers
 from tasks.upkeep.recent_answers import RecentAnswers
@@ -166,6 +167,18 @@ def test_an_answer_that_was_given_otherwise_meanwhile_is_lost_for_good(pair: Pai
     process.decisions.commit([new_decision("t-1", fingerprint="0" * 32)], Reply(None, "b", {}))
     process.lost.check()
     assert process.reports == [LossReport(lost=("t-1",))]
+
+
+def test_an_emptied_server_is_no_old_copy(start: Start) -> None:
+    process = start()
+    process.lost.check()
+    process.answer("long-ago")
+    process.now += OLD_COPY_SECONDS + 1
+    process.answer("just-now")
+    process.client.flushall()
+    process.client.set(DATASET_ID, "another")
+    process.lost.check()
+    assert process.reports == [LossReport(restored=2, is_old_copy=False)]
 
 
 def test_an_old_copy_is_told_from_a_lagging_replica(pair: Pair, start: Start) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from security.keys import generate_secret
 from security.masking import MASKED, mask
-from security.masking.ibans import IBAN_LENGTHS
+from security.masking.ibans import IBAN_LENGTHS, mask_ibans
 
 DIGITS = "0123456789"
 SEPARATORS = [
@@ -151,6 +151,9 @@ def test_of_an_ipv6_address_the_network_of_48_bits_stays(address: object) -> Non
     number = int(address)
     for written in (str(address), address.exploded, str(address).upper()):
         masked = mask(f"from [{written}]:443")
+        if mask_ibans(written) != written:  # one address in some thousands could as well be an IBAN
+            assert "**" in masked
+            continue
         network = masked.removeprefix("from [").partition("]")[0]
         assert network.endswith("::x")
         assert int(ip_address(network.removesuffix("x"))) == number >> 80 << 80
