@@ -7,7 +7,7 @@ from tasks import scoring  # noqa: F401 - registers the task; no other task runs
 from tasks.model.self_test import SelfTester
 from tasks.services import provide
 from tasks.upkeep.histories_reach import HistoriesReach
-from tasks.upkeep.housekeeping import Job, no_more_often, run_once
+from tasks.upkeep.housekeeping import Job, no_more_often, run_until_done
 from tasks.wiring.connections import Connections
 from tasks.wiring.losses import watch_for_losses
 from tasks.wiring.perf_mode import warn_of_perf_mode
@@ -20,6 +20,7 @@ _LOOK_SECONDS = 1.0
 _MOST_WAITS = 10
 """Bound on the waits of one batch, each at most SCORE_TIMEOUT_MS: connecting, sending and one repetition per store."""
 _GOLDEN_SECONDS = 10.0
+_FIRST_LOOKS = 6
 
 
 def _wire(connections: Connections, name: str) -> WorkerParts:
@@ -37,7 +38,9 @@ def _wire(connections: Connections, name: str) -> WorkerParts:
     tester = SelfTester(self_test_exchange(connections), scorer.test, name=name)
     reach = HistoriesReach()
     losses, lost_answers = watch_for_losses(connections, switch, name, reach=reach)
-    run_once([*losses, lost_answers])  # before the first message: a Redis that came back empty must not be scored with
+    # Before the first message: a Redis that came back empty must not be scored with. On a busy machine the first look
+    # may get no answer in time.
+    run_until_done([*losses, lost_answers], turns=_FIRST_LOOKS)
     longest_wait = _MOST_WAITS * settings.score_timeout_ms / 1000
     slow_jobs: list[Job] = [
         no_more_often(settings.model_poll_seconds, scorer.keeper.refresh),

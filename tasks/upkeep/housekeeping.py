@@ -12,6 +12,8 @@ _log = logging.getLogger(__name__)
 
 Job = Callable[[], None]
 
+_PAUSE_SECONDS = 0.5
+
 
 def no_more_often(seconds: float, job: Job, *, clock: Callable[[], float] = time.monotonic) -> Job:
     """Returns a job that runs `job` at its first turn, and after that skips the turns that come too early."""
@@ -27,15 +29,29 @@ def no_more_often(seconds: float, job: Job, *, clock: Callable[[], float] = time
     return run_if_due
 
 
-def run_once(jobs: Sequence[Job]) -> None:
-    """Runs each job; one that fails is logged and keeps no other from its turn."""
+def run_once(jobs: Sequence[Job]) -> list[Job]:
+    """Runs each job and returns those that failed; one that fails is logged and keeps no other from its turn."""
+    failed: list[Job] = []
     for job in jobs:
         try:
             job()
         except RetryableError as error:
             _log.warning("housekeeping: %s", error)
+            failed.append(job)
         except Exception:  # noqa: BLE001 - the boundary of a job: one failed turn must not end the others
             _log.exception("housekeeping failed")
+            failed.append(job)
+    return failed
+
+
+def run_until_done(jobs: Sequence[Job], *, turns: int, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Runs jobs that must be done before anything else, those that fail again and again, at most so many times."""
+    left = run_once(jobs)
+    for _ in range(turns - 1):
+        if not left:
+            return
+        sleep(_PAUSE_SECONDS)
+        left = run_once(left)
 
 
 class Housekeeping:

@@ -55,7 +55,7 @@ def watch_for_losses(
         connections.redis(settings.delivery_url),
         decision_store(connections),
         recent,
-        file=_file(settings, "answers"),
+        file=_file(settings, "recent"),
         record_ttl_seconds=settings.decision_ttl_seconds,
         on_loss=partial(_report_answers, switch, name),
         send_doorbells=send_doorbells,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tasks.upkeep.housekeeping import Housekeeping, Job, no_more_often, run_once
+from tasks.upkeep.housekeeping import Housekeeping, Job, no_more_often, run_until_done
 
 if TYPE_CHECKING:
     # Most web processes have no onnxruntime.
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 _CHECK_SECONDS = 10.0
 _TURN_SECONDS = 1.0
+
+_FIRST_LOOKS = 6
+"""How often a store is asked before the first request that does not answer in time."""
 
 
 class LocalScoring:
@@ -49,7 +52,7 @@ class LocalScoring:
     def start(self) -> None:
         """Loads the model, then looks for new ones regularly; to be called after the fork, before any request."""
         self._refresh()
-        run_once(self._jobs)
+        run_until_done(self._jobs, turns=_FIRST_LOOKS)
         self._housekeeping.start()
 
     def stop(self) -> None:

@@ -70,7 +70,7 @@ def test_without_mongodb_explanations_are_refused_at_once_after_some_waits_and_s
                 assert (answer.status, answer.json()["type"]) == (503, "/docs#problem-unavailable")
                 details.append(answer.json()["detail"])
             assert len(details) == 2
-            assert 1 <= int(answer.headers["retry-after"]) <= 2
+            assert 1 <= int(answer.headers["retry-after"]) <= 1.5 * 2 + 1  # CB_OPEN_SEC, spread
             with api.client(Role.ADMIN) as admin:
                 shown = admin.get("/metrics").body.decode()
             assert 'circuit_breaker_state{dependency="mongo"} 2.0' in shown

@@ -46,7 +46,7 @@ def test_a_frozen_master_costs_its_own_customers_only_and_no_worker_its_life(
     works: Works, cluster: ValkeyCluster, make_transaction: Callable[..., Transaction]
 ) -> None:
     # Requests have so much time that a busy machine decides nothing; a worker is given less.
-    env = {"FEATURE_REDIS_URL": cluster.url, "SCORE_TIMEOUT_MS": "20000", "WATCHDOG_PATIENCE_SECONDS": "4"}
+    env = {"FEATURE_REDIS_URL": cluster.url, "SCORE_TIMEOUT_MS": "20000", "WATCHDOG_PATIENCE_SECONDS": "8"}
     settings = works.settings.model_copy(update={"feature_redis_url": cluster.url})
     on_cluster = Works(works.folder, works.env | env, settings)
     frozen = cluster.nodes[0]

@@ -3,7 +3,8 @@ import threading
 
 import pytest
 
-from tasks.upkeep.housekeeping import Housekeeping, no_more_often
+from ml.domain.errors import StoreUnavailableError
+from tasks.upkeep.housekeeping import Housekeeping, no_more_often, run_until_done
 
 
 def test_repeats_every_job_and_survives_one_that_fails(caplog: pytest.LogCaptureFixture) -> None:
@@ -34,3 +35,19 @@ def test_a_job_with_a_pace_of_its_own_skips_the_turns_between() -> None:
         job()
         counts.append(len(runs))
     assert counts == [1, 1, 2, 2, 3]
+
+
+@pytest.mark.parametrize(("failures", "runs"), [(0, 1), (2, 3), (9, 4)])
+def test_what_must_be_done_first_is_tried_again_and_what_is_done_is_not(failures: int, runs: int) -> None:
+    tried: list[str] = []
+
+    def flaky() -> None:
+        tried.append("flaky")
+        if tried.count("flaky") <= failures:
+            raise StoreUnavailableError("too slow")
+
+    pauses: list[float] = []
+    run_until_done([flaky, lambda: tried.append("sound")], turns=4, sleep=pauses.append)
+    assert tried.count("flaky") == runs
+    assert tried.count("sound") == 1
+    assert len(pauses) == runs - 1

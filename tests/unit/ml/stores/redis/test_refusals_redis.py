@@ -21,7 +21,6 @@ _REFUSALS = {
 }
 _FAULTS = (
     "ERR unknown command 'FOO'",
-    "WRONGTYPE Operation against a key holding the wrong kind of value",
     "BUSYGROUP Consumer Group name already exists",
     "NOSCRIPT No matching script. Please use EVAL.",
     "NOGROUP No such key 'a' or consumer group 'b'",
@@ -45,6 +44,13 @@ def test_an_answer_that_refuses_for_now_counts_as_an_unavailable_server(text: st
 def test_an_answer_about_the_command_itself_passes_unchanged(text: str) -> None:
     assert refusal_code(answer(text)) is None
     with pytest.raises(ResponseError), redis_failures_as_unavailable():
+        raise answer(text)
+
+
+def test_a_key_that_holds_something_else_is_an_unavailable_store_and_no_unavailable_server() -> None:
+    text = "WRONGTYPE Operation against a key holding the wrong kind of value"
+    assert refusal_code(answer(text)) is None
+    with pytest.raises(StoreUnavailableError, match="something else"), redis_failures_as_unavailable():
         raise answer(text)
 
 
