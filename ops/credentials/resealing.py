@@ -10,9 +10,11 @@ from ml.stores.labels.label_seal import LabelSeal
 from ml.stores.outbox.event_seal import EventSeal
 from ml.stores.outbox.keys_redis import OUTBOX, dead_letter_key
 from ml.stores.outbox.outbox import SINKS
-from ops.credentials.sealed_entries_redis import Verify, count_entries
+from ops.credentials.sealed_entries_redis import SealCounts, Verify, count_entries
+from ops.errors import OpsError
 from security.errors import MessageRejectedError
 from security.messages.message_signer import MessageSigner
+from security.safe_mode.safe_mode import ALTERED
 from settings import ScoringTopology, Settings
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import accepted_version, safe_mode_store
@@ -20,10 +22,11 @@ from tasks.wiring.stores import accepted_version, safe_mode_store
 
 @dataclass(frozen=True, slots=True)
 class Resealing:
-    """What was sealed anew, and how many entries wait under the previous key, by where they are."""
+    """What was sealed anew, and how many entries neither key or only the previous one sealed, by where they are."""
 
     renewed: tuple[str, ...] = ()
     waiting: Mapping[str, int] = field(default_factory=dict)
+    strange: Mapping[str, int] = field(default_factory=dict)
 
 
 def reseal(connections: Connections) -> Resealing:
@@ -33,16 +36,38 @@ def reseal(connections: Connections) -> Resealing:
         StoreUnavailableError: a server does not answer.
         SafeModeUnavailableError: the SAFE MODE record can neither be read nor set.
         ArtifactError: the last accepted version is sealed by neither key.
+        OpsError: there is no previous key, or the SAFE MODE record is sealed by neither.
     """
+    _require_two_keys(connections.settings)
+    if safe_mode_store(connections).read() == ALTERED:
+        raise OpsError(
+            "Neither MESSAGE_KEY nor MESSAGE_PREVIOUS_KEY has sealed the SAFE MODE record: is MESSAGE_PREVIOUS_KEY the "
+            "key that was used before?"
+        )
     renewals = {
         "the SAFE MODE record": safe_mode_store(connections).renew,
         "the last accepted model version": accepted_version(connections).renew,
     }
     renewed = tuple(name for name, renew in renewals.items() if renew())
-    return Resealing(renewed, {place: count for place, count in _waiting(connections) if count})
+    counts = dict(_counts(connections))
+    return Resealing(
+        renewed,
+        {place: count.previous for place, count in counts.items() if count.previous},
+        {place: count.neither for place, count in counts.items() if count.neither},
+    )
 
 
-def _waiting(connections: Connections) -> Iterator[tuple[str, int]]:
+def _require_two_keys(settings: Settings) -> None:
+    """Refuses a shell that has not the settings of the rotation: it would find nothing, and that reads as the end."""
+    previous = settings.message_previous_key
+    if previous is None or previous == settings.message_key:
+        raise OpsError(
+            "Set MESSAGE_KEY to the new key and MESSAGE_PREVIOUS_KEY to the old one, as for every process: otherwise "
+            "nobody can tell what the old key sealed."
+        )
+
+
+def _counts(connections: Connections) -> Iterator[tuple[str, SealCounts]]:
     settings = connections.settings
     labels = _verifiers(settings, _opens_label)
     shared = connections.redis()

@@ -1,6 +1,7 @@
 """The entries of a stream and of its dead letters that wait under the previous message key."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -13,17 +14,23 @@ Verify = Callable[[str, bytes], bool]
 """Whether a key sealed an entry, given its transaction's id and its content."""
 
 
-def count_entries(client: "redis.Redis", stream: str, *, by_current: Verify, by_either: Verify) -> int:
-    """Returns how many entries of a stream the previous key sealed; those of strangers never count.
+@dataclass(frozen=True, slots=True)
+class SealCounts:
+    """Entries of a stream: sealed by the previous key, and by neither."""
+
+    previous: int = 0
+    neither: int = 0
+
+
+def count_entries(client: "redis.Redis", stream: str, *, by_current: Verify, by_either: Verify) -> SealCounts:
+    """Returns how many entries of a stream the present key did not seal.
 
     Raises:
         StoreUnavailableError: Redis cannot be reached.
     """
-    return sum(
-        1
-        for transaction_id, content in _entries(client, stream)
-        if not by_current(transaction_id, content) and by_either(transaction_id, content)
-    )
+    others = [entry for entry in _entries(client, stream) if not by_current(*entry)]
+    previous = sum(by_either(*entry) for entry in others)
+    return SealCounts(previous, len(others) - previous)
 
 
 def _entries(client: Any, stream: str) -> Iterator[tuple[str, bytes]]:  # redis-py types replies as unions

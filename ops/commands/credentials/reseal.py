@@ -1,5 +1,7 @@
 """`python -m ops reseal`: ends a rotation of MESSAGE_KEY: seals anew what lasts, and says what still waits."""
 
+import sys
+
 import click
 
 from ops.credentials.resealing import reseal
@@ -21,4 +23,13 @@ def command() -> None:
             f"Still sealed with MESSAGE_PREVIOUS_KEY: {listed}. Keep that key; run this again when they are delivered, "
             "and re-drive what was given up (`python -m ops outbox redrive`)."
         )
+    if found.strange:
+        listed = ", ".join(f"{count:,} {place}" for place, count in found.strange.items())
+        click.echo(
+            f"Sealed by neither key, and given up by every drain: {listed}. If these are payments or labels of yours, "
+            "MESSAGE_PREVIOUS_KEY is not the key that was used before.",
+            err=True,
+        )
+        if any("given up" not in place for place in found.strange):
+            sys.exit(1)
     click.echo("Nothing in Redis waits under MESSAGE_PREVIOUS_KEY. Decision records end by DECISION_TTL_SECONDS.")
