@@ -46,14 +46,14 @@ class RedisRevocations:
     def version(self) -> str:
         """See `RevocationStore.version`."""
         with _failures_as_unavailable():
-            return (self._client.get(VERSION_KEY) or b"").decode()
+            return _word(self._client.get(VERSION_KEY))
 
     def read(self) -> RevocationSnapshot:
         """See `RevocationStore.read`."""
         with _failures_as_unavailable():
             both = self._client.pipeline(transaction=True).get(VERSION_KEY).hgetall(ENTRIES_KEY)
             version, entries = both.execute()
-            return RevocationSnapshot((version or b"").decode(), _parse(entries))
+            return RevocationSnapshot(_word(version), _parse(entries))
 
     def add(self, revocation: Revocation, *, now: int) -> None:
         """See `RevocationStore.add`."""
@@ -82,6 +82,11 @@ class RedisRevocations:
 
 def _script(name: str) -> str:
     return resources.files("security.revocations").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+def _word(version: bytes | None) -> str:
+    """Returns the version as text; a foreign one too, because any other text only means that the list is read again."""
+    return (version or b"").decode(errors="backslashreplace")
 
 
 def _parse(entries: Mapping[bytes, bytes]) -> list[Revocation]:

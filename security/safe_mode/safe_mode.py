@@ -7,7 +7,8 @@ always says why SAFE MODE started.
 The shared record is believed if it is sealed. One that is absent, or that a stranger wrote, switches nothing in a
 process that knows better: it obeys the state that it knows, and writes that back. Only a process that has just started
 knows nothing: for it an absent record means that SAFE MODE was never entered, and one that it cannot believe counts as
-on, because it may have been on before somebody spoilt it.
+on, because it may have been on before somebody spoilt it. If that record goes, the process is where one is that starts
+now: it takes the absence over.
 """
 
 import contextlib
@@ -206,7 +207,7 @@ class CachedSafeMode:
         if state is ALTERED:
             return "altered"
         if state is NEVER_SET:
-            return "" if self._known in {UNKNOWN, NEVER_SET} else "missing"
+            return "" if self._known in {UNKNOWN, ALTERED, NEVER_SET} else "missing"
         # RFC 3339 in UTC with microseconds sorts by time.
         return "" if state.enabled or state.since >= self._newest_since else "older"
 

@@ -99,7 +99,7 @@ class RedisSafeMode:
             SafeModeUnavailableError: the switch can neither be read nor set now.
         """
         known, seal = self._read()
-        if known in {ALTERED, NEVER_SET} or self._states.is_current(known.since, _wire(known), seal=seal):
+        if known in {ALTERED, NEVER_SET} or self._states.is_current(known.since, _wire(known), seal=seal.decode()):
             return False
         self._apply(lambda _, __: replace(known), "restored", "sealed with the present MESSAGE_KEY", "key rotation")
         return True
@@ -145,23 +145,24 @@ class RedisSafeMode:
                     return state
         raise SafeModeUnavailableError("the SAFE MODE switch changes too often to be set")
 
-    def _read(self) -> tuple[SafeModeState, str]:
-        """Returns the state and the stored seal, valid or not."""
+    def _read(self) -> tuple[SafeModeState, bytes]:
+        """Returns the state and the stored seal, valid or not: its bytes, since the script compares them."""
         values: Sequence[bytes | None]
         try:
             with _failures_as_unavailable():
                 values = self._client.hmget(STATE_KEY, _FIELDS)
         except _AnotherTypeError:
-            return ALTERED, ""
+            return ALTERED, b""
         if not any(value is not None for value in values):
-            return NEVER_SET, ""
+            return NEVER_SET, b""
+        stored = values[-1] or b""
         enabled, reason, by, since, seal = ((value or b"").decode(errors="replace") for value in values)
         state = SafeModeState(enabled=enabled == "1", reason=reason, by=by, since=since)
         try:
             self._states.verify(since, _wire(state), seal=seal)
         except MessageRejectedError:
-            return ALTERED, seal
-        return state, seal
+            return ALTERED, stored
+        return state, stored
 
     def _opened_event(self, entry: bytes) -> SafeModeEvent | None:
         """Returns an event with a valid seal, None for anything else."""

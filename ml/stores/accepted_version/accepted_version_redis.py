@@ -44,12 +44,14 @@ class RedisAcceptedVersion:
     def override(self) -> str:
         """See `AcceptedVersion.override`."""
         with redis_failures_as_unavailable():
-            return (self._client.hget(KEY, "override") or b"").decode(errors="replace")
+            # The script compares the text with the stored bytes, so whatever was put there has to survive the way.
+            return (self._client.hget(KEY, "override") or b"").decode(errors="surrogateescape")
 
     def raise_to(self, version: str, *, under: str) -> bool:
         """See `AcceptedVersion.raise_to`."""
         with redis_failures_as_unavailable():
-            return bool(self._raise(keys=[KEY], args=[version, self._seal.sign(version), under]))
+            seen = under.encode(errors="surrogateescape")
+            return bool(self._raise(keys=[KEY], args=[version, self._seal.sign(version), seen]))
 
     def set_to(self, version: str) -> None:
         """See `AcceptedVersion.set_to`."""

@@ -70,6 +70,24 @@ def test_an_entry_of_another_form_keeps_no_other_from_being_obeyed(
     assert [item.name for item in store.read().entries] == ["good"]
 
 
+def test_a_version_that_is_no_text_hides_no_revocation(client: "redis.Redis", store: RedisRevocations) -> None:
+    store.add(entry("t-1"), now=NOW)
+    running = RevocationList(store, leeway_seconds=30, refresh_seconds=0)
+    assert running.covers(token_id="t-1", subject="s", issued_at=NOW)
+    client.set(VERSION_KEY, b"\xff")
+    client.hdel(ENTRIES_KEY, "token:t-1")
+    running.refresh()
+    assert not running.covers(token_id="t-1", subject="s", issued_at=NOW)
+    store.add(entry("t-2"), now=NOW)
+    running.refresh()
+    starting = RevocationList(store, leeway_seconds=30, refresh_seconds=0)
+    for known in (running, starting):
+        assert known.covers(token_id="t-2", subject="s", issued_at=NOW)
+    client.set(VERSION_KEY, b"\xfe")
+    starting = RevocationList(store, leeway_seconds=30, refresh_seconds=0)
+    assert starting.covers(token_id="t-2", subject="s", issued_at=NOW)
+
+
 @pytest.mark.parametrize("operation", ["version", "read", "add", "lift"])
 def test_an_unreachable_redis_raises_the_packages_own_error(operation: str) -> None:
     store = RedisRevocations(redis.Redis(port=1, socket_timeout=0.2, retry=None))

@@ -139,6 +139,22 @@ def test_an_altered_switch_says_so_until_an_administrator_sets_it(client: "redis
     assert not switch.read().enabled
 
 
+@pytest.mark.parametrize("field", ["reason", "by", "since", "seal"])
+def test_a_field_that_is_no_text_keeps_nobody_from_setting_the_switch(client: "redis.Redis", field: str) -> None:
+    switch = RedisSafeMode(client, SIGNER)
+    switch.disable("admin")
+    process = CachedSafeMode(switch, refresh_seconds=0)
+    assert not process.state().enabled
+    client.hset(STATE_KEY, field, b"\xff")
+    assert switch.read() is ALTERED
+    assert not process.state().enabled
+    assert not switch.read().enabled  # the process has put it right
+    client.hset(STATE_KEY, field, b"\xff")
+    assert switch.enable("broken", "a") == switch.read()
+    client.hset(STATE_KEY, field, b"\xff")
+    assert switch.disable("admin") == switch.read()
+
+
 @pytest.mark.parametrize("key", [STATE_KEY, AUDIT_KEY])
 def test_a_key_of_another_type_is_replaced_by_the_next_change(client: "redis.Redis", key: str) -> None:
     switch = RedisSafeMode(client, SIGNER)

@@ -220,13 +220,24 @@ def test_a_process_that_starts_on_an_altered_record_is_shut_until_somebody_who_k
     assert not new.state().enabled
 
 
-@pytest.mark.parametrize("then", [ALTERED, NEVER_SET])
-def test_an_administrator_can_leave_what_an_altered_record_began(then: SafeModeState) -> None:
+def test_a_process_that_started_on_an_altered_record_takes_over_that_it_is_gone() -> None:
+    switch, faults = SpoiltSwitch(), []
+    switch.spoil(ALTERED)
+    process = CachedSafeMode(switch, refresh_seconds=0, on_fault=faults.append)
+    assert process.state().enabled
+    switch.spoil(NEVER_SET)
+    assert not process.state().enabled
+    assert faults == ["altered"]
+    switch.spoil(ALTERED)
+    assert not process.state().enabled  # it knows better now, and puts it right
+    assert not switch.read().enabled
+
+
+def test_an_administrator_can_leave_what_an_altered_record_began() -> None:
     switch = SpoiltSwitch()
     switch.spoil(ALTERED)
     process = CachedSafeMode(switch, refresh_seconds=0)
     assert process.state().enabled
-    switch.spoil(then)
     assert process.state().enabled
     switch.disable("admin", after=process.newest_since)
     assert not process.state().enabled

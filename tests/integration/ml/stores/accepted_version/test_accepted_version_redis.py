@@ -34,6 +34,16 @@ class TestRedisAcceptedVersion(AcceptedVersionContract):
             assert mark.read() == NEW
 
 
+def test_an_override_that_is_no_text_keeps_no_version_from_being_noted(redis_client: redis.Redis) -> None:
+    mark = RedisAcceptedVersion(redis_client, SIGNER)
+    redis_client.hset(KEY, "override", b"\xff")
+    under = mark.override()
+    assert mark.raise_to(NEW, under=under)
+    assert mark.read() == NEW
+    redis_client.hset(KEY, "override", b"\xfe")
+    assert not mark.raise_to(NEWER, under=under)
+
+
 def test_a_mark_by_the_previous_key_counts_and_is_sealed_anew_without_an_override(redis_client: redis.Redis) -> None:
     old, new = b"o" * 32, b"n" * 32
     RedisAcceptedVersion(redis_client, MessageSigner(old)).set_to(NEW)
