@@ -70,7 +70,8 @@ class RedisProbeLine:
     def answered(self) -> set[str]:
         """See `ProbeLine.answered`."""
         with redis_failures_as_unavailable():
-            return {answer.decode() for answer in self._client.lpop(self._reply_to, _MOST_ANSWERS) or ()}
+            answers = self._client.lpop(self._reply_to, _MOST_ANSWERS) or ()
+        return {answer.decode(errors="backslashreplace") for answer in answers}
 
     def is_waiting(self) -> bool:
         """See `ProbeLine.is_waiting`."""

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from kombu.entity import Queue
 
-from ml.domain.errors import StoreUnavailableError
 from observability import metrics
 from security.messages.message_signer import MessageSigner
 from tasks.app import app
 from tasks.probe import ProbedWork
 from tasks.services import provide
-from tasks.upkeep.housekeeping import Job, no_more_often
+from tasks.upkeep.housekeeping import Job, no_more_often, run_once
 from tasks.wiring.connections import Connections, Policy
 from workers.health.probe_line_redis import RedisProbeLine, count_replacement, own_queue, replacements
 from workers.health.watchdog import Watchdog
@@ -74,13 +73,7 @@ def watch_jobs(
             "this worker takes no messages any more and ends itself, to be started anew",
             extra={"queue": queue, "waited_seconds": round(waited_seconds, 1)},
         )
-        before_exit()
-        try:
-            count_replacement(client, queue)
-        except StoreUnavailableError as error:
-            _log.warning("the replacement was not counted: %s", error)
-        # Nothing gentler: the thread that would have to end is the one that is stuck.
-        os._exit(STUCK_EXIT_CODE)
+        end_process(before_exit, lambda: count_replacement(client, queue))
 
     watchdog = Watchdog(
         RedisProbeLine(client, app, MessageSigner.from_settings(settings), queue=own),
@@ -96,3 +89,14 @@ def watch_jobs(
         metrics.workers_replaced.labels(queue=queue).set(replacements(client, queue))
 
     return [watchdog.look, no_more_often(_COUNT_SECONDS, show)]
+
+
+def end_process(*last_jobs: Job) -> None:
+    """Ends this process with `STUCK_EXIT_CODE` after some last jobs, of which each may fail: that is logged.
+
+    Nothing gentler ends it: the thread that would have to end is the one that is stuck.
+    """
+    try:
+        run_once(last_jobs)
+    finally:
+        os._exit(STUCK_EXIT_CODE)
