@@ -7,7 +7,9 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from settings.fields.process import Environment
 from settings.mongo_urls import MongoUrl
+from settings.problems import SettingsRefusedError
 from settings.production_keys import key_problems
 
 if TYPE_CHECKING:
@@ -21,16 +23,28 @@ _MLFLOW_UNCHECKED = "MLFLOW_TRACKING_INSECURE_TLS"
 
 
 def production_problems(settings: "Settings") -> list[str]:
-    """Returns a sentence for each setting that production refuses."""
+    """Returns a sentence for each setting that production refuses to every process."""
     return [
         *key_problems(settings),
-        *_api_without_tls(settings),
         *_plain_connections(settings),
         *_missing_checks(settings),
     ]
 
 
-def _api_without_tls(settings: "Settings") -> Iterator[str]:
+def refuse_unsafe_api(settings: "Settings") -> None:
+    """Refuses an API that production does not want to be served.
+
+    Not a rule of `Settings`: no other process serves the API or has its certificate.
+
+    Raises:
+        SettingsRefusedError: the API would speak without TLS, or see no client certificates.
+    """
+    if settings.environment is Environment.PRODUCTION and (problems := list(api_problems(settings))):
+        raise SettingsRefusedError(problems)
+
+
+def api_problems(settings: "Settings") -> Iterator[str]:
+    """Yields a sentence for each setting that production refuses to the process that serves the API."""
     if settings.mtls_only and settings.tls_terminated_by_proxy:
         yield "MTLS_ONLY sees no certificate behind TLS_TERMINATED_BY_PROXY; choose one of them."
     if settings.tls_certificate_file is None and not settings.tls_terminated_by_proxy:

@@ -16,7 +16,7 @@ def sentence(error: BaseException) -> str | None:
         return refused
     if isinstance(error, StoreUnavailableError) and error.__cause__ is not None:
         return _server_sentence(error.__cause__) or str(error)
-    if isinstance(error, OpsError | MlError | SecurityError | UnreadableFileError):
+    if isinstance(error, OpsError | MlError | SecurityError | SettingsRefusedError | UnreadableFileError):
         return str(error)
     if isinstance(error, ValidationError) and error.title == "Settings":
         return _settings_sentence(error)

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 from ops.errors import OpsError
 from settings import Settings, load_settings
+from settings.production_rules import refuse_unsafe_api
 from settings.queues import SHARD_QUEUES
 
 
@@ -12,6 +13,7 @@ def check_web() -> Settings:
 
     Raises:
         pydantic.ValidationError: a setting is malformed, or production refuses it.
+        settings.problems.SettingsRefusedError: production refuses to serve the API with them.
         security.errors.KeyUnusableError: a key is missing or weak.
         OpsError: it should score by itself and cannot, or Redis cannot keep what is promised.
     """
@@ -23,6 +25,7 @@ def check_web() -> Settings:
     from security.tokens.jwks_keys import key_source
 
     settings = load_settings()
+    refuse_unsafe_api(settings)
     if settings.shard is not None:
         raise OpsError("The API serves all shards and must not have one: leave SHARD out.")
     key_source(settings)

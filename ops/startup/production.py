@@ -18,7 +18,7 @@ from security.tokens.jwks_keys import key_source
 from settings import Environment, Settings, asked_environment
 from settings.env_names import unknown_names
 from settings.problems import settings_problems
-from settings.production_rules import production_problems
+from settings.production_rules import api_problems, production_problems
 
 PLATFORM = "platform"
 
@@ -50,6 +50,8 @@ def refusals(role: str = PLATFORM) -> list[str]:
     if settings is not None:
         production = settings.model_copy(update={"environment": Environment.PRODUCTION})
         problems += [*production_problems(production), *_keys(production, role), *_files(production)]
+        if role in {PLATFORM, "web"}:
+            problems += api_problems(production)
         if role != "flower":
             problems += _said(check_promises, production)
     return _once(problems)

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from ops.credentials.development_certificates import make_development_certificates
 from settings import DEVELOPMENT_MARK, Settings
-from settings.problems import settings_problems
+from settings.problems import SettingsRefusedError, settings_problems
+from settings.production_rules import refuse_unsafe_api
 
 
 def production(**changes: Any) -> Settings:
@@ -41,7 +42,6 @@ def test_production_accepts_sound_settings() -> None:
         ({"jwt_key_id": DEVELOPMENT_MARK + "1"}, "JWT_KEY_ID names a development key"),
         ({"jwt_previous_key_id": DEVELOPMENT_MARK + "1"}, "JWT_PREVIOUS_KEY_ID names a development key"),
         ({"artifact_key_id": DEVELOPMENT_MARK + "1"}, "ARTIFACT_KEY_ID names a development key"),
-        ({"tls_terminated_by_proxy": False}, "TLS is missing"),
         ({"redis_url": "redis://redis:6379/0"}, "REDIS_URL is not encrypted"),
         ({"broker_url": "redis://redis:6379/0"}, "BROKER_URL is not encrypted"),
         ({"feature_redis_url": "redis://redis:6379/0"}, "FEATURE_REDIS_URL is not encrypted"),
@@ -86,9 +86,23 @@ def test_production_refuses_development_certificates(tmp_path: Path) -> None:
     assert production(redis_ca_file=tmp_path / "absent.pem").redis_ca_file is not None
 
 
-def test_certificates_behind_a_proxy_that_ends_tls_are_refused_in_production() -> None:
-    with pytest.raises(ValidationError, match="MTLS_ONLY sees no certificate"):
-        production(mtls_only=True)
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"tls_terminated_by_proxy": False}, "TLS is missing; set TLS_CERTIFICATE_FILE"),
+        ({"mtls_only": True}, "MTLS_ONLY sees no certificate behind TLS_TERMINATED_BY_PROXY"),
+    ],
+)
+def test_production_asks_the_api_alone_for_its_tls(changes: dict[str, Any], sentence: str) -> None:
+    settings = production(**changes)
+    with pytest.raises(SettingsRefusedError, match=f"production refuses to start: {sentence}"):
+        refuse_unsafe_api(settings)
+
+
+def test_an_api_with_tls_or_in_development_is_not_refused(tmp_path: Path) -> None:
+    refuse_unsafe_api(production())
+    refuse_unsafe_api(production(tls_terminated_by_proxy=False, tls_certificate_file=tmp_path / "server.pem"))
+    refuse_unsafe_api(Settings(_env_file=None, environment="development"))
 
 
 def test_mlflow_s_own_switch_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from ops.cli.command_line import shrike
 from ops.cli.failures import sentence
 from ops.errors import OpsError
 from settings import Settings
+from settings.problems import SettingsRefusedError
 
 ROOT = Path(__file__).parents[4]
 
@@ -75,7 +76,10 @@ def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
     assert str(blocked) in result.stderr
 
 
-@pytest.mark.parametrize("error", [DataError("The file is empty."), OpsError("The stack runs already.")])
+@pytest.mark.parametrize(
+    "error",
+    [DataError("The file is empty."), OpsError("The stack runs already."), SettingsRefusedError(["TLS is missing."])],
+)
 def test_expected_failures_become_their_own_sentence(error: Exception) -> None:
     assert sentence(error) == str(error)
 

@@ -3,6 +3,8 @@ import pytest
 from ops.credentials.development_keys import make_development_keys
 from ops.errors import OpsError
 from ops.startup import preflight
+from settings import Environment, load_settings
+from settings.problems import SettingsRefusedError
 
 
 @pytest.fixture(autouse=True)
@@ -33,4 +35,13 @@ def test_what_serves_all_shards_must_not_have_one(monkeypatch: pytest.MonkeyPatc
         with pytest.raises(OpsError, match=f"The {queue} worker serves all shards"):
             preflight.check_worker(queue)
     with pytest.raises(OpsError, match="The API serves all shards"):
+        preflight.check_web()
+
+
+def test_in_production_only_the_api_is_asked_for_its_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {"environment": Environment.PRODUCTION, "redis_url": "rediss://127.0.0.1:1/0"}
+    settings = load_settings().model_copy(update=changes)
+    monkeypatch.setattr(preflight, "load_settings", lambda: settings)
+    assert preflight.check_worker("explain") is preflight.check_beat() is settings
+    with pytest.raises(SettingsRefusedError, match="TLS is missing; set TLS_CERTIFICATE_FILE"):
         preflight.check_web()

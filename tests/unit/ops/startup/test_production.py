@@ -11,7 +11,7 @@ from ops.commands.credentials.certs import command as certs
 from ops.commands.credentials.keys import command as keys
 from ops.commands.stack.production_check import command
 from ops.errors import OpsError
-from ops.startup.production import refusals
+from ops.startup.production import PLATFORM, ROLES, refusals
 
 SERVERS = {
     "ENVIRONMENT": "production",
@@ -94,6 +94,14 @@ def test_malformed_values_hide_nothing_else(production: pytest.MonkeyPatch, tmp_
     ):
         assert [problem for problem in problems if problem.startswith(beginning)], beginning
     assert len(problems) == 6
+
+
+def test_the_api_alone_is_asked_for_its_tls(production: pytest.MonkeyPatch) -> None:
+    production.delenv("TLS_TERMINATED_BY_PROXY")
+    missing = "TLS is missing; set TLS_CERTIFICATE_FILE and TLS_KEY_FILE, or TLS_TERMINATED_BY_PROXY."
+    assert {role: refusals(role) for role in ROLES} == {
+        role: [missing] if role in {"web", PLATFORM} else [] for role in ROLES
+    }
 
 
 def test_settings_that_contradict_each_other_are_named(production: pytest.MonkeyPatch) -> None:
