@@ -1,7 +1,8 @@
 """Everything that production would refuse, at once: settings, keys, files, and what Redis is configured to keep."""
 
+import re
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ _NEEDS: dict[str, tuple[Callable[[Settings], Any], ...]] = {
 }
 """What each kind of process makes of its keys when it starts."""
 
+_REDIS_ADDRESS = frozenset({"redis_url", "shard", "score_shard_urls"})
+"""The settings that say which server the process asks for what it keeps."""
+
 ROLES = (PLATFORM, *_NEEDS)
 
 
@@ -43,18 +47,30 @@ def refusals(role: str = PLATFORM) -> list[str]:
     Args:
         role: of the process; `platform` for all of them.
     """
-    settings, problems = _read()
+    settings, problems, malformed = _read()
     problems += unknown_names()
     if asked_environment() is not Environment.PRODUCTION:
         problems.append("ENVIRONMENT is not production, so no process would check any of this; set it.")
     if settings is not None:
         production = settings.model_copy(update={"environment": Environment.PRODUCTION})
-        problems += [*production_problems(production), *_keys(production, role), *_files(production)]
-        if role in {PLATFORM, "web"}:
-            problems += api_problems(production)
-        if role != "flower":
+        problems += _true_of_given(_refused(production, role), malformed)
+        if role != "flower" and not malformed & _REDIS_ADDRESS:
             problems += _said(check_promises, production)
     return _once(problems)
+
+
+def _refused(settings: Settings, role: str) -> Iterator[str]:
+    yield from production_problems(settings)
+    if role in {PLATFORM, "web"}:
+        yield from api_problems(settings)
+    yield from _keys(settings, role)
+    yield from _files(settings)
+
+
+def _true_of_given(problems: Iterable[str], malformed: Iterable[str]) -> list[str]:
+    """Returns the sentences that name no malformed setting; the others are about its default, which nobody chose."""
+    names = {name.upper() for name in malformed}
+    return [problem for problem in problems if names.isdisjoint(re.findall(r"\w+", problem))]
 
 
 def _once(problems: list[str]) -> list[str]:
@@ -66,21 +82,23 @@ def _once(problems: list[str]) -> list[str]:
     return list(kept.values())
 
 
-def _read() -> tuple[Settings | None, list[str]]:
-    """Returns the settings, with the default in place of what is malformed, and a sentence for each problem.
+def _read() -> tuple[Settings | None, list[str], set[str]]:
+    """Returns the settings, a sentence for each problem, and what is malformed: its default is in its place.
 
     There are no settings where two contradict each other: what else is wrong depends on which one is meant.
     """
     problems: list[str] = []
+    replaced: set[str] = set()
     instead: dict[str, Any] = {"environment": Environment.DEVELOPMENT}
     while True:
         try:
-            return Settings(**instead), problems
+            return Settings(**instead), problems, replaced
         except ValidationError as error:
-            problems += settings_problems(error)
+            problems += _true_of_given(settings_problems(error), replaced)
             malformed = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
             if not malformed - instead.keys():
-                return None, problems
+                return None, problems, replaced
+            replaced |= malformed
             for name in malformed:
                 instead[name] = Settings.model_fields[name].get_default(call_default_factory=True, validated_data={})
 

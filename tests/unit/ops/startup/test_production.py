@@ -11,7 +11,9 @@ from ops.commands.credentials.certs import command as certs
 from ops.commands.credentials.keys import command as keys
 from ops.commands.stack.production_check import command
 from ops.errors import OpsError
+from ops.startup import production as production_check
 from ops.startup.production import PLATFORM, ROLES, refusals
+from settings import Settings
 
 SERVERS = {
     "ENVIRONMENT": "production",
@@ -94,6 +96,45 @@ def test_malformed_values_hide_nothing_else(production: pytest.MonkeyPatch, tmp_
     ):
         assert [problem for problem in problems if problem.startswith(beginning)], beginning
     assert len(problems) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FLOWER_PASSWORD", "long-enough,and-with-a-comma"),
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL"),
+        ("TLS_TERMINATED_BY_PROXY", "perhaps"),
+        ("REDIS_URL", "http://redis"),
+        ("MONGO_URL", "http://mongo"),
+    ],
+)
+def test_a_malformed_value_is_not_said_to_be_missing_too(production: pytest.MonkeyPatch, name: str, value: str) -> None:
+    production.setenv(name, value)
+    problems = refusals()
+    assert len(problems) == 1, problems
+    assert problems[0].startswith(name)
+
+
+def test_a_malformed_value_contradicts_no_other(production: pytest.MonkeyPatch) -> None:
+    production.setenv("SCORE_SHARD_URLS", "{")
+    production.setenv("SHARD", "s1")
+    assert [problem.partition(":")[0] for problem in refusals()] == ["SCORE_SHARD_URLS"]
+
+
+def test_a_malformed_redis_url_asks_no_other_server(production: pytest.MonkeyPatch) -> None:
+    asked: list[Settings] = []
+    production.setattr(production_check, "check_promises", asked.append)
+    assert refusals() == []
+    assert len(asked) == 1
+    production.setenv("REDIS_URL", "http://redis")
+    assert len(refusals()) == 1
+    assert len(asked) == 1
+
+
+def test_the_nearest_name_may_be_that_of_a_malformed_value(production: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    production.setenv("PERF_MODE", "perhaps")
+    (tmp_path / ".env").write_text("PERF_MOD=true\n")
+    assert [problem.split()[0].rstrip(":") for problem in refusals()] == ["PERF_MODE", ".env"]
 
 
 def test_the_api_alone_is_asked_for_its_tls(production: pytest.MonkeyPatch) -> None:
