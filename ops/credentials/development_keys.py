@@ -76,7 +76,7 @@ def _make_keys(folder: Path, mark: str, *, replace: bool) -> Path:
         env_name: _env_text(folder, key_id, mark).encode(),
     }
     write_new_files(folder, contents, replace=replace)
-    make_redis_users(folder / FOLDER_NAME, replace=True)
+    make_redis_users(folder / FOLDER_NAME, replace=replace)
     return folder / env_name
 
 

@@ -17,8 +17,10 @@ from settings import DEVELOPMENT_ENV_FILE
     help="Folder of the keys.  [default: var/keys, with --production var/keys/production]",
 )
 @click.option("--production", is_flag=True, help="Make keys that production accepts.")
-@click.option("--redis-users", is_flag=True, help="Make only the Redis users: an access list and their credentials.")
-@click.option("--force", is_flag=True, help="Replace existing keys; models they encrypted can no longer be loaded.")
+@click.option("--redis-users", is_flag=True, help="Write Redis's access list, and credentials that are missing.")
+@click.option(
+    "--force", is_flag=True, help="Replace keys and passwords that are there; models they encrypted cannot be loaded."
+)
 def command(out: Path | None, production: bool, redis_users: bool, force: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Make every key that the platform needs, readable by this user alone."""
     out = out or (DEVELOPMENT_ENV_FILE.parent / "production" if production else DEVELOPMENT_ENV_FILE.parent)

@@ -1,5 +1,6 @@
 """Each kind of process on a real server, connected as its own user: it cannot do what is not its work."""
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -16,7 +17,7 @@ from ml.stores.outbox.outbox import SINKS, Lag
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from ml.stores.placements.placements_redis import RedisPlacements
 from ops.credentials.redis_grants import USER_OF_ROLE, USERS
-from ops.credentials.redis_users import ACCESS_LIST_NAME
+from ops.credentials.redis_users import ACCESS_LIST_NAME, make_redis_users
 from ops.stack.plan.roles import ROLES
 from tests.integration.ops.guarded import Guarded, guarded_server
 from tests.seals import EVENT_SEAL
@@ -191,3 +192,29 @@ def test_the_access_list_holds_no_password(guarded: Guarded) -> None:
     listed = (guarded.folder / ACCESS_LIST_NAME).read_text()
     for user in USERS:
         assert (guarded.folder / user).read_text().strip().partition(":")[2] not in listed
+
+
+def test_a_running_server_takes_new_grants_and_passwords_by_acl_load(guarded: Guarded) -> None:
+    path, before = guarded.folder / ACCESS_LIST_NAME, (guarded.folder / "beat").read_text()
+    whole = path.read_text()
+    (old,) = re.findall(r"^user beat on (#\w+)", whole, re.MULTILINE)
+    path.write_text(whole.replace("+ping", ""))
+    with guarded.client("admin") as admin:
+        assert admin.execute_command("ACL", "LOAD")
+        with guarded.client("beat") as refused, pytest.raises(NoPermissionError):
+            refused.execute_command("PING")
+        (guarded.folder / "beat").write_text("beat:new\n")
+        make_redis_users(guarded.folder, replace=False)
+        assert admin.execute_command("ACL", "LOAD")
+        for password in (before.strip().partition(":")[2], "new"):
+            with redis.Redis(port=guarded.port, username="beat", password=password) as client:
+                assert client.execute_command("PING")
+        path.write_text(path.read_text().replace(f" {old}", ""))
+        assert admin.execute_command("ACL", "LOAD")
+    with guarded.client("beat") as client:
+        assert client.execute_command("PING")
+    with (
+        redis.Redis(port=guarded.port, username="beat", password=before.strip().partition(":")[2]) as client,
+        pytest.raises(AuthenticationError),
+    ):
+        client.execute_command("PING")
