@@ -38,8 +38,8 @@ request_latency_ms = Histogram(
 # Scoring
 inference_requests_total = Counter(
     "fraud_inference_requests_total",
-    "Transactions by outcome: scored, replayed (decided before), conflict, overloaded, safe_mode, expired, failed "
-    "or unavailable (its histories did not answer).",
+    "Transactions by outcome: scored, replayed (decided before), conflict, overloaded, safe_mode, expired, failed, "
+    "unavailable (its histories did not answer) or untrusted (something else stands in its record's place).",
     ["outcome"],
 )
 inference_latency_seconds = Histogram(

@@ -19,6 +19,7 @@ class ResultStatus(StrEnum):
     SAFE_MODE = "safe_mode"
     FAILED = "failed"
     UNAVAILABLE = "unavailable"
+    UNTRUSTED = "untrusted"
 
 
 @dataclass(frozen=True, slots=True)

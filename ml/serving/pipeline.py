@@ -73,6 +73,7 @@ class BatchReport:
                 replayed=committed[CommitOutcome.REPEATED],
                 conflict=committed[CommitOutcome.CONFLICT],
                 overloaded=committed[CommitOutcome.OVERLOADED],
+                untrusted=committed[CommitOutcome.UNTRUSTED],
             )
         return +counts
 

@@ -1,5 +1,6 @@
 """Results: a scoring worker's reply as each waiting request gets it, a decision or an error from the web's table."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from web.http.errors import (
     UntrustedRecordError,
     WebError,
 )
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,10 @@ def read_result(item: Mapping[str, Any], request: ScoringRequest, seal: Decision
                 return Scored(decision, item.get("timings") or {}) if is_ours else UntrustedRecordError()
         case {"status": str(status)} if status in _REFUSALS:
             return _REFUSALS[status]()
+        case {"status": ResultStatus.UNTRUSTED}:
+            name = request.transaction.transaction_id
+            _log.error("what is stored in a decision record's place is none", extra={"name_of_value": name})
+            return UntrustedRecordError()
         case {"status": ResultStatus.SAFE_MODE}:
             return SafeModeError(str(item.get("reason") or "unknown"))
         case _:

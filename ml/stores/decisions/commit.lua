@@ -18,14 +18,16 @@
 --
 -- A record is `fingerprint .. length of the decision JSON (8 digits) .. decision JSON .. sealed transaction JSON`. The
 -- seal is the first member of the transaction's JSON, 44 characters; it is the decision's, and its answer carries it.
+-- Whoever can write to Redis may have put anything under the key of a record. What is none is left as it is and costs
+-- the other items nothing.
 -- Returns {doorbell of explain was unset (0|1), of publish (0|1), reply}, then one number per item:
---   0 recorded, 1 repeated, 2 conflict, 3 overloaded, 4 passed on.
+--   0 recorded, 1 repeated, 2 conflict, 3 overloaded, 4 passed on, 5 untrusted.
 --   The reply is empty if it was pushed to a list.
 
 local FIRST_KEY, FIRST_ARG, ARGS_PER_ITEM = 8, 8, 5
 local timings = ARGV[2]
 local room = tonumber(ARGV[4]) - redis.call('XLEN', KEYS[2])
-local RECORDED, REPEATED, CONFLICT, OVERLOADED, PASSED_ON = 0, 1, 2, 3, 4
+local RECORDED, REPEATED, CONFLICT, OVERLOADED, PASSED_ON, UNTRUSTED = 0, 1, 2, 3, 4, 5
 local recorded, entry_ms = {}, nil
 local results, outcomes = {}, {}
 
@@ -39,6 +41,24 @@ local function scored(decision, transaction)
   return '{"status":"scored",' .. seal .. '"decision":' .. decision .. ',"timings":' .. timings .. '}'
 end
 
+-- Returns the decision and the start of the transaction in a record; nil if it is no record, so that its text would
+-- make the whole reply unreadable.
+local function parts(record)
+  local length = string.match(string.sub(record, 33, 40), '^%d%d%d%d%d%d%d%d$')
+  if not length then
+    return nil
+  end
+  local last = 40 + tonumber(length)
+  local decision, transaction = string.sub(record, 41, last), string.sub(record, last + 1, last + 53)
+  if string.sub(decision, 1, 1) ~= '{' or string.find(decision, '[%z\1-\31]') or not pcall(cjson.decode, decision) then
+    return nil
+  end
+  if string.sub(transaction, 1, 9) == SEAL_PREFIX and not string.find(transaction, '^[A-Za-z0-9+/=]+$', 10) then
+    return nil
+  end
+  return decision, transaction
+end
+
 for item = 1, #KEYS - FIRST_KEY + 1 do
   local base = FIRST_ARG + (item - 1) * ARGS_PER_ITEM
   local transaction_id, fingerprint, decision = ARGV[base], ARGV[base + 1], ARGV[base + 2]
@@ -46,12 +66,19 @@ for item = 1, #KEYS - FIRST_KEY + 1 do
     results[item], outcomes[item] = decision, PASSED_ON
   else
     local key = KEYS[FIRST_KEY + item - 1]
-    local record = redis.call('GET', key)
+    local record = redis.pcall('GET', key)
+    if type(record) == 'table' then
+      if not string.find(record.err, 'WRONGTYPE', 1, true) then
+        return record
+      end
+      record = ''
+    end
     if record then
-      if string.sub(record, 1, 32) == fingerprint then
-        local last = 40 + tonumber(string.sub(record, 33, 40))
-        results[item] = scored(string.sub(record, 41, last), string.sub(record, last + 1, last + 53))
-        outcomes[item] = REPEATED
+      local old, transaction = parts(record)
+      if not old then
+        results[item], outcomes[item] = '{"status":"untrusted"}', UNTRUSTED
+      elseif string.sub(record, 1, 32) == fingerprint then
+        results[item], outcomes[item] = scored(old, transaction), REPEATED
       else
         results[item], outcomes[item] = '{"status":"conflict"}', CONFLICT
       end

@@ -51,7 +51,8 @@ class CommitOutcome(StrEnum):
 
     A decision is recorded; or the transaction was decided before, and that decision was answered again (repeated; the
     metrics' word is `replayed`) or its content differed (conflict); or the outbox was full. An undecided entry is only
-    passed on. A decision that was answered without a record (PERF_MODE) is unrecorded.
+    passed on. What stands in the record's place is none (untrusted): nothing is recorded. A decision that was answered
+    without a record (PERF_MODE) is unrecorded.
     """
 
     RECORDED = "recorded"
@@ -59,6 +60,7 @@ class CommitOutcome(StrEnum):
     CONFLICT = "conflict"
     OVERLOADED = "overloaded"
     PASSED_ON = "passed_on"
+    UNTRUSTED = "untrusted"
     UNRECORDED = "unrecorded"
 
 

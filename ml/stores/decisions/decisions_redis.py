@@ -27,7 +27,7 @@ from security.messages.stored_seal import close, split
 _FINGERPRINT_LENGTH = 32
 _HEADER_LENGTH = _FINGERPRINT_LENGTH + 8
 _NO_ADDRESS = ""
-_OUTCOMES = tuple(CommitOutcome)  # the script's numbers 0 to 4 are positions in this order
+_OUTCOMES = tuple(CommitOutcome)  # the script's numbers 0 to 5 are positions in this order
 
 
 def lookup_command(transaction_ids: Sequence[str]) -> tuple[str, ...]:

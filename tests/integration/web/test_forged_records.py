@@ -36,6 +36,12 @@ def test_a_record_that_nobody_here_wrote_answers_nothing_until_it_is_removed(wor
         batch = client.post(f"{SCORE}/batch", {"transactions": [made_up, honest]}).json()["results"]
         assert [result.get("status", 200) for result in batch] == [503, 200]
         assert client.post(SCORE, honest).json()["score"] == before[honest["transaction_id"]]["score"]
+        misplaced = transaction(transaction_id=f"forged-{uuid4().hex}")
+        works.client.lpush(decision_key(misplaced["transaction_id"]), "x")
+        fresh = transaction(transaction_id=f"forged-{uuid4().hex}")
+        batch = client.post(f"{SCORE}/batch", {"transactions": [misplaced, fresh]}).json()["results"]
+        assert [result.get("status", 200) for result in batch] == [503, 200]
+        assert batch[0]["type"] == "/docs#problem-record-untrusted"
         # The way out.
         works.client.delete(decision_key(made_up["transaction_id"]))
         assert client.post(SCORE, made_up).status == 200

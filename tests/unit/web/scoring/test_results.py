@@ -58,6 +58,13 @@ def test_a_decision_about_another_transaction_is_no_answer() -> None:
     assert isinstance(read_result({"status": "scored", "decision": other}, REQUEST, None), ScoringFailedError)
 
 
+def test_what_stands_in_a_records_place_is_an_untrusted_record_and_named_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert isinstance(read_result({"status": "untrusted"}, REQUEST, DECISION_SEAL), UntrustedRecordError)
+    assert [record.name_of_value for record in caplog.records] == ["t-1"]
+
+
 def test_a_record_is_believed_before_it_is_compared() -> None:
     json, wire = orjson.dumps(DECISION), orjson.dumps(TRANSACTION.wire())
     ours = DecisionRecord(REQUEST.fingerprint, json, wire, seal_of(DECISION))

@@ -117,6 +117,36 @@ class TestRedisDecisionStore(DecisionStoreContract):
         assert self.commit(entry).outcomes == (CommitOutcome.REPEATED,)
         assert "seal" not in self.replies("shrike:reply:test")[0]["results"][0]
 
+    @pytest.mark.parametrize(
+        "garbage",
+        [
+            "list",
+            "",
+            "{fingerprint}",
+            "{fingerprint}00000000",
+            "{fingerprint}99999999",
+            "{fingerprint}-0000002{{}}",
+            "{fingerprint}00000002{{",
+            '{fingerprint}00000002{{}}{{"seal":"""""""""""""""""""""""""""""""""""""""""""""","a":1}}',
+            '{fingerprint}00000009{{"a":"\n"}}',
+        ],
+    )
+    def test_what_is_no_record_costs_its_transaction_alone(self, garbage: str) -> None:
+        entry, key = new_decision("t-2"), decision_key("t-2")
+        if garbage == "list":
+            self.client.lpush(key, "x")
+        else:
+            self.client.set(key, garbage.format(fingerprint=entry.fingerprint))
+        before = self.client.dump(key)
+        report = self.commit(new_decision("t-1"), entry, new_decision("t-3"))
+        assert report.outcomes == (CommitOutcome.RECORDED, CommitOutcome.UNTRUSTED, CommitOutcome.RECORDED)
+        (reply,) = self.replies("shrike:reply:test")
+        assert [result["status"] for result in reply["results"]] == ["scored", ResultStatus.UNTRUSTED, "scored"]
+        assert self.client.dump(key) == before
+        assert [fields[b"id"] for _, fields in self.client.xrange(OUTBOX)] == [b"t-1", b"t-3"]
+        self.client.delete(key)
+        assert self.commit(entry).outcomes == (CommitOutcome.RECORDED,)
+
     def test_racing_retries_agree_on_one_decision(self) -> None:
         url = self.client.connection_pool.connection_kwargs
         scores = [index / 100 for index in range(16)]
