@@ -23,7 +23,7 @@ class KafkaSettings(BaseSettings):
     kafka_topic_scored: str = Field("transactions.scored", description="Topic of decisions.")
     kafka_topic_raw: str = Field("transactions.raw", description="Topic of the transactions as received.")
     kafka_linger_ms: int = Field(5, ge=0, le=1000, description="Kafka producer linger.")
-    kafka_timeout_seconds: float = Field(10.0, gt=0, description="Longest wait for Kafka's delivery reports.")
+    kafka_timeout_seconds: float = Field(10.0, gt=0, le=3_600, description="Longest wait for Kafka's delivery reports.")
 
     @field_validator("kafka_bootstrap")
     @classmethod

@@ -24,7 +24,9 @@ class ModelSettings(ProcessSettings):
         description="Longest wait for one answer of an MLflow server; a run is given up after twelve times as long.",
     )
     model_dir: Path | None = Field(None, description="Model registry folder; default: VAR_DIR/models.")
-    model_poll_seconds: float = Field(1.0, gt=0, description="How often a scoring process looks for a new champion.")
+    model_poll_seconds: float = Field(
+        1.0, gt=0, le=86_400, description="How often a scoring process looks for a new champion."
+    )
     artifact_signing_key_file: Path | None = Field(None, description="Ed25519 private key (PEM); trainer only.")
     artifact_verify_key_file: Path | None = Field(None, description="Ed25519 public key (PEM) of the artifacts.")
     artifact_trust_file: Path | None = Field(
@@ -42,8 +44,10 @@ class ModelSettings(ProcessSettings):
     training_history: Path | None = Field(
         None, description="History file that retraining adds the stored transactions to."
     )
-    training_window_days: int = Field(28, ge=1, description="Days of transactions a training uses.")
-    label_delay_days: float = Field(7.0, ge=0, description="Days until an unlabelled history counts as labelled.")
+    training_window_days: int = Field(28, ge=1, le=36_500, description="Days of transactions a training uses.")
+    label_delay_days: float = Field(
+        7.0, ge=0, le=36_500, description="Days until an unlabelled history counts as labelled."
+    )
 
     @field_validator("mlflow_tracking_uri")
     @classmethod

@@ -23,10 +23,16 @@ class OperationsSettings(ProcessSettings):
     )
     metrics_host: str = Field("127.0.0.1", description="Address of a worker's /metrics and /health.")
     watchdog_seconds: float = Field(
-        2.0, ge=0, description="How often a worker sends itself a probe through its queue; 0 switches the watchdog off."
+        2.0,
+        ge=0,
+        le=3_600,
+        description="How often a worker sends itself a probe through its queue; 0 switches the watchdog off.",
     )
     watchdog_patience_seconds: float = Field(
-        10.0, ge=1, description="How long a scoring worker may leave a probe unread before it ends, to be replaced."
+        10.0,
+        ge=1,
+        le=3_600,
+        description="How long a scoring worker may leave a probe unread before it ends, to be replaced.",
     )
     flower_user: str = Field("operator", description="User name of Flower.")
     flower_password: SecretStr | None = Field(None, description="Password of Flower.")

@@ -30,7 +30,7 @@ class RedisSettings(BaseSettings):
         "`python -m ops keys --redis-users` makes one per kind of process.",
     )
     redis_socket_timeout_seconds: float = Field(
-        5.0, gt=0, description="Longest wait for one Redis reply before the connection counts as dead."
+        5.0, gt=0, le=3_600, description="Longest wait for one Redis reply before the connection counts as dead."
     )
     redis_ca_file: Path | None = Field(
         None, description="PEM certificates that rediss:// servers are checked against; default: the system's."

@@ -35,11 +35,13 @@ class ScoringSettings(BaseSettings):
     safe_mode_decline_from: float = Field(
         1000.0, ge=0, description="Amount from which the rules of SAFE MODE decline, in any currency."
     )
-    cb_max_failures: int = Field(5, ge=1, description="Failures within CB_WINDOW_SEC that open the circuit breaker.")
-    cb_window_sec: float = Field(30.0, gt=0, description="Window in which failures are counted.")
-    cb_open_sec: float = Field(15.0, gt=0, description="How long an open breaker refuses.")
+    cb_max_failures: int = Field(
+        5, ge=1, le=1_000_000, description="Failures within CB_WINDOW_SEC that open the circuit breaker."
+    )
+    cb_window_sec: float = Field(30.0, gt=0, le=86_400, description="Window in which failures are counted.")
+    cb_open_sec: float = Field(15.0, gt=0, le=86_400, description="How long an open breaker refuses.")
     decision_ttl_seconds: int = Field(
-        86_400, ge=60, description="How long a decision answers retries of its transaction."
+        86_400, ge=60, le=400 * 86_400, description="How long a decision answers retries of its transaction."
     )
 
     @model_validator(mode="after")

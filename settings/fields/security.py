@@ -2,14 +2,26 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, SecretStr, field_validator
+from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from settings.server_urls import check_web_url
 
 _LONGEST_UNSEALED = timedelta(days=8)
+_SLOWEST_REFILL = 0.001
+
+
+def _refuse_a_refill_of_next_to_nothing(tokens_per_minute: float) -> float:
+    if 0 < tokens_per_minute < _SLOWEST_REFILL:
+        raise ValueError(f"a refill is 0 or at least {_SLOWEST_REFILL} tokens a minute.")
+    return tokens_per_minute
+
+
+_Capacity = Annotated[int, Field(ge=0, le=10**9)]
+"""A thousand times as much is still a whole number in Redis's scripts."""
+_Refill = Annotated[float, Field(ge=0, le=10**9), AfterValidator(_refuse_a_refill_of_next_to_nothing)]
 
 
 class SecuritySettings(BaseSettings):
@@ -31,9 +43,12 @@ class SecuritySettings(BaseSettings):
         None, description="File with a JSON Web Key Set that replaces the keys above; read again every second."
     )
     jwt_jwks_ca_file: Path | None = Field(None, description="PEM certificates that JWT_JWKS_URL is checked against.")
-    jwt_jwks_refresh_seconds: float = Field(300.0, ge=1, description="How often JWT_JWKS_URL is read.")
+    jwt_jwks_refresh_seconds: float = Field(300.0, ge=1, le=30 * 86_400, description="How often JWT_JWKS_URL is read.")
     jwt_jwks_max_age_seconds: float = Field(
-        3600.0, ge=10, description="How long known keys hold while the key set cannot be read; then no token is good."
+        3600.0,
+        ge=10,
+        le=400 * 86_400,
+        description="How long known keys hold while the key set cannot be read; then no token is good.",
     )
     jwt_issuer: str = Field("shrike", description="Required `iss`.")
     jwt_audience: str = Field("shrike-api", description="Required `aud`.")
@@ -61,29 +76,27 @@ class SecuritySettings(BaseSettings):
         description="Until when decisions and outbox entries without a seal are believed (2026-03-01T12:00:00Z): for "
         "DECISION_TTL_SECONDS after an upgrade from a version that wrote none.",
     )
-    rate_limit_capacity: int = Field(100, ge=0, description="Token bucket size per JWT subject; 0 switches it off.")
-    rate_limit_refill_per_minute: float = Field(50.0, ge=0, description="Tokens a subject regains per minute.")
-    rate_limit_overrides: dict[str, tuple[int, float]] = Field(
+    rate_limit_capacity: _Capacity = Field(100, description="Token bucket size per JWT subject; 0 switches it off.")
+    rate_limit_refill_per_minute: _Refill = Field(50.0, description="Tokens a subject regains per minute.")
+    rate_limit_overrides: dict[str, tuple[_Capacity, _Refill]] = Field(
         default_factory=dict,
         description='Per subject (capacity, refill per minute) of its requests, JSON: {"demo": [0, 0]}; its '
         "transactions have at least as much, and no limit where its requests have none.",
     )
-    transaction_rate_limit_capacity: int | None = Field(
+    transaction_rate_limit_capacity: _Capacity | None = Field(
         None,
-        ge=0,
         description="Token bucket size of the transactions that a JWT subject scores, alone or in batches; 0 switches "
         "it off. Default: 2000, more where RATE_LIMIT_CAPACITY is more, off where that is 0.",
     )
-    transaction_rate_limit_refill_per_minute: float | None = Field(
+    transaction_rate_limit_refill_per_minute: _Refill | None = Field(
         None,
-        ge=0,
         description="Transactions a subject regains per minute. Default: 600, more where "
         "RATE_LIMIT_REFILL_PER_MINUTE is more.",
     )
-    device_rate_limit_capacity: int = Field(
-        100, ge=0, description="Token bucket size per device_id; 0 switches it off."
+    device_rate_limit_capacity: _Capacity = Field(
+        100, description="Token bucket size per device_id; 0 switches it off."
     )
-    device_rate_limit_refill_per_minute: float = Field(50.0, ge=0, description="Tokens a device regains per minute.")
+    device_rate_limit_refill_per_minute: _Refill = Field(50.0, description="Tokens a device regains per minute.")
     tls_certificate_file: Path | None = Field(None, description="PEM certificate chain of the API.")
     tls_key_file: Path | None = Field(None, description="PEM private key of the API.")
     tls_client_ca_file: Path | None = Field(

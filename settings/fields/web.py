@@ -17,7 +17,7 @@ class WebSettings(BaseSettings):
         description="Lets several instances of the API on one machine listen on WEB_PORT, so that one can be replaced "
         "while another serves; a port that is taken by mistake then raises no error.",
     )
-    web_connections: int = Field(1000, ge=1, description="Open connections per web process.")
+    web_connections: int = Field(1000, ge=1, le=1_000_000, description="Open connections per web process.")
     request_timeout_seconds: int = Field(
         10,
         ge=1,
@@ -39,11 +39,15 @@ class WebSettings(BaseSettings):
         description="How long the API serves on after SIGTERM, with readiness 503, before it takes no more "
         "connections; longer than a balancer takes to notice. The stack on one machine waits 0 unless this is set.",
     )
-    body_limit_bytes: int = Field(64 * 1024, ge=1024, description="Largest body of a single request, bytes.")
-    batch_body_limit_bytes: int = Field(1024 * 1024, ge=1024, description="Largest body of a batch request, bytes.")
+    body_limit_bytes: int = Field(
+        64 * 1024, ge=1024, le=1024**3, description="Largest body of a single request, bytes."
+    )
+    batch_body_limit_bytes: int = Field(
+        1024 * 1024, ge=1024, le=1024**3, description="Largest body of a batch request, bytes."
+    )
     batch_limit: int = Field(1000, ge=1, le=1000, description="Most transactions in one batch request.")
     transaction_max_future_seconds: int = Field(
-        86_400, ge=0, description="How far in the future a transaction's event time may lie."
+        86_400, ge=0, le=36_500 * 86_400, description="How far in the future a transaction's event time may lie."
     )
     card_number_check: Literal["off", "metadata", "all"] = Field(
         "metadata",

@@ -1,6 +1,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -127,3 +128,46 @@ def test_values_without_a_seal_are_believed_for_a_while_only() -> None:
     assert Settings(_env_file=None, accept_unsealed_until=soon).unsealed_until == soon.timestamp()
     with pytest.raises(ValidationError, match="at most 8 days ahead"):
         Settings(_env_file=None, accept_unsealed_until=soon + timedelta(days=8))
+
+
+_NUMBERS = {int, float, int | None, float | None}
+_AMOUNTS = {"safe_mode_approve_up_to", "safe_mode_decline_from"}
+"""Of money: compared with a transaction's amount and with nothing else."""
+
+
+def is_number(annotation: Any) -> bool:
+    return annotation in _NUMBERS or any(getattr(part, "__origin__", None) in _NUMBERS for part in get_args(annotation))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, field in Settings.model_fields.items() if is_number(field.annotation) and name not in _AMOUNTS],
+)
+def test_no_number_is_larger_than_its_user_can_bear(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis refuses an expiry that does not fit into 64 bits, and a timer's wait has an end too."""
+    monkeypatch.setenv(name.upper(), "9" * 20)
+    with pytest.raises(ValidationError) as refusal:
+        Settings(_env_file=None)
+    [sentence] = settings_problems(refusal.value)
+    assert re.fullmatch(rf"{name.upper()}: input should be less than or equal to \d+\.", sentence)
+
+
+@pytest.mark.parametrize(
+    "rule", ["-1, 5", "5, -1", "5, NaN", "5, 1e999", "5, 1e-9", f"{'9' * 20}, 5", f"5, {'9' * 20}"]
+)
+def test_a_limit_that_would_be_none_or_never_end_is_refused(rule: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Settings(_env_file=None, rate_limit_overrides=f'{{"demo": [{rule}]}}')
+    [sentence] = settings_problems(refusal.value)
+    assert sentence.startswith("RATE_LIMIT_OVERRIDES, at demo.")
+
+
+@pytest.mark.parametrize("rule", [(0, 0), (100, 0), (100, 0.001), (10**9, 10**9)])
+def test_a_limit_may_be_off_never_refill_slow_or_large(rule: tuple[int, float]) -> None:
+    assert Settings(_env_file=None, rate_limit_overrides={"demo": rule}).rate_limit_overrides == {"demo": rule}
+
+
+@pytest.mark.parametrize("prefix", ["", "transaction_", "device_"])
+def test_a_refill_is_none_or_one_that_is_noticed(prefix: str) -> None:
+    with pytest.raises(ValidationError, match=r"0 or at least 0\.001 tokens a minute"):
+        Settings(_env_file=None, **{f"{prefix}rate_limit_refill_per_minute": 1e-9})
