@@ -58,7 +58,7 @@ class ServerData:
             if found is None:
                 self._client.set(DATASET_ID, secrets.token_hex(16), nx=True)
                 found = self._client.get(DATASET_ID)
-        return str((found or b"").decode())
+        return str((found or b"").decode(errors="backslashreplace"))
 
 
 class ClusterData:
@@ -75,7 +75,7 @@ class ClusterData:
         if missing:
             self._runner.run([("SET", key, secrets.token_hex(8), "NX") for key in missing])
             found = self._runner.run([("GET", key) for key in keys])
-        return ",".join((name or b"").decode() for name in found)
+        return ",".join((name or b"").decode(errors="backslashreplace") for name in found)
 
 
 @cache

@@ -17,4 +17,4 @@ class RedisAnsweredIndex:
     def answered(self, minute: int) -> list[str]:
         """See `AnsweredIndex.answered`."""
         with redis_failures_as_unavailable():
-            return [name.decode() for name in self._client.lrange(answered_key(minute), 0, -1)]
+            return [name.decode(errors="backslashreplace") for name in self._client.lrange(answered_key(minute), 0, -1)]

@@ -1,5 +1,6 @@
 """Answered transactions that a sink has not acknowledged, in Redis. Keys: see `ml.stores.outbox.keys_redis`."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +32,16 @@ class RedisAwaitingIndex:
             found = self._client.zrangebyscore(
                 awaiting_key(self._sink), "-inf", before_ms, start=0, num=count, withscores=True
             )
-        return [Awaiting(transaction_id.decode(), int(score)) for transaction_id, score in found]
+            self._mend(found)
+        return [Awaiting(name, _since_ms(score)) for member, score in found if (name := _name(member)) is not None]
+
+    def _mend(self, found: Sequence[tuple[bytes, float]]) -> None:
+        """Takes off the list what is no transaction's id, and gives a moment to what has none: we wrote neither."""
+        if foreign := [member for member, _ in found if _name(member) is None]:
+            self._client.zrem(awaiting_key(self._sink), *foreign)
+        since = {member: _since_ms(score) for member, score in found if _name(member) is not None}
+        if wrong := {member: since[member] for member, score in found if since.get(member, score) != score}:
+            self._client.zadd(awaiting_key(self._sink), wrong, xx=True)
 
     def held(self, awaiting: Sequence[Awaiting]) -> set[str]:
         """See `AwaitingIndex.held`.
@@ -48,7 +58,7 @@ class RedisAwaitingIndex:
     def _between(self, stream: str, start: int | str, end: int | str) -> set[str]:
         found: set[str] = set()
         while page := self._client.xrange(stream, start, end, count=_PAGE_ENTRIES):
-            found.update(fields[b"id"].decode() for _, fields in page)
+            found.update(fields.get(b"id", b"").decode(errors="backslashreplace") for _, fields in page)
             start = f"({page[-1][0].decode()}"
         return found
 
@@ -75,6 +85,17 @@ class RedisAwaitingIndex:
         return bool(done)
 
 
+def _name(member: bytes) -> str | None:
+    try:
+        return member.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _since_ms(score: float) -> int:
+    return max(0, int(score)) if math.isfinite(score) else 0
+
+
 def stretches(moments_ms: Sequence[int]) -> list[tuple[int, int]]:
     """Returns the parts of the stream in which entries of these moments are, in order and without overlaps.
 
@@ -85,7 +106,7 @@ def stretches(moments_ms: Sequence[int]) -> list[tuple[int, int]]:
     """
     found: list[tuple[int, int]] = []
     for moment in sorted(moments_ms):
-        start, end = moment - _CLOCK_SLACK_MS, moment + _CLOCK_SLACK_MS
+        start, end = max(0, moment - _CLOCK_SLACK_MS), moment + _CLOCK_SLACK_MS
         if found and start <= found[-1][1]:
             found[-1] = (found[-1][0], end)
         else:

@@ -225,10 +225,10 @@ class RedisOutbox:
         return [
             DeadLetter(
                 letter_id=_text(letter_id),
-                entry_id=_text(fields[b"entry_id"]),
-                transaction_id=_text(fields[b"id"]),
-                body=fields[b"event"],
-                reason=_text(fields[b"reason"]),
+                entry_id=_text(fields.get(b"entry_id", b"")),
+                transaction_id=_text(fields.get(b"id", b"")),
+                body=fields.get(b"event", b""),
+                reason=_text(fields.get(b"reason", b"")),
             )
             for letter_id, fields in items
         ]
@@ -279,4 +279,5 @@ def _milliseconds(entry_id: bytes | str) -> int:
 
 
 def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+    """Returns a text of Redis; what is no UTF-8 was not written by us, and the entry's seal refuses it later."""
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value

@@ -16,8 +16,10 @@ for index = 2, #ARGV do
   if letter then
     local fields = {}
     for place = 1, #letter[2], 2 do fields[letter[2][place]] = letter[2][place + 1] end
-    local entry_id = redis.call('XADD', KEYS[2], '*', 'id', fields['id'], 'event', fields['event'], 'only', ARGV[1])
-    redis.call('ZADD', KEYS[3], string.match(entry_id, '^%d+'), fields['id'])
+    -- A letter that lacks one was not written by us: its drain refuses it, and the letters after it are put back.
+    local id, event = fields['id'] or '', fields['event'] or ''
+    local entry_id = redis.call('XADD', KEYS[2], '*', 'id', id, 'event', event, 'only', ARGV[1])
+    if fields['id'] then redis.call('ZADD', KEYS[3], string.match(entry_id, '^%d+'), id) end
     redis.call('XDEL', KEYS[1], ARGV[index])
     redriven = redriven + 1
   end

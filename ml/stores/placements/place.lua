@@ -9,10 +9,14 @@
 -- Returns per item the shard that it had, or an empty string if it got the proposed one.
 
 local life = ARGV[1]
+-- No shard's name: what somebody else wrote under a placement's key costs its own transaction alone.
+local foreign = '?'
 local held = {}
 for item = 1, #KEYS do
-  held[item] = redis.call('GET', KEYS[item])
-  if held[item] then
+  held[item] = redis.pcall('GET', KEYS[item])
+  if type(held[item]) == 'table' then
+    held[item] = foreign
+  elseif held[item] then
     redis.call('EXPIRE', KEYS[item], life)
   else
     redis.call('SET', KEYS[item], ARGV[item + 1], 'EX', life)

@@ -46,7 +46,7 @@ class RedisPlacements:
     def read(self, proposals: Sequence[tuple[str, str]], reply: Sequence[bytes]) -> list[Placement]:
         """Returns the placements in the reply to a `command`."""
         return [
-            Placement(held.decode() if held else proposed, is_new=not held)
+            Placement(held.decode(errors="backslashreplace") if held else proposed, is_new=not held)
             for (_, proposed), held in zip(proposals, reply, strict=True)
         ]
 
@@ -63,4 +63,4 @@ class RedisPlacements:
             return []
         with redis_failures_as_unavailable():
             found = self._client.mget([placement_key(transaction_id) for transaction_id in transaction_ids])
-        return [None if shard is None else shard.decode() for shard in found]
+        return [None if shard is None else shard.decode(errors="backslashreplace") for shard in found]

@@ -7,7 +7,7 @@ import redis
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.redis.cluster_redis import ClusterCommands
 from ops.processes.ports import free_port
-from tasks.upkeep.dataset_identity_redis import ClusterData, DatasetIdentity, LossReports, ServerData
+from tasks.upkeep.dataset_identity_redis import DATASET_ID, ClusterData, DatasetIdentity, LossReports, ServerData
 from tasks.upkeep.dataset_memory import DatasetMemory, FileDatasetMemory, StateFile
 from tests.valkey_cluster import valkey_cluster
 
@@ -132,3 +132,8 @@ def test_of_a_cluster_every_master_is_missed(client: redis.Redis, memory_of: Mem
             identity.check()
             assert len(reports) == number
         runner.close()
+
+
+def test_a_foreign_name_is_a_name_like_any_other(client: redis.Redis) -> None:
+    client.set(DATASET_ID, b"\xff")
+    assert ServerData(client).name()

@@ -14,3 +14,7 @@ class TestRedisAnsweredIndex(AnsweredIndexContract):
 
     def answer(self, minute: int, *transaction_ids: str) -> None:
         self.client.rpush(answered_key(minute), *transaction_ids)
+
+    def test_a_foreign_name_hides_no_answer(self) -> None:
+        self.client.rpush(answered_key(7), b"\xff", "a")
+        assert "a" in self.index.answered(7)

@@ -8,7 +8,7 @@ import redis
 
 from ml.delivery.drain import DeliveryRules, Refusal, drain
 from ml.domain.errors import StoreUnavailableError
-from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key
+from ml.stores.outbox.keys_redis import OUTBOX, awaiting_key, dead_letter_key
 from ml.stores.outbox.outbox import SINKS, OutboxEntry
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from tests.contracts.outbox import OutboxContract
@@ -84,6 +84,33 @@ class TestRedisOutbox(OutboxContract):
         self.outbox.acknowledge(self.outbox.read_new(1))
         assert self.outbox.trim() == 0
         assert self.client.xlen(OUTBOX) == 1
+
+    @pytest.mark.parametrize("fields", [{"id": b"\xff", "event": b"{}"}, {"only": b"\xff"}])
+    def test_a_foreign_entry_stops_no_other(self, fields: dict[str, bytes]) -> None:
+        self.client.xadd(OUTBOX, fields)
+        self.add("a")
+        foreign, own = self.outbox.read_new(9)
+        assert own.transaction_id == "a"
+        assert len(self.outbox.read_pending(9)) == 2
+        self.outbox.bury(foreign, "not ours")
+        self.outbox.acknowledge([own])
+        (letter,) = self.outbox.dead_letters(9)
+        assert self.outbox.redrive([letter]) == 1
+
+    def test_a_foreign_group_does_not_hide_the_lag(self) -> None:
+        self.add("a")
+        self.outbox.read_new(1)
+        self.client.xgroup_create(OUTBOX, b"a\xff", id="0")
+        assert self.outbox.lag().entries == 1
+
+    def test_a_dead_letter_that_lacks_everything_is_listed_and_put_back_with_the_others(self) -> None:
+        self.client.xadd(dead_letter_key("explain"), {"x": b"\xff"})
+        self.add("a")
+        self.outbox.bury(self.outbox.read_new(1)[0], "poison")
+        letters = self.outbox.dead_letters(9)
+        assert self.ids(letters) == ["", "a"]
+        assert self.outbox.redrive(letters) == 2
+        assert self.ids(self.outbox.read_new(9)) == ["", "a"]
 
 
 class LossyClient(redis.Redis):

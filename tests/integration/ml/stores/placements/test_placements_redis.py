@@ -38,3 +38,16 @@ def test_an_unreachable_server_places_nothing() -> None:
             store.place([("t", "s1")])
         with pytest.raises(StoreUnavailableError):
             store.find_many(["t"])
+
+
+@pytest.mark.parametrize("command", [("SET", placement_key("a"), b"\xff"), ("RPUSH", placement_key("a"), "x")])
+def test_what_somebody_else_wrote_costs_its_own_transaction_alone(
+    redis_client: redis.Redis, command: tuple[str | bytes, ...]
+) -> None:
+    redis_client.execute_command(*command)
+    store = RedisPlacements(redis_client, record_ttl_seconds=60)
+    foreign, own = store.place([("a", "s1"), ("b", "s1")])
+    assert foreign.shard != "s1"
+    assert not foreign.is_new
+    assert own.shard == "s1"
+    assert store.find_many(["a", "b"])[1] == "s1"
