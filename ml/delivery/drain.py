@@ -12,6 +12,13 @@ from ml.stores.refused import Refused
 
 _SUSPECT_DELIVERIES = 2
 """An entry delivered so often without an end is delivered alone."""
+
+_UNSEALED_BATCHES = 4
+"""So many batches more are read while no seal holds: a stranger's entries must not hide those behind them for hours."""
+
+_ALONE = 20
+"""So many entries of writes that failed as a whole are written alone before the sink counts as unavailable."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -26,12 +33,14 @@ class Refusal:
             sink takes another one in the same drain: a sink that refuses everybody is unavailable.
         is_deferred: whether only a part of the sink is unavailable, on which this entry depends: it is delivered again
             as often as that takes.
+        is_seal: whether its seal did not hold, which the sink never saw.
     """
 
     entry: OutboxEntry
     reason: str
     is_certain: bool = True
     is_deferred: bool = False
+    is_seal: bool = False
 
     @classmethod
     def of(cls, entry: OutboxEntry, refused: Refused) -> "Refusal":
@@ -107,18 +116,20 @@ def drain(
     """
     delivery = _Delivery(outbox, sink, group, rules)
     outbox.clear_doorbell()  # first, so that a commit from now on sends a new doorbell
-    deadline = clock() + rules.budget_seconds
+    deadline, looks = clock() + rules.budget_seconds, 0
     try:
         goes_on = delivery.deliver(outbox.read_pending(rules.batch_rows))
         while goes_on and not (delivery.has_begun and (is_stopping() or clock() >= deadline)):
             # One new entry is enough to tell a sink that refuses everybody from entries that are at fault.
-            was_in_doubt = delivery.is_in_doubt
-            entries = outbox.read_new(1) if was_in_doubt else _read_batch(outbox, rules, sleep)
+            looks = looks + 1 if delivery.is_in_doubt else 0
+            entries = outbox.read_new(1) if delivery.doubts_the_sink else _read_batch(outbox, rules, sleep)
             if not entries:
                 break
-            goes_on = delivery.deliver(entries) and not (was_in_doubt and delivery.is_in_doubt)
+            most_looks = 1 if delivery.doubts_the_sink else _UNSEALED_BATCHES
+            goes_on = delivery.deliver(entries) and not (looks >= most_looks and delivery.is_in_doubt)
         else:
             delivery.report.has_more = goes_on
+        delivery.try_alone()
     finally:
         delivery.settle()
     outbox.trim()
@@ -150,6 +161,12 @@ class _Delivery:
     report: DeliveryReport = field(default_factory=DeliveryReport)
     has_begun: bool = False
     _doubts: list[Refusal] = field(default_factory=list)
+    _failed_together: list[OutboxEntry] = field(default_factory=list)
+
+    @property
+    def doubts_the_sink(self) -> bool:
+        """Whether the sink refused something and has taken nothing; a seal that does not hold is no doubt of it."""
+        return self.is_in_doubt and not all(doubt.is_seal for doubt in self._doubts)
 
     @property
     def is_in_doubt(self) -> bool:
@@ -172,8 +189,9 @@ class _Delivery:
 
     def _write(self, entries: Sequence[OutboxEntry]) -> bool:
         begun = self.outbox.begin(entries)
-        if not begun:
-            return True
+        return self._attempt(begun) if begun else True
+
+    def _attempt(self, begun: Sequence[OutboxEntry]) -> bool:
         started = time.perf_counter()
         try:
             refusals = self.sink.write(begun)
@@ -184,6 +202,7 @@ class _Delivery:
         except Exception as error:  # noqa: BLE001 - whatever one entry causes, the others must flow
             _log.exception("a write failed unexpectedly", extra={"sink": self.group, "entries": len(begun)})
             refusals = [Refusal(entry, f"{type(error).__name__}: {error}"[:500], is_certain=False) for entry in begun]
+            self._failed_together += begun if len(begun) > 1 else []
         self.report.write_seconds.append(time.perf_counter() - started)
         refused = {refusal.entry.entry_id for refusal in refusals}
         self.outbox.acknowledge([entry for entry in begun if entry.entry_id not in refused])
@@ -196,6 +215,18 @@ class _Delivery:
         self._convict([refusal for refusal in refusals if refusal.is_certain])
         self._doubts += [refusal for refusal in refusals if not refusal.is_certain]
         return True
+
+    def try_alone(self) -> None:
+        """Writes entries alone that failed together, if nothing else has shown yet that the sink takes any."""
+        if not self.is_in_doubt or self.report.unavailable is not None:
+            return
+        alone = self._failed_together[:_ALONE]
+        again = {entry.entry_id for entry in alone}
+        self._doubts = [doubt for doubt in self._doubts if doubt.entry.entry_id not in again]
+        for place, entry in enumerate(alone):
+            if not self._attempt([entry]):
+                self.outbox.release(alone[place + 1 :])
+                return
 
     def settle(self) -> None:
         """Decides the refusals in doubt: the entries' fault if the sink took another one, else its own."""

@@ -233,6 +233,7 @@ def _decode(
             decoded.append((entry, decode(wire_event(body))))
         except (KeyError, TypeError, ValueError, SecurityError) as error:
             # A seal that does not hold may be this worker's own fault: then it holds for none, after a change of keys.
-            is_certain = not isinstance(error, SecurityError)
-            refusals.append(Refusal(entry, f"{type(error).__name__}: {error}"[:500], is_certain=is_certain))
+            is_seal = isinstance(error, SecurityError)
+            reason = f"{type(error).__name__}: {error}"[:500]
+            refusals.append(Refusal(entry, reason, is_certain=not is_seal, is_seal=is_seal))
     return decoded, refusals

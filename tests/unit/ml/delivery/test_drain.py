@@ -16,7 +16,7 @@ class ListSink:
     """Collects ids; refuses `poison`, is unavailable while `down`, and dies at `killer`.
 
     While `is_in_part` it defers `waiting`. While `strict` it refuses everybody without certainty. It refuses `odd` so
-    at all times, and raises at `bug`.
+    at all times, and raises at `bug`; the seal of `forged` does not hold.
     """
 
     def __init__(self) -> None:
@@ -44,10 +44,15 @@ class ListSink:
                 for entry in entries
                 if entry.transaction_id == "waiting"
             ]
-        bad = {"poison", "odd"}
+        bad = {"poison", "odd", "forged"}
         self.written += [name for name in ids if name not in bad]
         return [
-            Refusal(entry, entry.transaction_id, is_certain=entry.transaction_id == "poison")
+            Refusal(
+                entry,
+                entry.transaction_id,
+                is_certain=entry.transaction_id == "poison",
+                is_seal=entry.transaction_id == "forged",
+            )
             for entry in entries
             if entry.transaction_id in bad
         ]
@@ -183,6 +188,29 @@ def test_an_entry_that_may_be_at_fault_waits_for_another_one_and_stops_none(
     report = drain(outbox, sink, "explain", rules=RULES)
     assert report.unavailable is None
     assert sink.written == list("abcdefgh")
+
+
+def test_entries_of_a_stranger_do_not_hide_those_behind_them(stream: MemoryStream, sink: ListSink) -> None:
+    outbox = fill(stream, *["forged"] * 11, "a", "b")
+    report = drain(outbox, sink, "explain", rules=RULES)
+    assert sink.written == ["a", "b"]
+    assert (report.delivered, report.refused, report.unavailable) == (2, 11, None)
+
+
+def test_while_no_seal_holds_a_drain_reads_a_bounded_part(stream: MemoryStream, sink: ListSink) -> None:
+    outbox = fill(stream, *["forged"] * 40)
+    report = drain(outbox, sink, "explain", rules=RULES)
+    assert sum(map(len, sink.batches)) <= 5 * RULES.batch_rows
+    assert report.unavailable == "it takes nothing: forged"
+    assert (report.refused, report.buried) == (0, 0)
+
+
+def test_a_bug_at_one_entry_holds_up_no_neighbour_of_an_idle_stream(stream: MemoryStream, sink: ListSink) -> None:
+    outbox = fill(stream, "a", "bug", "b")
+    report = drain(outbox, sink, "explain", rules=RULES)
+    assert sink.written == ["a", "b"]
+    assert sink.batches == [["a", "bug", "b"], ["a"], ["bug"], ["b"]]
+    assert (report.delivered, report.refused, report.unavailable) == (2, 1, None)
 
 
 def test_a_refused_entry_waits_twice_as_long_each_time(stream: MemoryStream, sink: ListSink) -> None:
