@@ -18,6 +18,7 @@ from typing import Any
 from redbeat import RedBeatScheduler
 from redbeat.schedulers import RedBeatSchedulerEntry, acquire_distributed_beat_lock, ensure_conf
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tasks.connections_redis import broker_connection_class
@@ -54,15 +55,23 @@ class FixedScheduler(RedBeatScheduler):  # type: ignore[misc,unused-ignore]
 
     def _last_run(self, entry: RedBeatSchedulerEntry) -> datetime:
         known = self._sent.get(entry.name)
-        with suppress(ValueError, TypeError, KeyError, AttributeError):  # an attacker may have written anything there
+        # An attacker may have written anything there, a value of another type too.
+        with suppress(ValueError, TypeError, KeyError, AttributeError, ResponseError):
             stored = self.Entry.load_meta(entry.key, app=self.app)["last_run_at"]
             if stored is not None and stored <= self.app.now() and (known is None or stored > known):
                 return stored  # type: ignore[no-any-return,unused-ignore]
         return known or self._started
 
     def reserve(self, entry: RedBeatSchedulerEntry) -> RedBeatSchedulerEntry:
-        """Notes that an entry is sent now, in Redis and here; one that Redis refuses to note stays due."""
-        reserved = super().reserve(entry)
+        """Notes that an entry is sent now, in Redis and here; one that Redis refuses to note stays due.
+
+        Where a value of another type is in the way, the note here has to do: nobody must stop an entry with one.
+        """
+        try:
+            reserved = super().reserve(entry)
+        except ResponseError as error:
+            _log.warning("the last run of %s cannot be kept in Redis; delete %s: %s", entry.name, entry.key, error)
+            reserved = entry
         self._sent[entry.name] = self.app.now()
         return reserved
 

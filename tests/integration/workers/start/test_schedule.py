@@ -107,3 +107,20 @@ def test_a_last_run_in_the_future_is_not_believed(app: Celery, client: redis.Red
             scheduler.tick()
         time.sleep(0.05)
     assert client.llen("retrain") == 1
+
+
+@pytest.mark.parametrize("key", ["shrike:redbeat:check", "shrike:redbeat::schedule"])
+def test_a_value_of_another_type_neither_stops_an_entry_nor_has_it_sent_too_often(
+    app: Celery, client: redis.Redis, key: str
+) -> None:
+    client.set(key, "x")
+    app.conf.beat_schedule = {"check": {"task": "drift.check", "schedule": 0.2}}
+    scheduler = turns(app, 0)
+    until = time.monotonic() + 10
+    while client.llen("retrain") == 0 and time.monotonic() < until:
+        scheduler.tick()
+        time.sleep(0.05)
+    assert client.llen("retrain") == 1
+    app.conf.beat_schedule = {"check": {"task": "drift.check", "schedule": _EVERY_HOUR}}
+    scheduler.tick()
+    assert client.llen("retrain") == 1
