@@ -11,11 +11,14 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import compress, takewhile
+from operator import itemgetter
 from typing import Any
 
 import redis
 
 from ml.stores.decisions.decisions import CommitOutcome, DecisionStore, Reply
+from ml.stores.decisions.decisions_redis import lookup_command
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from tasks.clock import SHARED_CLOCK
 from tasks.upkeep.dataset_identity_redis import DATASET_ID
@@ -141,15 +144,19 @@ class LostAnswers:
         samples = [sample for sample in _samples_in(self._file) if 0 <= now - sample.answered_at < self._missed_seconds]
         if not samples:
             return
-        records = self._decisions.find_many([sample.transaction_id for sample in samples])
-        missing = [sample for sample, record in zip(samples, records, strict=True) if record is None]
+        # Whether a record is there, not whether it counts: one that another key sealed is not lost.
+        with redis_failures_as_unavailable():
+            stored = self._client.execute_command(*lookup_command([sample.transaction_id for sample in samples]))
+        is_missing = [record is None for record in stored]
+        missing = list(compress(samples, is_missing))
         self._file.write([])  # what was reported once is not reported at the next start
         if missing:
-            newest = samples[-1].answered_at
+            # An old copy lacks all that came after it; an operator deletes single records.
+            last = [sample for sample, _ in takewhile(itemgetter(1), zip(samples[::-1], is_missing[::-1], strict=True))]
             self._report(
                 LossReport(
                     lost=tuple(sample.transaction_id for sample in missing),
-                    is_old_copy=newest - missing[0].answered_at > OLD_COPY_SECONDS,
+                    is_old_copy=bool(last) and last[0].answered_at - last[-1].answered_at > OLD_COPY_SECONDS,
                 )
             )
 

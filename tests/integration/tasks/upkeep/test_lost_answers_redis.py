@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 import redis
 
+from ml.stores.decisions.decision_seal import DecisionSeal
 from ml.stores.decisions.decisions import Reply
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
+from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.outbox.keys_redis import OUTBOX
 from ops.embedded.valkey import valkey
+from security.messages.message_signer import MessageSigner
 from tasks.upkeep.dataset_identity_redis import DATASET_ID
 from tasks.upkeep.dataset_memory import StateFile
 from tasks.upkeep.lost_answers_redis import OLD_COPY_SECONDS, LossReport, LostAnswers
@@ -210,6 +213,47 @@ def test_a_process_that_starts_after_the_takeover_misses_what_the_one_before_it_
     again = start()
     again.lost.check()
     assert again.reports == []
+
+
+@pytest.mark.parametrize(
+    ("gone", "is_old_copy"),
+    [((0,), False), ((1,), False), ((3,), False), ((0, 3), False), ((2, 3), True), ((0, 2, 3), True)],
+)
+def test_an_old_copy_lacks_all_that_came_after_it(
+    start: Start,
+    tmp_path: Path,
+    gone: tuple[int, ...],
+    is_old_copy: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    before = start()
+    names = [f"t-{number}" for number in range(4)]
+    before.answer(*names)
+    step = OLD_COPY_SECONDS + 1
+    times = [time.time() - step * (len(names) - place) for place in range(len(names))]
+    samples = [{"transaction_id": name, "answered_at": at} for name, at in zip(names, times, strict=True)]
+    StateFile(tmp_path / "answers.json").write(samples)
+    before.client.delete(*(decision_key(names[place]) for place in gone))
+    after = start()
+    after.lost.check()
+    assert after.reports == [LossReport(lost=tuple(names[place] for place in gone), is_old_copy=is_old_copy)]
+
+
+def test_a_start_with_another_key_misses_no_record_that_is_there(start: Start, tmp_path: Path) -> None:
+    process = start()
+    before = RedisDecisionStore(
+        process.client,
+        record_ttl_seconds=_TTL_SECONDS,
+        outbox_limit=100_000,
+        seal=DecisionSeal(MessageSigner(b"o" * 32)),
+        event_seal=EVENT_SEAL,
+    )
+    before.commit([new_decision("t-1"), new_decision("t-2")], Reply(None, "b", {}))
+    assert process.decisions.find_many(["t-1", "t-2"]) == [None, None]
+    now = time.time()
+    samples = [{"transaction_id": "t-1", "answered_at": now - 100}, {"transaction_id": "t-2", "answered_at": now}]
+    StateFile(tmp_path / "answers.json").write(samples)
+    process.lost.check()
+    assert process.reports == []
 
 
 def test_a_start_misses_no_record_that_has_outlived_its_time(start: Start, tmp_path: Path) -> None:
