@@ -162,9 +162,13 @@ class History:
 
 
 def is_foreign(packed: bytes, shape: Shape) -> bool:
-    """Whether bytes are a history of a layout that only another version reads."""
-    if not packed or packed[:2] == MARK:
+    """Whether bytes are a history of a layout that only another version reads, or none at all."""
+    if not packed:
         return False
+    if packed[:2] == MARK:
+        parts = sum(number * size for number, size in zip(packed[2:7], _PART_BYTES, strict=False))
+        length = len(packed) - HEADER_BYTES - parts
+        return len(packed) < HEADER_BYTES or length < 0 or length % shape.entry_bytes > 0
     return (packed[:1] == b"F" and packed[1:2].isdigit()) or len(packed) % shape.entry_bytes > 0
 
 
@@ -176,10 +180,10 @@ def current(packed: bytes, shape: Shape) -> bytes:
     Raises:
         ForeignLayoutError: only another version reads it.
     """
-    if not packed or packed[:2] == MARK:
-        return packed
     if is_foreign(packed, shape):
         raise ForeignLayoutError
+    if not packed or packed[:2] == MARK:
+        return packed
     return History(entries=packed[-shape.newest * shape.entry_bytes :]).pack()
 
 

@@ -41,8 +41,8 @@ _LOAD_ROWS = 1000
 _PRESENT = frozenset({MARK, b""})
 """How the histories begin that the script returns: of the present layout, or none."""
 _FOREIGN_LAYOUT = (
-    "a history in the feature store was written by another version of the platform, and this one cannot read it; its "
-    "customer or terminal is refused. Start that version again, or write the histories anew with "
+    "a history in the feature store was written by another version of the platform or by somebody else, and this one "
+    "cannot read it; its customer or terminal is refused. Start that version again, or write the histories anew with "
     "`python -m ops backfill --replace`"
 )
 _LABELS_LIFE_SECONDS = 2 * DAY_SECONDS

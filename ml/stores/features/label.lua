@@ -7,12 +7,16 @@
 -- Returns 1 if the label counts now or did already, 0 if it is not known that the history had the transaction.
 local key, label, known_at, size = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local newest, hour_tiles, day_tiles, most_keys = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local packed = redis.call('GET', KEYS[1])
-packed = packed and current(packed, size, newest)
+local stored, failure = read(KEYS[1])
+if failure then
+  return is_wrong_type(failure) and 0 or failure
+elseif not stored then
+  return 0
+end
+local packed, days_at, label_hours_at, label_days_at, label_keys_at, entries_at = current(stored, size, newest)
 if not packed then
   return 0
 end
-local days_at, label_hours_at, label_days_at, label_keys_at, entries_at = offsets(packed)
 local label_hours = sub(packed, label_hours_at, label_days_at - 1)
 local label_days = sub(packed, label_days_at, label_keys_at - 1)
 local label_keys = sub(packed, label_keys_at, entries_at - 1)

@@ -2,20 +2,24 @@
 --   KEYS[1]  string   the history of one customer or terminal, see ml/features/history.py
 -- Arguments: the transaction's entry; payments seen one by one; most entries, hour tiles and day tiles; the history's
 -- life in seconds.
--- Returns a history of a layout of another version untouched; the caller finds out by its mark. Else:
+-- Returns a history of a layout of another version untouched; the caller finds out by its mark. What is no history at
+-- all is left alone likewise, and UNREADABLE is returned, a mark of no version. Else:
 -- Returns the history as it was, without the transaction or, if this is a retry, with it; and remembers the transaction.
 local entry, newest, capacity, life = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[6]
 local size = #entry
-local stored = redis.call('GET', KEYS[1])
+local UNREADABLE = 'F?'
+local stored, failure = read(KEYS[1])
+if failure then
+  return is_wrong_type(failure) and UNREADABLE or failure
+end
 if not stored then
   redis.call('SET', KEYS[1], MARK .. '\0\0\0\0\0\0' .. entry, 'EX', life)
   return ''
 end
-local packed = current(stored, size, newest)
+local packed, days_at, label_hours_at, label_days_at, label_keys_at, entries_at = current(stored, size, newest)
 if not packed then
-  return stored
+  return sub(stored, 1, 2) == MARK and UNREADABLE or stored
 end
-local days_at, label_hours_at, label_days_at, label_keys_at, entries_at = offsets(packed)
 if find(packed, sub(entry, 1, 8), size, entries_at) then
   return packed
 end

@@ -4,21 +4,6 @@ local HEADER, MARK, TILE, LABEL_TILE, LABEL_KEY = 8, 'F2', 13, 10, 4
 local HOUR, DAY, MAX_COUNT, MAX_SUM = 3600, 86400, 256 ^ 3 - 1, 2 ^ 53 - 1
 local sub, byte, char, floor, pack, unpack = string.sub, string.byte, string.char, math.floor, struct.pack, struct.unpack
 
--- Returns a history of the present layout; nil if the bytes are of one that only another version reads. Histories of the
--- first layout, rings of entries without a mark, are brought up to date: their newest payments are kept.
-local function current(packed, size, newest)
-  if sub(packed, 1, 2) == MARK then
-    return packed
-  elseif string.find(packed, '^F%d') or #packed % size > 0 then
-    return nil
-  end
-  return MARK .. '\0\0\0\0\0\0' .. sub(packed, math.max(1, #packed + 1 - newest * size))
-end
-
-local function limited(frauds)
-  return frauds < 0 and 0 or frauds < 65536 and frauds or 65535
-end
-
 -- Returns where days, label hours, label days, label keys and entries begin, counted from 1; hours begin at HEADER + 1.
 local function offsets(packed)
   local hours, days, label_hours, label_days, label_keys = byte(packed, 3, 7)
@@ -27,6 +12,45 @@ local function offsets(packed)
   local label_days_at = label_hours_at + label_hours * LABEL_TILE
   local label_keys_at = label_days_at + label_days * LABEL_TILE
   return days_at, label_hours_at, label_days_at, label_keys_at, label_keys_at + label_keys * LABEL_KEY
+end
+
+-- Returns a history of the present layout and its `offsets`; nil if the bytes are of one that only another version reads,
+-- or of none. Histories of the first layout, rings of entries without a mark, are brought up to date: their newest
+-- payments are kept.
+local function current(packed, size, newest)
+  if sub(packed, 1, 2) == MARK then
+    if #packed < HEADER then
+      return nil
+    end
+    local days_at, label_hours_at, label_days_at, label_keys_at, entries_at = offsets(packed)
+    local length = #packed + 1 - entries_at
+    if length < 0 or length % size > 0 then
+      return nil
+    end
+    return packed, days_at, label_hours_at, label_days_at, label_keys_at, entries_at
+  elseif string.find(packed, '^F%d') or #packed % size > 0 then
+    return nil
+  end
+  local marked = MARK .. '\0\0\0\0\0\0' .. sub(packed, math.max(1, #packed + 1 - newest * size))
+  return marked, offsets(marked)
+end
+
+-- Returns the string under a key, nil if there is none; an empty one and an error if the key holds something else, or
+-- cannot be read.
+local function read(key)
+  local found = redis.pcall('GET', key)
+  if type(found) == 'table' then
+    return '', found
+  end
+  return found or nil
+end
+
+local function is_wrong_type(failure)
+  return string.find(failure.err, 'WRONGTYPE', 1, true)
+end
+
+local function limited(frauds)
+  return frauds < 0 and 0 or frauds < 65536 and frauds or 65535
 end
 
 -- Returns where the item that opens with the key begins, of those that begin at `start`; nil if there is none.

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
-from ml.stores.redis.commands import Command
+from ml.stores.redis.commands import Command, UnansweredError
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.scripts_redis import LuaScript
 
@@ -24,16 +24,24 @@ class ServerCommands:
         scripts: Sequence[LuaScript] = (),
         within_seconds: float | None = None,  # noqa: ARG002 - the protocol's signature
     ) -> list[Any]:
-        """See `CommandRunner.run`; a server that has forgotten the scripts gets them and then all commands again."""
+        """See `CommandRunner.run`; a server that has forgotten the scripts gets them and then all commands again.
+
+        Raises:
+            UnansweredError: some keys hold what somebody else wrote; the other commands were answered.
+        """
         with redis_failures_as_unavailable():
             replies = self._send(commands)
             if any(isinstance(reply, NoScriptError) for reply in replies):
                 for script in scripts:
                     self._client.script_load(script.source)
                 replies = self._send(commands)
-            for reply in replies:
-                if isinstance(reply, Exception):
-                    raise reply
+            failures = [reply for reply in replies if isinstance(reply, Exception)]
+            for failure in failures:
+                if not _is_wrong_type(failure):
+                    raise failure
+        if failures:
+            message = f"Redis holds something else under a key of ours: {failures[0]}"
+            raise UnansweredError(message, replies) from failures[0]
         return replies
 
     def _send(self, commands: Sequence[Command]) -> list[Any]:
@@ -42,3 +50,7 @@ class ServerCommands:
                 pipeline.execute_command(*command)
             replies: list[Any] = pipeline.execute(raise_on_error=False)
         return replies
+
+
+def _is_wrong_type(failure: Exception) -> bool:
+    return isinstance(failure, ResponseError) and "WRONGTYPE" in str(failure)

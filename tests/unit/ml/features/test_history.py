@@ -91,7 +91,10 @@ def test_a_ring_of_the_first_layout_is_brought_up_to_date_with_its_newest_paymen
     assert current(b"", SHAPE) == b""
 
 
-@pytest.mark.parametrize("packed", [b"F3" + bytes(6 + SIZE), b"F9", bytes(SIZE + 1)])
+@pytest.mark.parametrize(
+    "packed",
+    [b"F3" + bytes(6 + SIZE), b"F9", bytes(SIZE + 1), b"F2", b"F2" + bytes(7 + SIZE), b"F2\1" + bytes(5)],
+)
 def test_what_only_another_version_reads_is_told_from_what_this_one_wrote(packed: bytes) -> None:
     assert is_foreign(packed, SHAPE)
     with pytest.raises(ForeignLayoutError):

@@ -196,6 +196,29 @@ def test_a_history_that_a_later_version_wrote_is_left_as_it_is_and_refuses_its_o
     assert store.observe([payment(4)]).vectors.shape[0] == 1
 
 
+@pytest.mark.parametrize("kind", ["customer", "terminal"])
+@pytest.mark.parametrize("garbage", [b"F2", b"F2" + bytes(6 + 33), b"F2\xff" + bytes(5), None])
+def test_what_is_no_history_refuses_its_own_entity_only(
+    store: RedisFeatureStore, client: "redis.Redis", kind: str, garbage: bytes | None
+) -> None:
+    key = entity_key(kind, "x")
+    if garbage is None:
+        client.lpush(key, "x")
+    else:
+        client.set(key, garbage)
+    before = client.dump(key)
+    hit = payment(1, **{kind: "x"})
+    with pytest.raises(PartlyObservedError, match="ops backfill --replace") as caught:
+        store.observe([hit, payment(2, customer="c2", terminal="t2")])
+    assert list(caught.value.rows) == [1]
+    other = payment(2, customer="c2", terminal="t2")
+    assert store.apply_labels([label(hit, known_at=5), label(other, known_at=5)]) == 2
+    assert client.dump(key) == before
+    # The way out that the message names.
+    store.load([EntityState(kind, "x", b"")])
+    assert store.observe([payment(3, **{kind: "x"})]).vectors.shape[0] == 1
+
+
 def test_what_is_loaded_beside_live_histories_leaves_them(store: RedisFeatureStore, client: "redis.Redis") -> None:
     store.observe([payment(1)])
     live = client.get(entity_key("customer", "c1"))
