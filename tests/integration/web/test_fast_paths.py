@@ -15,6 +15,7 @@ from ml.training.trained_model import TrainedModel
 from security.artifacts.artifact_keys import ArtifactSigner
 from security.roles import Role
 from settings import Settings
+from tasks.upkeep.dataset_identity_redis import DATASET_ID
 from tasks.wiring.clients_redis import connect_redis
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import safe_mode_store
@@ -40,7 +41,11 @@ def place_apart(works: Works, name: str, databases: tuple[int, int] = _AGAIN, **
     apart = Works(works.folder, env, Settings(_env_file=None, **{key.lower(): value for key, value in env.items()}))
     for url in (store, broker):
         with connect_redis(apart.settings, url=url) as client:
+            # An emptied Redis that an earlier test has named would enter SAFE MODE: it keeps its name.
+            names = {key: client.get(key) for key in client.scan_iter(match=f"{DATASET_ID}*")}
             client.flushdb()
+            if names:
+                client.mset(names)
     return apart
 
 
