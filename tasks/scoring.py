@@ -15,9 +15,9 @@ from ml.serving.pipeline import BatchReport, ScoringPipeline
 from observability import metrics
 from settings.queues import SCORE_TASK
 from tasks.app import app
+from tasks.losses.recent_answers import RecentAnswers
 from tasks.messaging.doorbells import send_doorbells
 from tasks.services import require
-from tasks.upkeep.recent_answers import RecentAnswers
 
 _log = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ from ml.stores.redis.cluster_redis import ClusterCommands
 from observability import metrics
 from security.safe_mode.safe_mode import SafeModeStore
 from settings import Settings
+from tasks.losses.dataset_identity_redis import ClusterData, DatasetIdentity, LossReports, NamedData, ServerData
+from tasks.losses.dataset_memory import DatasetMemory, FileDatasetMemory, StateFile
+from tasks.losses.lost_answers_redis import LossReport, LostAnswers
+from tasks.losses.recent_answers import RecentAnswers
 from tasks.messaging.doorbells import send_doorbells
 from tasks.services import provide
-from tasks.upkeep.dataset_identity_redis import ClusterData, DatasetIdentity, LossReports, NamedData, ServerData
-from tasks.upkeep.dataset_memory import DatasetMemory, FileDatasetMemory, StateFile
 from tasks.upkeep.histories_reach import HistoriesReach
 from tasks.upkeep.housekeeping import Job
-from tasks.upkeep.lost_answers_redis import LossReport, LostAnswers
-from tasks.upkeep.recent_answers import RecentAnswers
 from tasks.wiring.clients_redis import connect_redis_cluster
 from tasks.wiring.connections import Connections, Policy
 from tasks.wiring.stores import decision_store
@@ -73,7 +73,7 @@ def watch_for_losses_from_mongo(connections: Connections, switch: SafeModeStore,
     It remembers per address, so that two installations may share a database; a server that was moved is missed by the
     files of the scoring workers. The feature store is left to these: a web process need not reach it.
     """
-    from tasks.upkeep.dataset_memory_mongo import MongoDatasetMemory
+    from tasks.losses.dataset_memory_mongo import MongoDatasetMemory
 
     settings = connections.settings
     collection = connections.mongo()["datasets"]

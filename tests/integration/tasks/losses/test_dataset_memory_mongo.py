@@ -6,7 +6,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
-from tasks.upkeep.dataset_memory_mongo import MongoDatasetMemory
+from tasks.losses.dataset_memory_mongo import MongoDatasetMemory
 
 
 @pytest.fixture

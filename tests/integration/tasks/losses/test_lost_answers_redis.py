@@ -15,10 +15,10 @@ from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.outbox.keys_redis import OUTBOX
 from ops.embedded.valkey import valkey
 from security.messages.message_signer import MessageSigner
-from tasks.upkeep.dataset_identity_redis import DATASET_ID
-from tasks.upkeep.dataset_memory import StateFile
-from tasks.upkeep.lost_answers_redis import OLD_COPY_SECONDS, LossReport, LostAnswers
-from tasks.upkeep.recent_answers import RecentAnswers
+from tasks.losses.dataset_identity_redis import DATASET_ID
+from tasks.losses.dataset_memory import StateFile
+from tasks.losses.lost_answers_redis import OLD_COPY_SECONDS, LossReport, LostAnswers
+from tasks.losses.recent_answers import RecentAnswers
 from tests.contracts.decision_store import new_decision
 from tests.seals import DECISION_SEAL, EVENT_SEAL
 from tests.valkey_cluster import wait_for

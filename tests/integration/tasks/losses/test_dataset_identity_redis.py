@@ -7,8 +7,8 @@ import redis
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.redis.cluster_redis import ClusterCommands
 from ops.processes.ports import free_port
-from tasks.upkeep.dataset_identity_redis import DATASET_ID, ClusterData, DatasetIdentity, LossReports, ServerData
-from tasks.upkeep.dataset_memory import DatasetMemory, FileDatasetMemory, StateFile
+from tasks.losses.dataset_identity_redis import DATASET_ID, ClusterData, DatasetIdentity, LossReports, ServerData
+from tasks.losses.dataset_memory import DatasetMemory, FileDatasetMemory, StateFile
 from tests.valkey_cluster import valkey_cluster
 
 _DATABASE = 11

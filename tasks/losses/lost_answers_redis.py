@@ -21,9 +21,9 @@ from ml.stores.decisions.decisions import CommitOutcome, DecisionStore, Reply
 from ml.stores.decisions.decisions_redis import lookup_command
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from tasks.clock import SHARED_CLOCK
-from tasks.upkeep.dataset_identity_redis import DATASET_ID
-from tasks.upkeep.dataset_memory import StateFile
-from tasks.upkeep.recent_answers import AnswerSample, RecentAnswer, RecentAnswers
+from tasks.losses.dataset_identity_redis import DATASET_ID
+from tasks.losses.dataset_memory import StateFile
+from tasks.losses.recent_answers import AnswerSample, RecentAnswer, RecentAnswers
 
 OLD_COPY_SECONDS = 60.0
 """No replica lags as long as this; a Redis that lacks older answers holds an old copy of the data."""

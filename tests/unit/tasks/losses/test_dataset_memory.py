@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.upkeep.dataset_memory import FileDatasetMemory, StateFile
+from tasks.losses.dataset_memory import FileDatasetMemory, StateFile
 
 
 def test_what_was_remembered_is_recalled_by_the_next_process(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 from ml.stores.decisions.decisions import NewDecision
-from tasks.upkeep.recent_answers import RecentAnswers
+from tasks.losses.recent_answers import RecentAnswers
 
 
 class Clock:

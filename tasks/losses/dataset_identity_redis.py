@@ -9,7 +9,7 @@
 
 A Redis that was emptied, or started without its files, has lost answers that are stored nowhere else yet, and the
 histories behind the features. Nothing can bring them back; but an operator must know, because to every process an empty
-Redis looks like a new one. The name is remembered outside of Redis as well (`tasks.upkeep.dataset_memory`), so that a
+Redis looks like a new one. The name is remembered outside of Redis as well (`tasks.losses.dataset_memory`), so that a
 loss while no process ran is found by the first one that starts.
 """
 
@@ -24,7 +24,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from ml.stores.redis.commands import CommandRunner
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
-from tasks.upkeep.dataset_memory import DatasetMemory
+from tasks.losses.dataset_memory import DatasetMemory
 
 DATASET_ID: Final = "shrike:dataset_id"
 _LOSS_REPORTED: Final = "shrike:dataset_id:loss_reported"
