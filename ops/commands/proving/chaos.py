@@ -63,7 +63,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     if json_file is not None:
         json_file.write_text(json.dumps(content, indent=2) + "\n")
         click.echo(f"The counts are in {json_file}.")
-    if any(trial.problems for trial in trials):
+    if not all(trial.is_as_expected for trial in trials):
         sys.exit(1)
 
 

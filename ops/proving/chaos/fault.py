@@ -41,6 +41,7 @@ class Struck:
         healed_at: when its cause was gone, on the ledger's clock.
         note: what it saw, for the report.
         problems: what was not as expected, beside what holds for every fault.
+        delays: of that, what a machine may cause that is busy with something else.
         recovered_seconds: how long after that a part behind the answers took to recover, where the answers themselves
             did not suffer.
     """
@@ -49,6 +50,7 @@ class Struck:
     note: str = ""
     problems: tuple[str, ...] = ()
     recovered_seconds: float = 0.0
+    delays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,9 @@ class Trial:
         failed_first: transactions that met a failure when they were sent for the first time.
         recovery_seconds: how long after the cause was gone first attempts still failed, or how long the part that was
             hit took to recover; the longest of several trials.
-        problems: everything that breaks a promise.
+        problems: everything that breaks a promise, whatever the machine: lost, twice, changed, refused for good.
+        delays: everything that came too late or failed for a while, which a machine that is busy with something else
+            can cause too.
     """
 
     runs: int = 0
@@ -104,6 +108,12 @@ class Trial:
     recovery_seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    delays: list[str] = field(default_factory=list)
+
+    @property
+    def is_as_expected(self) -> bool:
+        """Whether nothing broke a promise and nothing came too late."""
+        return not self.problems and not self.delays
 
     def add(self, other: "Trial") -> None:
         """Adds another trial of the same fault."""
@@ -117,3 +127,4 @@ class Trial:
         self.recovery_seconds = max(self.recovery_seconds, other.recovery_seconds)
         self.notes += [note for note in other.notes if note not in self.notes]
         self.problems += other.problems
+        self.delays += other.delays

@@ -18,16 +18,16 @@ def row(name: str, trial: Trial) -> str:
     """Returns a fault's line."""
     counts = (trial.runs, trial.acknowledged, trial.lost, trial.duplicated, trial.mongo_duplicates, trial.unknown)
     cells = "".join(f"{count:>16,}" for count in counts)
-    verdict = "as expected" if not trial.problems else "NOT AS EXPECTED"
+    verdict = "as expected" if trial.is_as_expected else "NOT AS EXPECTED"
     return f"{name:<30}{cells}{trial.recovery_seconds:>14.1f} s   {verdict}"
 
 
 def details(fault: Fault, trial: Trial) -> list[str]:
-    """Returns the lines below a fault's line: expectation, observations, problems."""
+    """Returns the lines below a fault's line: expectation, observations, what was wrong."""
     return [
         f"    expected: {fault.expected}",
         *(f"    seen: {note}" for note in trial.notes),
-        *(f"    wrong: {problem}" for problem in trial.problems),
+        *(f"    wrong: {problem}" for problem in (*trial.problems, *trial.delays)),
     ]
 
 
@@ -47,8 +47,8 @@ def _entry(name: str, trial: Trial) -> dict[str, Any]:
         "unknown": trial.unknown,
         "failed_first": trial.failed_first,
         "recovery_seconds": round(trial.recovery_seconds, 2),
-        "note": "; ".join([*trial.notes, *(f"WRONG: {problem}" for problem in trial.problems)]),
-        "ok": not trial.problems,
+        "note": "; ".join([*trial.notes, *(f"WRONG: {problem}" for problem in (*trial.problems, *trial.delays))]),
+        "ok": trial.is_as_expected,
     }
 
 

@@ -41,21 +41,21 @@ def run_trial(
         served = now()
         wait_for(lambda: ledger.answered_since(served) >= _ANSWERS_BEFORE, _WAIT_SECONDS, "traffic to flow again")
     except StackError as error:
-        struck = Struck(now(), problems=(str(error),))
+        struck = Struck(now(), delays=(str(error),))
     finally:
         traffic.stop()
     undelivered = wait_until_delivered(stack, evidence, ledger)
     trial = count(fault, struck, stack=stack, evidence=evidence, ledger=ledger)
-    trial.problems[:0] = undelivered
+    trial.delays[:0] = undelivered
     return trial
 
 
 def strike(fault: Fault, scene: Scene) -> Struck:
-    """Strikes and returns what the fault saw; an expectation that did not come true in time is a problem."""
+    """Strikes and returns what the fault saw; an expectation that did not come true in time is a delay."""
     try:
         return fault.strike(scene)
     except StackError as error:
-        return Struck(now(), problems=(str(error),))
+        return Struck(now(), delays=(str(error),))
 
 
 def run_fault(

@@ -79,6 +79,6 @@ def _platform(
 
 
 def _show(fault: Fault, trial: Trial) -> None:
-    click.secho(row(fault.name, trial), fg="red" if trial.problems else None)
+    click.secho(row(fault.name, trial), fg=None if trial.is_as_expected else "red")
     for line in details(fault, trial):
         click.secho(line, dim=True)

@@ -124,11 +124,12 @@ def run_soak(
         footprint.stop()
     report.growths = footprint.growths(gentle_from)
     report.redis_connections = _ends_of([count for at, count in footprint.connections if at >= gentle_from])
-    problems = [*report.trial.problems, *wait_until_delivered(stack, evidence, ledger)]
+    problems, delays = report.trial.problems, [*report.trial.delays, *wait_until_delivered(stack, evidence, ledger)]
     report.trial = count(SOAK, Struck(now()), stack=stack, evidence=evidence, ledger=ledger)
     report.beside = mixed.sent
     report.labels_lost = len(mixed.labelled - evidence.labelled(mixed.labelled))
     report.trial.problems += [*problems, *_more_problems(report, mixed, _expected_to_grow(stack, now() - gentle_from))]
+    report.trial.delays += delays
     return report
 
 
@@ -146,12 +147,13 @@ def _hurt(scene: Scene, report: SoakReport, until: float, gentle_from: float, on
         struck = strike(fault, scene)
         report.faults[fault.name] += 1
         report.trial.problems += [f"{fault.name}: {problem}" for problem in struck.problems]
-        on_event(f"{fault.name}: {struck.note} {'; '.join(struck.problems)}")
+        report.trial.delays += [f"{fault.name}: {delay}" for delay in struck.delays]
+        on_event(f"{fault.name}: {struck.note} {'; '.join((*struck.problems, *struck.delays))}")
         served = now()
         try:
             wait_for(partial(_flows, scene, served), 60, "traffic to flow again")
         except StackError as error:
-            report.trial.problems.append(f"{fault.name}: {error}")
+            report.trial.delays.append(f"{fault.name}: {error}")
 
 
 def _flows(scene: Scene, since: float) -> bool:

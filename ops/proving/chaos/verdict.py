@@ -55,6 +55,7 @@ def count(fault: Fault, struck: Struck, *, stack: ChaosStack, evidence: Evidence
         recovery_seconds=max(ledger.recovery_seconds(struck.healed_at), struck.recovered_seconds),
         notes=[struck.note] if struck.note else [],
         problems=list(struck.problems),
+        delays=list(struck.delays),
     )
     _ask_again(stack, acknowledged)
     changed = differing(acknowledged, stored)
@@ -62,7 +63,8 @@ def count(fault: Fault, struck: Struck, *, stack: ChaosStack, evidence: Evidence
         trial.notes += changed  # what is lost is decided anew when it is asked for again
     else:
         trial.problems += changed
-    trial.problems += broken_promises(fault, trial, ledger, bound_seconds=hung_seconds(stack))
+    trial.problems += broken_promises(fault, trial, ledger)
+    trial.delays += delays(fault, trial, ledger, bound_seconds=hung_seconds(stack))
     if evidence.published.strange_keys:
         trial.problems.append(f"{evidence.published.strange_keys} events came twice under different keys")
     return trial
@@ -81,23 +83,29 @@ def _ask_again(stack: ChaosStack, acknowledged: Sequence[Sent]) -> None:
             attempt(client, sent)
 
 
-def broken_promises(fault: Fault, trial: Trial, ledger: Ledger, *, bound_seconds: float) -> list[str]:
-    """Returns the promises that hold for every fault and did not hold in this trial.
+def broken_promises(fault: Fault, trial: Trial, ledger: Ledger) -> list[str]:
+    """Returns the promises that hold for every fault, however busy the machine, and did not hold in this trial."""
+    refused = Counter(f"{sent.attempts[-1].status} {sent.attempts[-1].problem}" for sent in ledger.of(Fate.REFUSED))
+    return _texts(
+        (trial.acknowledged == 0, "nothing was answered"),
+        (trial.lost and not fault.may_lose, f"{trial.lost} answered transactions are lost"),
+        (trial.mongo_duplicates, f"{trial.mongo_duplicates} documents are duplicates"),
+        (refused, f"refused for good: {dict(refused)}"),
+    )
+
+
+def delays(fault: Fault, trial: Trial, ledger: Ledger, *, bound_seconds: float) -> list[str]:
+    """Returns what failed for a while or came too late; a machine that is busy with something else can do that too.
 
     Where the fault does not say how long a request may wait, `bound_seconds` does.
     """
     attempts = ledger.attempts()
     bound = fault.hung_seconds or bound_seconds
     slow = [one for one in attempts if one.seconds > bound]
-    refused = Counter(f"{sent.attempts[-1].status} {sent.attempts[-1].problem}" for sent in ledger.of(Fate.REFUSED))
     silent = sum(one.status is None for one in attempts)
-    failures = [
-        (trial.acknowledged == 0, "nothing was answered"),
-        (trial.lost and not fault.may_lose, f"{trial.lost} answered transactions are lost"),
-        (trial.mongo_duplicates, f"{trial.mongo_duplicates} documents are duplicates"),
+    return _texts(
         (trial.unknown, f"{trial.unknown} transactions never got a decision; their last attempts: {_last(ledger)}"),
         (slow, f"{len(slow)} requests waited longer than {bound:g} s"),
-        (refused, f"refused for good: {dict(refused)}"),
         (silent and not fault.may_break_connections, f"{silent} requests ended without an answer"),
         (
             fault.recovery_seconds is None and trial.failed_first,
@@ -107,8 +115,11 @@ def broken_promises(fault: Fault, trial: Trial, ledger: Ledger, *, bound_seconds
             fault.recovery_seconds is not None and trial.recovery_seconds > fault.recovery_seconds,
             f"requests failed for {trial.recovery_seconds:.1f} s after the cause was gone",
         ),
-    ]
-    return [text for is_broken, text in failures if is_broken]
+    )
+
+
+def _texts(*findings: tuple[object, str]) -> list[str]:
+    return [text for is_so, text in findings if is_so]
 
 
 def _last(ledger: Ledger) -> dict[str, int]:

@@ -17,7 +17,6 @@ from ops.proving.bench.load.requests import Signer
 from ops.proving.chaos.clients.ledger import now
 from ops.proving.chaos.clients.steady import PATH, transaction
 
-_CONNECTIONS = 300
 _SLICE_SECONDS = 20.0
 _LONGEST_CLOSED = 200_000
 
@@ -59,9 +58,9 @@ def saturate(port: int, signer: Signer, *, seconds: float, clients: int, seed: i
     return _elsewhere(_saturate, port, signer, seconds, clients, seed)
 
 
-def flood(port: int, signer: Signer, *, rate: float, seconds: float, seed: int) -> Result:
+def flood(port: int, signer: Signer, *, rate: float, seconds: float, connections: int, seed: int) -> Result:
     """Returns the result of requests at a constant rate, whatever the answers."""
-    return _elsewhere(_flood, port, signer, rate, seconds, seed)
+    return _elsewhere(_flood, port, signer, rate, seconds, connections, seed)
 
 
 def _elsewhere(function: Any, *arguments: Any) -> Result:
@@ -77,7 +76,7 @@ def _saturate(port: int, signer: Signer, seconds: float, clients: int, seed: int
     return _result([result], [(start, start + seconds)])
 
 
-def _flood(port: int, signer: Signer, rate: float, seconds: float, seed: int) -> Result:
+def _flood(port: int, signer: Signer, rate: float, seconds: float, connections: int, seed: int) -> Result:
     results, periods = [], []
     left = seconds
     while left > 0:
@@ -86,7 +85,7 @@ def _flood(port: int, signer: Signer, rate: float, seconds: float, seed: int) ->
         requests = _requests(signer, round(rate * part), seed + round(left))
         start = now()
         periods.append((start, start + part))
-        results.append(open_loop(LOOPBACK, port, requests, rate=rate, connections=_CONNECTIONS))
+        results.append(open_loop(LOOPBACK, port, requests, rate=rate, connections=connections))
         left -= part
     return _result(results, periods)
 

@@ -21,6 +21,10 @@ which the load shares with the platform."""
 
 _REFUSED_STATUSES = (429, 503)
 
+_LEAST_CONNECTIONS = 300
+_MOST_CONNECTIONS = 1200
+"""Fewer than four fifths of what two web processes keep open, beyond which they close each after its answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -53,18 +57,24 @@ def overload(scene: Scene) -> Struck:
     port = int(stack.env["WEB_PORT"])
     with stack.servers.valkey.proxy.delayed(_REDIS_DELAY_SECONDS):
         calm = saturate(port, signer, seconds=scene.seconds(short=5, full=10), clients=160, seed=1)
-        flooded = flood(port, signer, rate=_FACTOR * calm.goodput, seconds=scene.seconds(short=10, full=120), seed=2)
+        rate = _FACTOR * calm.goodput
+        # Fewer would queue in the client instead, and the platform would never have more than it can serve in time.
+        connections = min(_MOST_CONNECTIONS, max(_LEAST_CONNECTIONS, round(rate * stack.score_timeout_seconds)))
+        flooded = flood(
+            port, signer, rate=rate, seconds=scene.seconds(short=10, full=120), connections=connections, seed=2
+        )
     healed = now()
     # The suite's steady traffic takes its part of what can be served, in both.
     capacity, goodput = (result.goodput + scene.ledger.answers_per_second(result.periods) for result in (calm, flooded))
     for result in (calm, flooded):
         _enter(scene, result)
     bounds = _SHORT if scene.is_short else _FULL
-    return Struck(healed, *_judged(flooded, bounds, capacity=capacity, goodput=goodput))
+    note, delays = _judged(flooded, bounds, capacity=capacity, goodput=goodput)
+    return Struck(healed, note, delays=delays)
 
 
 def _judged(flooded: Result, bounds: Bounds, *, capacity: float, goodput: float) -> tuple[str, tuple[str, ...]]:
-    """Returns what was seen and what was wrong; capacity and goodput are in decisions per second."""
+    """Returns what was seen and what was too slow; capacity and goodput are in decisions per second."""
     is_accepted, is_refused = flooded.statuses == 200, np.isin(flooded.statuses, _REFUSED_STATUSES)
     share = goodput / capacity
     accepted_p99 = flooded.percentile_of(is_accepted, 99)

@@ -118,7 +118,7 @@ class ChaosStack:
 
         wait_for(is_replaced, 90, f"a successor of {name}")
 
-    def wait_ready(self, seconds: float = 90.0) -> None:
+    def wait_ready(self, seconds: float = 180.0) -> None:
         """Returns once every process does its work and the API says that it is ready.
 
         Raises:

@@ -4,7 +4,7 @@ from typing import Any
 from ops.proving.chaos.clients.ledger import Attempt, Ledger, Sent
 from ops.proving.chaos.fault import Fault, Struck, Trial
 from ops.proving.chaos.report import as_json, row
-from ops.proving.chaos.verdict import broken_promises, differing
+from ops.proving.chaos.verdict import broken_promises, delays, differing
 
 BOUND = 7.0
 FAULT = Fault("a", "nothing", lambda _scene: Struck(0.0))
@@ -21,31 +21,27 @@ def ledger_of(*attempts: Attempt, answer: Mapping[str, Any] | None = None) -> Le
 
 def test_a_quiet_trial_breaks_nothing() -> None:
     ledger = ledger_of(Attempt(1.0, 0.1, 200), answer=ANSWER)
-    assert broken_promises(FAULT, Trial(acknowledged=1), ledger, bound_seconds=BOUND) == []
+    trial = Trial(acknowledged=1)
+    assert broken_promises(FAULT, trial, ledger) == []
+    assert delays(FAULT, trial, ledger, bound_seconds=BOUND) == []
 
 
 def test_each_broken_promise_is_named() -> None:
     ledger = ledger_of(Attempt(1.0, BOUND + 1, None), Attempt(9.0, 0.1, 500))
     trial = Trial(lost=1, mongo_duplicates=2, unknown=3, failed_first=1, recovery_seconds=99.0)
-    found = " | ".join(broken_promises(FAULT, trial, ledger, bound_seconds=BOUND))
-    for expected in (
-        "nothing was answered",
-        "1 answered transactions are lost",
-        "2 documents",
-        "3 transactions never",
-        "1 requests waited longer",
-        "{'500 ': 1}",
-        "1 requests ended without",
-        "for 99.0 s after",
-    ):
-        assert expected in found
+    broken = " | ".join(broken_promises(FAULT, trial, ledger))
+    for expected in ("nothing was answered", "1 answered transactions are lost", "2 documents", "{'500 ': 1}"):
+        assert expected in broken
+    late = " | ".join(delays(FAULT, trial, ledger, bound_seconds=BOUND))
+    for expected in ("3 transactions never", "1 requests waited longer", "1 requests ended without", "99.0 s after"):
+        assert expected in late
 
 
 def test_a_fault_that_must_fail_nothing_fails_with_one_failure() -> None:
     strict = Fault("a", "nothing", lambda _scene: Struck(0.0), recovery_seconds=None)
     ledger = ledger_of(Attempt(1.0, 0.1, 503, "unavailable"), Attempt(9.0, 0.1, 200), answer=ANSWER)
-    (problem,) = broken_promises(strict, Trial(acknowledged=1, failed_first=1), ledger, bound_seconds=BOUND)
-    assert "503 unavailable" in problem
+    (delay,) = delays(strict, Trial(acknowledged=1, failed_first=1), ledger, bound_seconds=BOUND)
+    assert "503 unavailable" in delay
 
 
 def test_another_decision_in_a_retry_or_in_the_store_is_found() -> None:
@@ -66,4 +62,7 @@ def test_the_report_adds_trials_up() -> None:
         "name": "a", "runs": 2, "acknowledged": 20, "lost": 0, "duplicated": 2, "mongo_duplicates": 0, "unknown": 0,
         "failed_first": 0, "recovery_seconds": 2.25, "note": "seen", "ok": True,
     }  # fmt: skip
-    assert "as expected" in row("a", total)
+    assert row("a", total).endswith(" as expected")
+    total.add(Trial(delays=["late"]))
+    assert not as_json({"a": total})["faults"][0]["ok"]
+    assert row("a", total).endswith("NOT AS EXPECTED")
