@@ -12,7 +12,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 MAX_CHARACTERS = 64
-_WITH_PORT = re.compile(r"([0-9.]{7,15}):[0-9]{1,5}|\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?")
+_WITH_PORT = re.compile(
+    r"(?P<v4>[0-9.]{7,15}):(?P<port4>[0-9]{1,5})|\[(?P<v6>[0-9A-Fa-f:.]{2,45})\](?::(?P<port6>[0-9]{1,5}))?"
+)
+_HIGHEST_PORT = 65_535
 
 
 def parse_ip(text: str) -> str:
@@ -22,11 +25,14 @@ def parse_ip(text: str) -> str:
     '2001:db8::1'
 
     Raises:
-        ValueError: there is none, more than one, or one with a zone; the message says what to send, not what was sent.
+        ValueError: there is none, more than one, one with a zone, or one with a port that cannot be; the message says
+            what to send, not what was sent.
     """
     found = _WITH_PORT.fullmatch(text)
+    if found and int(found["port4"] or found["port6"] or 0) > _HIGHEST_PORT:
+        raise ValueError(f"must have no port above {_HIGHEST_PORT}: send the address alone")
     try:
-        address = ip_address(found[1] or found[2] if found else text)
+        address = ip_address(found["v4"] or found["v6"] if found else text)
     except ValueError:
         raise ValueError(_what_is_wrong_with(text)) from None
     if isinstance(address, IPv6Address):
