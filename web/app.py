@@ -43,7 +43,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         Exception, lambda error: flask_response(answer_error(error, exchange_of(request.environ)))
     )
     endpoints = list(endpoints_of(app))
-    documentation.provide_document(app, openapi_document(endpoint.declared for endpoint in endpoints))
+    documentation.provide_document(app, openapi_document((endpoint.declared for endpoint in endpoints), settings))
     app.wsgi_app = DirectRoutes(  # type: ignore[method-assign]  # Flask's own way of putting a middleware before itself
         app.wsgi_app,
         endpoints,

@@ -23,7 +23,7 @@ blueprint = Blueprint("metrics", __name__)
         path="/metrics",
         tag="Operations",
         summary="Prometheus metrics",
-        description="Adds up all web processes of this host. Needs an administrator's token, but no request "
+        description="Adds up all web processes of this host. Needs the role of an administrator, but no request "
         "signature, because a scraper cannot sign.",
         role=Role.ADMIN,
         signed=False,

@@ -59,7 +59,8 @@ def _ready_to_score(services: Services, transaction: Transaction) -> ScoringRequ
         summary="Score one transaction",
         description=(
             "Answers approve, review or decline, the probability behind it and the reasons for it. The same "
-            "`transaction_id` with the same body returns the same decision for 24 hours; with another body it is 409."
+            "`transaction_id` with the same body returns the same decision for as long as this document's description "
+            "says; with another body it is 409."
         ),
         role=Role.SERVICE,
         body=Transaction,

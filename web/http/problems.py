@@ -79,7 +79,7 @@ REPLAYED = Kind(
     "This signature was accepted before; sign every request anew. Equal requests of one second have one signature.",
     retryable=True,
 )
-ROLE_MISSING = Kind("role-missing", 403, "Role missing", "The token does not carry the role that this route requires.")
+ROLE_MISSING = Kind("role-missing", 403, "Role missing", "The caller does not have the role that this route requires.")
 NOT_FOUND = Kind("not-found", 404, "Not found", "There is nothing with this id.")
 ROUTE_NOT_FOUND = Kind("route-not-found", 404, "No such route", "The API has no such route.")
 EXPLANATION_PENDING = Kind(

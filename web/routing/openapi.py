@@ -6,64 +6,44 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from settings import Settings
 from web.http import problems
 from web.http.problems import Kind
 from web.http.schemas.decisions import ProblemAnswer
 from web.protection.load_shedding import SHEDDABLE_ROLES
+from web.routing.openapi_callers import Callers, callers_of, life_of_decisions
 from web.routing.operations import Answer, Operation
 
 OPENAPI_VERSION = "3.1.0"
 API_VERSION = "1"
 _REFERENCE = "#/components/schemas/{model}"
 
-_DESCRIPTION = """\
-Realtime fraud scoring. Post a signed transaction and get back approve, review or decline, the score and its reasons.
-
-Every protected request carries a bearer token, `X-Request-Timestamp` (epoch seconds) and `X-Request-Signature`: \
-base64 of the HMAC-SHA256 of `METHOD|path-with-query|timestamp|body`, under the shared key or, named by `X-Key-Id`, a \
-key of the client's own. An HTTP message signature (RFC 9421) may take their place. A signature is accepted once. The \
-checks run in this order: size, token, role, timestamp, signature, replay, rate limit, body.
-
-Errors are `application/problem+json` (RFC 9457)."""
-
-_SECURITY_SCHEMES: Mapping[str, Any] = {
-    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Roles are in `roles`."},
-    "timestamp": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-Request-Timestamp",
-        "description": "Epoch seconds, close to the server's time.",
-    },
-    "signature": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-Request-Signature",
-        "description": "base64(HMAC-SHA256(key, `METHOD|path-with-query|timestamp|body`)).",
-    },
-}
+_BEGINNING = """\
+Realtime fraud scoring. Post a transaction and get back approve, review or decline, the score and its reasons."""
+_END = "Errors are `application/problem+json` (RFC 9457)."
 
 _CORRELATION_HEADER = {"description": "The request's id, yours if it was acceptable.", "schema": {"type": "string"}}
 _RETRY_HEADER = {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
 
 
-def openapi_document(operations: Iterable[Operation]) -> dict[str, Any]:
-    """Returns the document of an app's operations."""
-    declared = list(operations)
+def openapi_document(operations: Iterable[Operation], settings: Settings) -> dict[str, Any]:
+    """Returns the document of an app's operations, as the settings have them."""
+    declared, callers = list(operations), callers_of(settings)
     paths: dict[str, dict[str, Any]] = {}
     for operation in declared:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, callers)
     return {
         "openapi": OPENAPI_VERSION,
         "info": {
             "title": "Shrike",
             "version": API_VERSION,
-            "description": _DESCRIPTION,
+            "description": "\n\n".join((_BEGINNING, callers.description, life_of_decisions(settings), _END)),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": name} for name in dict.fromkeys(operation.tag for operation in declared)],
         "paths": paths,
-        "components": {"schemas": _schemas(declared), "securitySchemes": dict(_SECURITY_SCHEMES)},
+        "components": {"schemas": _schemas(declared), "securitySchemes": dict(callers.schemes)},
         "x-problems": [
             {"name": kind.name, "type": kind.type, "status": kind.status, "title": kind.title, "meaning": kind.meaning}
             for kind in problems.KINDS
@@ -86,14 +66,14 @@ def _schemas(operations: Iterable[Operation]) -> dict[str, Any]:
     return schemas
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(operation: Operation, callers: Callers) -> dict[str, Any]:
     document: dict[str, Any] = {
         "operationId": operation.name,
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
-        "security": _security(operation),
-        "responses": _responses(operation),
+        "security": callers.security(operation.role, signed=operation.signed),
+        "responses": _responses(operation, callers),
     }
     if operation.role is not None:
         document["x-role"] = operation.role.value
@@ -105,13 +85,6 @@ def _operation(operation: Operation) -> dict[str, Any]:
         )
         document["requestBody"] = {"required": True, "content": {"application/json": content}}
     return document
-
-
-def _security(operation: Operation) -> list[dict[str, list[str]]]:
-    if operation.role is None:
-        return []
-    required: dict[str, list[str]] = {"bearer": [operation.role.value]}
-    return [required | {"timestamp": [], "signature": []}] if operation.signed else [required]
 
 
 def _parameters(model: type[BaseModel] | None, place: str) -> list[dict[str, Any]]:
@@ -137,10 +110,10 @@ def _plain(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[st
     return dict(schema)
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
+def _responses(operation: Operation, callers: Callers) -> dict[str, Any]:
     responses = {str(answer.status): _answer(answer) for answer in (operation.answer, *operation.other_answers)}
     kinds: dict[int, list[Kind]] = {}
-    for kind in _problem_kinds(operation):
+    for kind in _problem_kinds(operation, callers):
         if kind not in kinds.setdefault(kind.status, []):
             kinds[kind.status].append(kind)
     for status, alike in sorted(kinds.items()):
@@ -148,7 +121,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     return responses
 
 
-def _problem_kinds(operation: Operation) -> Iterable[Kind]:
+def _problem_kinds(operation: Operation, callers: Callers) -> Iterable[Kind]:
     """Yields the problems that the guards of an operation can answer, then its own."""
     yield problems.BODY_TOO_LARGE
     yield problems.REQUEST_TIMEOUT
@@ -158,7 +131,7 @@ def _problem_kinds(operation: Operation) -> Iterable[Kind]:
         if operation.role in SHEDDABLE_ROLES:
             yield problems.OVERLOADED
         if operation.signed:
-            yield from (problems.SIGNATURE_REJECTED, problems.REPLAYED, problems.RATE_LIMITED, problems.UNAVAILABLE)
+            yield from (*callers.signature_problems, problems.RATE_LIMITED, problems.UNAVAILABLE)
     if operation.body is not None:
         yield from (problems.UNSUPPORTED_MEDIA_TYPE, problems.INVALID_BODY)
     if operation.query is not None or operation.path_parameters is not None:

@@ -6,7 +6,10 @@ from flask import Flask
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from settings import Settings
 from tests.unit.web.world import World
+from web.http.problems import KINDS
+from web.routing.openapi import openapi_document
 from web.routing.operations import endpoints_of
 
 UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/<name>"}
@@ -110,3 +113,35 @@ def test_names_every_parameter_with_its_place(document: dict[str, Any]) -> None:
     assert all(item["in"] == "query" and not item["required"] for item in search)
     [path] = document["paths"]["/predictions/{transaction_id}"]["get"]["parameters"]
     assert (path["in"], path["required"]) == ("path", True)
+
+
+def configured(world: World, **settings: Any) -> dict[str, Any]:
+    declared = [item.declared for item in endpoints_of(world.app)]
+    return openapi_document(declared, Settings(_env_file=None, **settings))
+
+
+def test_an_api_that_knows_its_callers_by_certificates_describes_no_tokens_and_signatures(world: World) -> None:
+    document = configured(
+        world, mtls_only=True, tls_certificate_file="c", tls_key_file="k", tls_client_ca_file="a", mtls_identities={}
+    )
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    assert {name: scheme["type"] for name, scheme in document["components"]["securitySchemes"].items()} == {
+        "certificate": "mutualTLS"
+    }
+    assert "bearer token, `X-Request" not in document["info"]["description"]
+    assert "client certificate" in document["info"]["description"]
+    for path, _, operation in operations(document):
+        assert operation["security"] in ([], [{"certificate": [operation.get("x-role")]}]), path
+        assert "X-Request-Signature" not in str(operation["responses"]), path
+        assert "`replayed`" not in operation["responses"].get("401", {}).get("description", ""), path
+
+
+def test_the_document_says_for_how_long_decisions_are_kept_as_it_is_set(world: World) -> None:
+    for seconds, text in ((86_400, "for 1 day."), (7 * 86_400, "for 7 days."), (90, "for 90 seconds.")):
+        assert text in configured(world, decision_ttl_seconds=seconds)["info"]["description"]
+    assert "24 hours" not in str(configured(world))
+
+
+def test_each_refusal_for_now_says_when_to_come_again_but_the_one_that_waits_for_an_operator() -> None:
+    final = {kind.name for kind in KINDS if kind.status in {503, 504} and not kind.retryable}
+    assert final == {"record-untrusted"}
