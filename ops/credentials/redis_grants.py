@@ -81,7 +81,7 @@ _DECISIONS_READER = Grant("%R~shrike:decision:*", "mget")
 _QUEUES_READER = " ".join(f"%R~{queue}" for queue in QUEUES)
 _STREAMS_READER = "xpending xinfo|groups xrange xlen"
 _FEATURES = Grant("~shrike:customer:* ~shrike:terminal:*", "evalsha get set hget hset expire")
-_DATASET = Grant("~shrike:dataset_id ~shrike:dataset_id:*", "get set")
+_DATASET = Grant("~shrike:dataset_id ~shrike:dataset_id:*", "mget set")
 _BARRIER = Grant("~shrike:barrier", "set")
 _WRITABLE = Grant("~shrike:writable", "set")
 

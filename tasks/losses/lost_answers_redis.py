@@ -21,8 +21,8 @@ from ml.stores.decisions.decisions import CommitOutcome, DecisionStore, Reply
 from ml.stores.decisions.decisions_redis import lookup_command
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from tasks.clock import SHARED_CLOCK
-from tasks.losses.dataset_identity_redis import DATASET_ID
 from tasks.losses.dataset_memory import StateFile
+from tasks.losses.dataset_name_redis import NamedData
 from tasks.losses.recent_answers import AnswerSample, RecentAnswer, RecentAnswers
 
 OLD_COPY_SECONDS = 60.0
@@ -52,12 +52,20 @@ class LossReport:
     is_old_copy: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class AnswersServer:
+    """The server of the decision records: a client of it that scoring does not use, and the data there by its name."""
+
+    client: "redis.Redis"
+    data: NamedData
+
+
 class LostAnswers:
     """Looks whether Redis is still the server that it was.
 
     Args:
-        client: of the decision records' server, not the one that scoring uses.
-        decisions: the records there, over that client.
+        server: of the decision records.
+        decisions: the records there, over that server's client.
         recent: what this process answered last.
         file: keeps samples of that while the process does not run.
         record_ttl_seconds: life of a record; older answers are not missed.
@@ -67,7 +75,7 @@ class LostAnswers:
 
     def __init__(
         self,
-        client: "redis.Redis",
+        server: AnswersServer,
         decisions: DecisionStore,
         recent: RecentAnswers,
         *,
@@ -77,7 +85,8 @@ class LostAnswers:
         send_doorbells: Callable[..., None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client: Any = client  # redis-py types each reply as a union over decoding modes
+        self._data = server.data
+        self._client: Any = server.client  # redis-py types each reply as a union over decoding modes
         self._decisions = decisions
         self._recent = recent
         self._file = file
@@ -112,8 +121,8 @@ class LostAnswers:
         """Returns what tells this run of this server, and this body of data, from every other."""
         with redis_failures_as_unavailable():
             run, history = self._client.info("server"), self._client.info("replication")
-            name = self._client.get(DATASET_ID)
-        return str(run.get("run_id")), str(history.get("master_replid")), str(name)
+        name = self._data.name(self._server[-1] if self._server else None).name
+        return str(run.get("run_id")), str(history.get("master_replid")), name
 
     def _restore(self, seconds: float, *, same_data: bool = True) -> None:
         answers = self._recent.younger_than(min(seconds, self._missed_seconds))

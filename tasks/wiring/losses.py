@@ -6,11 +6,14 @@ from urllib.parse import urlsplit
 
 from ml.stores.redis.cluster_redis import ClusterCommands
 from observability import metrics
+from security.messages.message_signer import MessageSigner
 from security.safe_mode.safe_mode import SafeModeStore
 from settings import Settings
-from tasks.losses.dataset_identity_redis import ClusterData, DatasetIdentity, LossReports, NamedData, ServerData
+from tasks.losses.dataset_identity_redis import DatasetIdentity, LossReports
 from tasks.losses.dataset_memory import DatasetMemory, FileDatasetMemory, StateFile
-from tasks.losses.lost_answers_redis import LossReport, LostAnswers
+from tasks.losses.dataset_name import FoundName, NameSeal
+from tasks.losses.dataset_name_redis import RedisNamedData, cluster_data, server_data
+from tasks.losses.lost_answers_redis import AnswersServer, LossReport, LostAnswers
 from tasks.losses.recent_answers import RecentAnswers
 from tasks.messaging.doorbells import send_doorbells
 from tasks.services import provide
@@ -31,6 +34,10 @@ _LOSSES = {
     f"with them. Send the labels of the last minutes again, run `python -m ops backfill --replace`, {_THEN}",
     "features": f"The feature store has lost its data. Run `python -m ops backfill --replace`, {_THEN}",
 }
+_ALTERED = (
+    "Somebody wrote over the name of the data in Redis, so that nobody can tell whether it is the same. Find out who, "
+    "and act as if this were true: "
+)
 _OLD_COPY = (
     "Redis holds an old copy of its data: answers of more than the last minute are gone. "
     f"Run `python -m ops outbox reconcile` and `python -m ops backfill --replace`, {_THEN}"
@@ -51,8 +58,9 @@ def watch_for_losses(
     settings = connections.settings
     recent = RecentAnswers()
     provide(RecentAnswers, recent)
+    client = connections.redis(settings.delivery_url)
     answers = LostAnswers(
-        connections.redis(settings.delivery_url),
+        AnswersServer(client, server_data(client, _name_seal(settings))),
         decision_store(connections),
         recent,
         file=_file(settings, "recent"),
@@ -96,28 +104,38 @@ def _identities(
 ) -> dict[str, Job]:
     settings = connections.settings
     own = connections.redis(settings.delivery_url, Policy.PROBE)
+    notes = NameSeal(MessageSigner.from_settings(settings), "dataset.loss_reported")
     return {
         server: DatasetIdentity(
-            _data(connections, url),
+            data,
             memories[server],
-            LossReports(own, None if server == "answers" else server),
-            partial(_declare_loss, switch, name, _LOSSES[server]),
+            LossReports(own, notes, None if server == "answers" else server),
+            partial(_declare_other_data, switch, name, _LOSSES[server]),
         ).check
-        for server, url in _servers(settings).items()
+        for server, data in named_data(connections).items()
         if server in memories
     }
 
 
-def _data(connections: Connections, url: str) -> NamedData:
+def named_data(connections: Connections) -> dict[str, RedisNamedData]:
+    """Returns the data that carries names by the server that holds it: answers, what shards share, histories."""
+    return {server: _data(connections, url) for server, url in _servers(connections.settings).items()}
+
+
+def _data(connections: Connections, url: str) -> RedisNamedData:
     settings = connections.settings
+    seal = _name_seal(settings)
     if url == settings.feature_store_url and (urls := settings.feature_cluster_urls):
-        return ClusterData(
-            ClusterCommands(
-                lambda: connect_redis_cluster(settings, urls, timeout_seconds=_PATIENCE_SECONDS),
-                patience_seconds=_PATIENCE_SECONDS,
-            )
+        runner = ClusterCommands(
+            lambda: connect_redis_cluster(settings, urls, timeout_seconds=_PATIENCE_SECONDS),
+            patience_seconds=_PATIENCE_SECONDS,
         )
-    return ServerData(connections.redis(url, Policy.PROBE))
+        return cluster_data(runner, seal)
+    return server_data(connections.redis(url, Policy.PROBE), seal)
+
+
+def _name_seal(settings: Settings) -> NameSeal:
+    return NameSeal(MessageSigner.from_settings(settings), "dataset.name")
 
 
 def _address(url: str) -> str:
@@ -127,6 +145,10 @@ def _address(url: str) -> str:
 
 def _file(settings: Settings, name: str) -> StateFile:
     return StateFile(settings.var_dir / "remembered" / f"{settings.shard or 'main'}.{name}.json")
+
+
+def _declare_other_data(switch: SafeModeStore, name: str, reason: str, found: FoundName) -> None:
+    _declare_loss(switch, name, f"{_ALTERED}{reason}" if found.is_altered else reason)
 
 
 def _declare_loss(switch: SafeModeStore, name: str, reason: str) -> None:

@@ -15,7 +15,7 @@ from ml.training.trained_model import TrainedModel
 from security.artifacts.artifact_keys import ArtifactSigner
 from security.roles import Role
 from settings import Settings
-from tasks.losses.dataset_identity_redis import DATASET_ID
+from tasks.losses.dataset_name_redis import DATASET_ID
 from tasks.wiring.clients_redis import connect_redis
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import safe_mode_store

@@ -7,11 +7,17 @@ import redis
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.redis.cluster_redis import ClusterCommands
 from ops.processes.ports import free_port
-from tasks.losses.dataset_identity_redis import DATASET_ID, ClusterData, DatasetIdentity, LossReports, ServerData
+from security.messages.message_signer import MessageSigner
+from tasks.losses.dataset_identity_redis import DatasetIdentity, LossReports
 from tasks.losses.dataset_memory import DatasetMemory, FileDatasetMemory, StateFile
+from tasks.losses.dataset_name import FoundName, NameSeal
+from tasks.losses.dataset_name_redis import DATASET_ID, cluster_data, server_data
+from tests.seals import MESSAGE_KEY, NAME_SEAL, STRANGERS_NAME_SEAL
 from tests.valkey_cluster import valkey_cluster
 
 _DATABASE = 11
+_SEALED = f"{DATASET_ID}:sealed"
+_NOTES = NameSeal(MessageSigner(MESSAGE_KEY.encode()), "dataset.loss_reported")
 
 
 @pytest.fixture
@@ -28,7 +34,9 @@ def memory_of(tmp_path: Path) -> Callable[[str], DatasetMemory]:
 
 
 def identity_of(client: redis.Redis, memory: DatasetMemory, on_loss: Callable[[], None]) -> DatasetIdentity:
-    return DatasetIdentity(ServerData(client), memory, LossReports(client), on_loss)
+    return DatasetIdentity(
+        server_data(client, NAME_SEAL), memory, LossReports(client, _NOTES), lambda _found: on_loss()
+    )
 
 
 MemoryOf = Callable[[str], DatasetMemory]
@@ -122,7 +130,10 @@ def test_of_a_cluster_every_master_is_missed(client: redis.Redis, memory_of: Mem
         nodes = [redis.cluster.ClusterNode("127.0.0.1", node.port) for node in cluster.nodes]
         runner = ClusterCommands(lambda: redis.RedisCluster(startup_nodes=nodes), patience_seconds=30)
         identity = DatasetIdentity(
-            ClusterData(runner), memory_of("one"), LossReports(client, "features"), lambda: reports.append("lost")
+            cluster_data(runner, NAME_SEAL),
+            memory_of("one"),
+            LossReports(client, _NOTES, "features"),
+            lambda _found: reports.append("lost"),
         )
         identity.check()
         for number, node in enumerate(cluster.nodes, start=1):
@@ -134,6 +145,108 @@ def test_of_a_cluster_every_master_is_missed(client: redis.Redis, memory_of: Mem
         runner.close()
 
 
-def test_a_foreign_name_is_a_name_like_any_other(client: redis.Redis) -> None:
-    client.set(DATASET_ID, b"\xff")
-    assert ServerData(client).name()
+class Watch:
+    """A process that knew the name of the data before somebody wrote to Redis."""
+
+    def __init__(self, client: redis.Redis, memory: DatasetMemory) -> None:
+        self.client, self.found = client, list[FoundName]()
+        reports = LossReports(client, _NOTES)
+        self.identity = DatasetIdentity(server_data(client, NAME_SEAL), memory, reports, self.found.append)
+        self.identity.check()
+        self.name = str(memory.recall())
+
+    def copies(self) -> tuple[bytes | None, str | None]:
+        plain, sealed = self.client.mget(DATASET_ID, _SEALED)
+        return plain, NAME_SEAL.open(_SEALED, sealed)
+
+
+@pytest.fixture
+def watch(client: redis.Redis, memory_of: MemoryOf) -> Watch:
+    return Watch(client, memory_of("one"))
+
+
+_ANOTHER = "ab" * 16
+FORGERIES = {
+    "text": [("SET", DATASET_ID, "x")],
+    "name": [("SET", DATASET_ID, _ANOTHER)],
+    "bytes": [("SET", DATASET_ID, b"\xff,\x00")],
+    "deleted": [("DEL", DATASET_ID)],
+    "list": [("DEL", DATASET_ID), ("RPUSH", DATASET_ID, "x")],
+    "sealed text": [("SET", _SEALED, "x")],
+    "sealed by a stranger": [("SET", _SEALED, STRANGERS_NAME_SEAL.close(_SEALED, _ANOTHER))],
+    "sealed for another place": [("SET", _SEALED, NAME_SEAL.close("shrike:elsewhere", _ANOTHER))],
+    "sealed deleted": [("DEL", _SEALED)],
+    "sealed hash": [("DEL", _SEALED), ("HSET", _SEALED, "seal", "x")],
+    "deep": [("SET", _SEALED, b"[" * 5_000)],
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_forged_copy_of_the_name_stops_nobody_and_is_mended(watch: Watch, memory_of: MemoryOf, forgery: str) -> None:
+    for command in FORGERIES[forgery]:
+        watch.client.execute_command(*command)
+    watch.identity.check()
+    assert watch.found == []
+    assert watch.copies() == (watch.name.encode(), watch.name)
+    # Who knows nothing yet learns the right name, before or after that.
+    for command in FORGERIES[forgery]:
+        watch.client.execute_command(*command)
+    new = Watch(watch.client, memory_of("new"))
+    watch.identity.check()
+    assert (new.found, watch.found) == ([], [])
+
+
+@pytest.mark.parametrize("forgery", [name for name in FORGERIES if not name.endswith("deleted")])
+def test_a_forged_name_hides_no_loss(watch: Watch, forgery: str) -> None:
+    watch.client.flushdb()
+    for command in FORGERIES[forgery]:
+        watch.client.execute_command(*command)
+    watch.client.set(f"{DATASET_ID}:loss_reported", _ANOTHER)
+    watch.identity.check()
+    watch.identity.check()
+    assert [found.name for found in watch.found] == [watch.copies()[1]]
+    assert watch.name not in (watch.copies()[1], None)
+
+
+def test_a_name_written_over_twice_is_no_loss_that_is_certain(watch: Watch) -> None:
+    watch.client.mset({DATASET_ID: "x", _SEALED: "y"})
+    watch.identity.check()
+    assert [found.is_altered for found in watch.found] == [True]
+    # The way out is the operator's; the next look finds a name that is ours.
+    watch.identity.check()
+    assert len(watch.found) == 1
+
+
+def test_an_emptied_redis_is_a_loss_for_certain_also_to_the_second_who_looks(watch: Watch, memory_of: MemoryOf) -> None:
+    second = Watch(watch.client, memory_of("two"))
+    watch.client.flushdb()
+    watch.identity.check()
+    second.identity.check()
+    assert (watch.found[0].is_altered, second.found) == (False, [])
+
+
+def test_the_name_of_an_earlier_version_is_sealed_without_a_word(
+    client: redis.Redis, memory_of: MemoryOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.set(DATASET_ID, _ANOTHER)
+    for machine, known in (("old", _ANOTHER), ("new", None)):
+        memory = memory_of(machine)
+        if known is not None:
+            memory.remember(known)
+        client.delete(_SEALED)
+        assert Watch(client, memory).copies() == (_ANOTHER.encode(), _ANOTHER)
+    assert caplog.text == ""
+
+
+def test_another_message_key_does_not_make_the_data_another(watch: Watch) -> None:
+    other = server_data(watch.client, NameSeal(MessageSigner(b"n" * 32), "dataset.name"))
+    assert other.name(watch.name) == FoundName(watch.name)
+    watch.identity.check()
+    assert watch.found == []
+
+
+def test_a_name_under_the_previous_key_is_sealed_anew_once(client: redis.Redis, memory_of: MemoryOf) -> None:
+    Watch(client, memory_of("one"))
+    new = MessageSigner(b"n" * 32, previous=MESSAGE_KEY.encode())
+    data = server_data(client, NameSeal(new, "dataset.name"))
+    assert (data.renew(), data.renew()) == (True, False)

@@ -15,12 +15,12 @@ from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.outbox.keys_redis import OUTBOX
 from ops.embedded.valkey import valkey
 from security.messages.message_signer import MessageSigner
-from tasks.losses.dataset_identity_redis import DATASET_ID
 from tasks.losses.dataset_memory import StateFile
-from tasks.losses.lost_answers_redis import OLD_COPY_SECONDS, LossReport, LostAnswers
+from tasks.losses.dataset_name_redis import DATASET_ID, server_data
+from tasks.losses.lost_answers_redis import OLD_COPY_SECONDS, AnswersServer, LossReport, LostAnswers
 from tasks.losses.recent_answers import RecentAnswers
 from tests.contracts.decision_store import new_decision
-from tests.seals import DECISION_SEAL, EVENT_SEAL
+from tests.seals import DECISION_SEAL, EVENT_SEAL, NAME_SEAL
 from tests.valkey_cluster import wait_for
 
 _TTL_SECONDS = 86_400
@@ -47,7 +47,7 @@ class Process:
         )
         self.recent = RecentAnswers(clock=lambda: self.now)
         self.lost = LostAnswers(
-            self.client,
+            AnswersServer(self.client, server_data(self.client, NAME_SEAL)),
             self.decisions,
             self.recent,
             file=StateFile(self.folder / "answers.json"),
@@ -182,6 +182,23 @@ def test_an_emptied_server_is_no_old_copy(start: Start) -> None:
     process.client.set(DATASET_ID, "another")
     process.lost.check()
     assert process.reports == [LossReport(restored=2, is_old_copy=False)]
+
+
+@pytest.mark.parametrize("garble", [("SET", DATASET_ID, "x"), ("RPUSH", DATASET_ID, "x")])
+def test_an_old_copy_is_found_though_somebody_wrote_over_the_name_of_the_data(
+    pair: Pair, start: Start, garble: tuple[str, ...]
+) -> None:
+    process = start()
+    process.lost.check()
+    pair.copy()
+    process.answer("long-ago")
+    process.now += OLD_COPY_SECONDS + 1
+    process.answer("just-now")
+    pair.fail_over()
+    process.client.delete(DATASET_ID)
+    process.client.execute_command(*garble)
+    process.lost.check()
+    assert process.reports == [LossReport(restored=2, is_old_copy=True)]
 
 
 def test_an_old_copy_is_told_from_a_lagging_replica(pair: Pair, start: Start) -> None:
