@@ -18,6 +18,8 @@ _LATENCY_SECONDS = tuple(milliseconds / 1000 for milliseconds in _LATENCY_MS)
 _INFERENCE_MS = (0.05, 0.1, 0.2, 0.5, 1, 2, 3, 5, 7.5, 10, 20, 40, 60, 100, 250, 1000)
 _INFERENCE_SECONDS = tuple(milliseconds / 1000 for milliseconds in _INFERENCE_MS)
 _WAIT_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+# Most payments score far below a hundredth; thresholds lie anywhere above.
+_SCORES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 _RUNTIME_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600, 3600)
 
 # Requests
@@ -56,6 +58,12 @@ inference_latency_ms = Histogram(
 )
 decisions_total = Counter(
     "model_decisions_total", "Decisions; a transaction counts once.", ["decision", "channel", "model_version"]
+)
+model_score = Histogram(
+    "model_score",
+    "Scores that a model gave, one per decision; those of the rules of SAFE MODE are no probabilities and missing.",
+    ["model_version"],
+    buckets=_SCORES,
 )
 
 # Security

@@ -1,8 +1,9 @@
 """`scoring.score`: one message carries a batch of transactions; the answer goes to the sender's reply list."""
 
 import logging
+import math
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from ml.domain.scoring_batch import ScoringBatch, ScoringRequest
 from ml.policy.safe_mode_rules import RULES_VERSION
 from ml.serving.pipeline import BatchReport, ScoringPipeline
 from observability import metrics
+from observability.batches import observe_all
 from settings.queues import SCORE_TASK
 from tasks.app import app
 from tasks.losses.recent_answers import RecentAnswers
@@ -84,6 +86,19 @@ def _count_decisions(report: BatchReport) -> None:
     )
     for kind, count in kinds.items():
         metrics.decisions_total.labels(*kind).inc(count)
+    scores: defaultdict[str, list[float]] = defaultdict(list)
+    for decision in report.decisions:
+        # One score that is no number would spoil the sum for ever.
+        if decision.model_version != RULES_VERSION and math.isfinite(decision.score):
+            scores[decision.model_version].append(decision.score)
+    for model_version, values in scores.items():
+        observe_all(_scores(model_version), values)
+
+
+@cache
+def _scores(model_version: str) -> Histogram:
+    """Returns the histogram of a version's scores; there are as many as the metric has series."""
+    return metrics.model_score.labels(model_version)
 
 
 def _log_decisions(report: BatchReport) -> None:

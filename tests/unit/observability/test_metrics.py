@@ -13,6 +13,7 @@ CONTRACT = {
     "fraud_inference_request_latency_seconds": ("component",),
     "infer_request_latency_ms": ("component",),
     "model_decisions_total": ("decision", "channel", "model_version"),
+    "model_score": ("model_version",),
     "auth_failures_total": ("reason",),
     "jwt_validations_total": ("result",),
     "jwt_failures_total": ("reason",),
