@@ -33,8 +33,9 @@ def drain_publications() -> None:
     """Publishes answered transactions."""
     report = _drain("publish", require(PublicationSink))
     metrics.predictions_published_total.labels(sink="kafka").inc(report.delivered)
-    if report.unavailable is not None or report.refused:
-        metrics.kafka_delivery_failures_total.labels(topic="all").inc(max(1, report.refused))
+    failures = report.refused + report.deferred
+    if report.unavailable is not None or failures:
+        metrics.kafka_delivery_failures_total.labels(topic="all").inc(max(1, failures))
 
 
 @app.task(name="labels.apply")
@@ -64,7 +65,10 @@ def _drain(group: str, sink: ExplanationSink | PublicationSink | LabelSink) -> D
             extra={"sink": group, "delivered": report.delivered, "refused": report.refused, "buried": report.buried},
         )
     if report.deferred:
-        _log.warning("a part of the sink is unavailable", extra={"sink": group, "entries": report.deferred})
+        _log.warning(
+            "a part of the sink is unavailable",
+            extra={"sink": group, "entries": report.deferred, "reason": report.deferred_for},
+        )
     if report.buried:
         metrics.outbox_dead_letters_total.labels(sink=SINK_NAMES[group]).inc(report.buried)
         _log.error("entries went to the dead letters", extra={"sink": group, "buried": report.buried})

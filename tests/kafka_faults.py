@@ -16,6 +16,7 @@ class Api(IntEnum):
     """Requests of the Kafka protocol that a fault may meet."""
 
     PRODUCE = 0
+    FETCH = 1
     INIT_PRODUCER_ID = 22
 
 
@@ -50,6 +51,11 @@ class MockCluster:
         """Lists a topic with an error from now on; 0 mends it."""
         self._library.rd_kafka_mock_topic_set_error(self._handle, topic.encode(), ctypes.c_int(error))
 
+    def lead(self, topic: str, partition: int, *, has_leader: bool) -> None:
+        """Gives a partition a leader, or takes it away."""
+        leader = ctypes.c_int32(1 if has_leader else -1)
+        assert not self._library.rd_kafka_mock_partition_set_leader(self._handle, topic.encode(), partition, leader)
+
 
 @contextmanager
 def mock_cluster() -> Iterator[MockCluster]:
@@ -61,6 +67,10 @@ def mock_cluster() -> Iterator[MockCluster]:
     error = ctypes.create_string_buffer(512)
     client = ctypes.c_void_p(library.rd_kafka_new(0, ctypes.c_void_p(library.rd_kafka_conf_new()), error, 512))
     handle = library.rd_kafka_mock_cluster_new(client, 1)
+    # From the next versions on, an answer names the present leader, and the mock crashes where there is none.
+    for api, highest in ((Api.PRODUCE, 9), (Api.FETCH, 11)):
+        versions = (ctypes.c_int16(number) for number in (api, 0, highest))
+        assert not library.rd_kafka_mock_set_apiversion(ctypes.c_void_p(handle), *versions)
     try:
         yield MockCluster(library, handle)
     finally:

@@ -45,7 +45,7 @@ class Refusal:
     @classmethod
     def of(cls, entry: OutboxEntry, refused: Refused) -> "Refusal":
         """Returns the refusal of an entry whose record or event a store refused."""
-        return cls(entry, refused.reason, is_certain=refused.is_certain)
+        return cls(entry, refused.reason, is_certain=refused.is_certain, is_deferred=refused.is_deferred)
 
 
 class Sink(Protocol):
@@ -84,6 +84,7 @@ class DeliveryRules:
 class DeliveryReport:
     """The result of a drain. `unavailable` holds the reason if the sink could not be reached or refused everything.
 
+    `deferred_for` says what the deferred entries wait for.
     `has_more` is true if the budget or a shutdown ended the drain before the stream was empty.
     """
 
@@ -91,6 +92,7 @@ class DeliveryReport:
     refused: int = 0
     buried: int = 0
     deferred: int = 0
+    deferred_for: str | None = None
     write_seconds: list[float] = field(default_factory=list)
     has_more: bool = False
     unavailable: str | None = None
@@ -209,8 +211,9 @@ class _Delivery:
         self.report.delivered += len(begun) - len(refused)
         deferred = [refusal for refusal in refusals if refusal.is_deferred]
         if deferred:
-            self.outbox.release([refusal.entry for refusal in deferred])
+            self.outbox.defer([refusal.entry for refusal in deferred])
             self.report.deferred += len(deferred)
+            self.report.deferred_for = deferred[0].reason
             refusals = [refusal for refusal in refusals if not refusal.is_deferred]
         self._convict([refusal for refusal in refusals if refusal.is_certain])
         self._doubts += [refusal for refusal in refusals if not refusal.is_certain]

@@ -1,7 +1,7 @@
 """The three sinks of the streams: store the explanation, publish the events, apply the label."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -18,11 +18,15 @@ from ml.stores.labels.labels import LabelStore, RecordedLabel
 from ml.stores.outbox.event_seal import EventSeal
 from ml.stores.outbox.outbox import OutboxEntry, wire_event
 from ml.stores.publications.publications import Publication, PublicationLog
+from ml.stores.refused import Refused
 from security.errors import MessageRejectedError, SecurityError
 from security.messages.message_signer import MessageSigner
 
 SINK_NAMES: Final = {"explain": "mongo", "publish": "kafka", "labels": "labels"}
 """The sink of each consumer group, as the metrics name it."""
+
+_MOST_HALVES = 100_000
+"""As many entries as an outbox of the default size holds: of more, both events are published again."""
 
 _MOST_CORRECTIONS = 5
 """How often labels that others keep changing meanwhile are applied anew; whoever changes them last applies them too."""
@@ -47,22 +51,43 @@ class ExplanationSink:
 
 
 class PublicationSink:
-    """Publishes every decision, and the transaction as it was received; what `seal` does not know is refused."""
+    """Publishes every decision, and the transaction as it was received; what `seal` does not know is refused.
+
+    Of an entry of which one event was taken and the other was not, only the other is published again by this process.
+    """
 
     def __init__(self, log: PublicationLog, seal: EventSeal, *, topic_scored: str, topic_raw: str) -> None:
         self._log = log
         self._seal = seal
         self._topic_scored = topic_scored
         self._topic_raw = topic_raw
+        self._half: dict[str, None] = {}
 
     def write(self, entries: Sequence[OutboxEntry]) -> list[Refusal]:
         """See `Sink.write`."""
         pairs, refusals = _decode(entries, self._publications, self._seal)
-        flat = [publication for _, publications in pairs for publication in publications]
-        refused = self._log.publish(flat) if flat else {}
-        # Two publications an entry, in order: position // 2 is the entry's place.
-        by_entry = {position // 2: found for position, found in refused.items()}
-        return refusals + [Refusal.of(pairs[place][0], found) for place, found in by_entry.items()]
+        owed = [(entry, event) for entry, events in pairs for event in events if event.event_id not in self._half]
+        refused = self._log.publish([event for _, event in owed]) if owed else {}
+        by_entry: dict[str, tuple[OutboxEntry, Refused]] = {}
+        for position, found in sorted(refused.items()):
+            entry, _ = owed[position]
+            # What is deferred comes first: the entry must not be given up before its other event is out.
+            if entry.entry_id not in by_entry or found.is_deferred:
+                by_entry[entry.entry_id] = (entry, found)
+        taken = {event.event_id for position, (_, event) in enumerate(owed) if position not in refused}
+        for entry, events in pairs:
+            self._remember(events, taken if entry.entry_id in by_entry else None)
+        return refusals + [Refusal.of(entry, found) for entry, found in by_entry.values()]
+
+    def _remember(self, events: Sequence[Publication], taken: Container[str] | None) -> None:
+        """Remembers which events of an entry were taken; forgets them once the entry is done (None)."""
+        for event in events:
+            if taken is None:
+                self._half.pop(event.event_id, None)
+            elif event.event_id in taken:
+                self._half[event.event_id] = None
+        while len(self._half) > _MOST_HALVES:
+            del self._half[next(iter(self._half))]
 
     def _publications(self, event: dict[str, Any]) -> tuple[Publication, Publication]:
         transaction, decision = event["transaction"], event["decision"]

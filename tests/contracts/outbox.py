@@ -48,6 +48,18 @@ class OutboxContract:
             assert entry.deliveries == 0
             self.outbox.release(self.outbox.begin([entry]))
 
+    def test_deferred_entries_do_not_keep_the_other_pending_ones_waiting(self) -> None:
+        for name in "abcdef":
+            self.add(name)
+        self.outbox.read_new(10)
+        seen = []
+        for _ in range(3):
+            page = self.outbox.begin(self.outbox.read_pending(2))
+            seen += self.ids(page)
+            self.outbox.defer(page)
+        assert sorted(seen) == list("abcdef")
+        assert [entry.deliveries for entry in self.outbox.read_pending(10)] == [0] * 6
+
     def test_entries_of_different_age_are_counted_together(self) -> None:
         for name in "abc":
             self.add(name)

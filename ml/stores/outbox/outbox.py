@@ -92,6 +92,10 @@ class Outbox(Protocol):
         """Takes back a delivery that failed through no fault of the entries: it does not count against them."""
         ...
 
+    def defer(self, entries: Sequence[OutboxEntry]) -> None:
+        """Releases entries that wait for a part of the sink: they are not read before other pending ones every time."""
+        ...
+
     def bury(self, entry: OutboxEntry, reason: str) -> None:
         """Moves an entry to the dead letters and acknowledges it, atomically."""
         ...

@@ -111,6 +111,12 @@ class MemoryOutbox:
         for entry in entries:
             self._count([entry.entry_id], entry.deliveries - 1)
 
+    def defer(self, entries: Sequence[OutboxEntry]) -> None:
+        """See `Outbox.defer`."""
+        for entry in entries:  # behind the other pending ones
+            self._pending.pop(entry.entry_id, None)
+        self.release(entries)
+
     def bury(self, entry: OutboxEntry, reason: str) -> None:
         """See `Outbox.bury`."""
         letter_id = f"{len(self._dead) + 1}-0"

@@ -56,6 +56,8 @@ class RedisOutbox:
         self._claim_idle_ms = claim_idle_ms
         self._retry_seconds = retry_seconds
         self._uncounted: dict[str, int] = {}
+        self._start = "-"
+        self._page_end: str | None = None
         self._acknowledge = client.register_script(script_source("outbox", "acknowledge"))
         self._redrive = client.register_script(script_source("outbox", "redrive"))
         self._trim = client.register_script(script_source("outbox", "trim"))
@@ -65,8 +67,11 @@ class RedisOutbox:
         return self._with_group(lambda: self._claim(count))
 
     def _claim(self, count: int) -> list[OutboxEntry]:
-        own = dict(islice(self._due(consumername=self._consumer), count))
-        abandoned = dict(islice(self._due(idle=self._claim_idle_ms), count - len(own)))
+        own, abandoned = self._own_page(count), dict(islice(self._due("-", idle=self._claim_idle_ms), count))
+        # Neither those that a dead worker left nor one's own, deferred again and again, keep the others waiting.
+        own = dict(islice(own.items(), count - min(len(abandoned), count // 2)))
+        abandoned = dict(islice(abandoned.items(), count - len(own)))
+        self._page_end = _text(next(reversed(own))) if len(own) + len(abandoned) == count and own else None
         entries: list[OutboxEntry] = []
         for found, idle_ms in ((own, 0), (abandoned, self._claim_idle_ms)):
             by_deliveries = defaultdict(list)
@@ -80,9 +85,16 @@ class RedisOutbox:
                 entries += [_entry(item, deliveries) for item in claimed if item[1]]
         return sorted({entry.entry_id: entry for entry in entries}.values(), key=lambda entry: _order(entry.entry_id))
 
-    def _due(self, **criteria: Any) -> Iterator[tuple[bytes, int]]:
-        """Yields the ids and deliveries of pending entries whose wait is over, oldest first."""
-        start = "-"
+    def _own_page(self, count: int) -> dict[bytes, int]:
+        """Returns own entries: from behind the page that was deferred on, and then from the oldest on."""
+        start, self._start = self._start, "-"
+        own = dict(islice(self._due(start, consumername=self._consumer), count))
+        if start != "-":
+            own |= islice(self._due("-", consumername=self._consumer), count - len(own))
+        return own
+
+    def _due(self, start: str, **criteria: Any) -> Iterator[tuple[bytes, int]]:
+        """Yields the ids and deliveries of pending entries whose wait is over, from an id on, oldest first."""
         while page := self._client.xpending_range(
             self._stream, self._group, min=start, max="+", count=_PAGE_ENTRIES, **criteria
         ):
@@ -139,6 +151,13 @@ class RedisOutbox:
         """See `Outbox.release`."""
         with self._without_blame(entries):
             self._count_deliveries([replace(entry, deliveries=entry.deliveries - 1) for entry in entries])
+
+    def defer(self, entries: Sequence[OutboxEntry]) -> None:
+        """See `Outbox.defer`."""
+        self.release(entries)
+        end = self._page_end
+        if end is not None and any(_order(entry.entry_id) <= _order(end) for entry in entries):
+            self._start = f"({end}"
 
     def _count_deliveries(self, entries: Sequence[OutboxEntry]) -> set[str]:
         """Sets the number of deliveries of each entry, and returns the ids of those that are still pending."""

@@ -33,7 +33,8 @@ class PublicationLog(Protocol):
         """Publishes events and waits until each is acknowledged.
 
         Returns:
-            By position, the events that were not taken while others may have been.
+            By position, the events that were not taken while others may have been: refused, or deferred because only
+            their part of the log is away.
 
         Raises:
             StoreUnavailableError: not all events were acknowledged in time, or none may be published at present; some

@@ -36,6 +36,20 @@ _UNAVAILABLE: Final = frozenset(
 )
 """Brokers' codes that would meet any event: no leader, no permission, no room, a producer that must start anew."""
 
+_OF_PARTITION: Final = frozenset(
+    {
+        KafkaError._MSG_TIMED_OUT,  # noqa: SLF001 - librdkafka's name for it: the partition had no leader all the time
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.NOT_ENOUGH_REPLICAS,
+        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        KafkaError.KAFKA_STORAGE_ERROR,
+    }
+)
+"""Of these, what one partition may answer while others take their events."""
+
 
 def is_unavailable(error: KafkaError) -> bool:
     """Whether Kafka takes no event just now, so that none can be blamed.
@@ -46,6 +60,11 @@ def is_unavailable(error: KafkaError) -> bool:
         return True
     # One record of its batch was refused, and this one with it though it was valid.
     return error.code() <= _HIGHEST_LOCAL and error.code() != KafkaError._INVALID_DIFFERENT_RECORD  # noqa: SLF001 - librdkafka's name for it
+
+
+def is_of_partition(error: KafkaError) -> bool:
+    """Whether the partition alone may be away that the event belongs to, and the rest of Kafka there."""
+    return not error.fatal() and error.code() in _OF_PARTITION
 
 
 def first_unavailable(errors: Iterable[KafkaError]) -> KafkaError | None:

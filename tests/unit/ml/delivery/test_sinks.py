@@ -357,3 +357,33 @@ class TestLabelSink:
         refusals = self.sink.write([self.message(self.fraud(name)) for name in ("a", "b")])
         assert [(each.entry.transaction_id, each.is_deferred) for each in refusals] == [("b", True)]
         assert self.terminal_frauds() == 1.0
+
+
+class PartlyAwayLog(MemoryPublicationLog):
+    """A log of which the topic `raw` takes nothing."""
+
+    def __init__(self, *, is_certain: bool = False) -> None:
+        super().__init__()
+        self.refused: Refused | None = Refused("away", is_certain=is_certain, is_deferred=not is_certain)
+
+    def publish(self, publications: Sequence[Publication]) -> dict[int, Refused]:
+        away = {n: self.refused for n, event in enumerate(publications) if self.refused and event.topic == "raw"}
+        super().publish([event for n, event in enumerate(publications) if n not in away])
+        return away
+
+
+@pytest.mark.parametrize("is_certain", [False, True])
+def test_of_an_entry_that_was_half_published_only_the_other_half_is_published_again(*, is_certain: bool) -> None:
+    log = PartlyAwayLog(is_certain=is_certain)
+    sink = PublicationSink(log, EVENT_SEAL, topic_scored="scored", topic_raw="raw")
+    owed = entries("a", "b")
+    for _ in range(3):
+        refusals = sink.write(owed)
+        assert [(refusal.entry, refusal.is_deferred) for refusal in refusals] == [
+            (each, not is_certain) for each in owed
+        ]
+    log.refused = None
+    assert sink.write(owed) == []
+    assert [event.event_id for event in log.published] == ["a:scored", "b:scored", "a:raw", "b:raw"]
+    assert sink.write(owed) == []  # a repair after Kafka lost them publishes both again
+    assert len(log.published) == 8

@@ -1,5 +1,6 @@
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -147,3 +148,73 @@ def test_a_producer_whose_messages_only_time_out_is_replaced() -> None:
         with pytest.raises(StoreUnavailableError):
             log.publish([publication("scored", 1)])
         assert replaced == [Replacement.FAILING] * (calls // 3)
+
+
+class Spy:
+    """A producer that notes the keys of what it is handed."""
+
+    def __init__(self, producer: Any, keys: list[str]) -> None:
+        self._producer = producer
+        self._keys = keys
+
+    def produce(self, **arguments: Any) -> None:
+        self._keys.append(arguments["key"].decode())
+        self._producer.produce(**arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._producer, name)
+
+
+class TestOnePartitionAway:
+    """Customers' keys are spread over two partitions, of which one has no leader."""
+
+    @pytest.fixture(autouse=True)
+    def _log(self) -> Iterator[None]:
+        self.replaced = Replacements()
+        with mock_cluster() as self.cluster:
+            self.cluster.create("scored", partitions=2)
+            self.log = make_log(self.cluster.bootstrap, timeout_seconds=2.0, on_replaced=self.replaced.note)
+            assert self.publish(range(12)) == {}
+            where = {message.key().decode(): message.partition() for message in self.consume(12)}
+            self.away = {number for number in range(12) if where[f"customer-{number}"] == 0}
+            assert 0 < len(self.away) < 12
+            self.cluster.lead("scored", 0, has_leader=False)
+            yield
+            self.log._producer.close()
+
+    def publish(self, numbers: Iterable[int]) -> dict[int, Refused]:
+        events = [Publication("scored", f"customer-{number}", b"{}", f"event-{number}", "c") for number in numbers]
+        return self.log.publish(events)
+
+    def consume(self, count: int) -> list:
+        return consume(self.cluster.bootstrap, "scored", count)
+
+    def test_its_events_are_deferred_and_the_others_are_published(self) -> None:
+        refused = self.publish(range(12))
+        assert refused.keys() == self.away
+        assert all(found.is_deferred and not found.is_certain for found in refused.values())
+        self.cluster.lead("scored", 0, has_leader=True)
+        assert self.publish(sorted(self.away)) == {}
+        published = Counter(message.key().decode() for message in self.consume(24))
+        assert published == {f"customer-{number}": 2 for number in range(12)}
+        assert self.replaced == []
+
+    def test_a_second_call_does_not_even_try_its_events(self) -> None:
+        self.publish(range(12))
+        handed_over: list[str] = []
+        self.log._producer = Spy(self.log._producer, handed_over)
+        assert self.publish(range(12)).keys() == self.away
+        assert handed_over == [f"customer-{number}" for number in range(12) if number not in self.away]
+
+    def test_a_call_that_has_only_its_events_blames_no_other_partition(self) -> None:
+        only = sorted(self.away)
+        assert self.publish(only).keys() == set(range(len(only)))
+        assert self.publish(number for number in range(12) if number not in self.away) == {}
+
+    def test_all_partitions_away_are_kafka_away(self) -> None:
+        self.cluster.lead("scored", 1, has_leader=False)
+        with pytest.raises(StoreUnavailableError, match="no partition of scored takes events"):
+            self.publish(range(12))
+        for partition in (0, 1):
+            self.cluster.lead("scored", partition, has_leader=True)
+        assert self.publish(range(12)) == {}
