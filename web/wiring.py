@@ -157,10 +157,10 @@ def _sharded_scoring(connections: Connections, topology: ScoringTopology, readin
 def _recall_source(connections: Connections, dispatcher: Dispatcher) -> RecallSource:
     settings = connections.settings
     records = stores.decision_store(connections, Policy.REQUEST_PATH)
-    fsync = stores.fsync(settings, connections.redis(settings.delivery_url, Policy.REQUEST_PATH))
-    if fsync is None:
+    barrier = stores.barrier(settings, connections.redis(settings.delivery_url, Policy.REQUEST_PATH))
+    if barrier is None:
         return RecallSource(records, dispatcher.breaker)
-    return RecallSource(records, dispatcher.breaker, fsync.wait)
+    return RecallSource(records, dispatcher.breaker, barrier.wait)
 
 
 def _revocations(connections: Connections) -> RevocationList:
@@ -176,15 +176,17 @@ def _admission(
         return OpenAdmission()
     client = connections.pinned_redis(settings.redis_url, answer_wait(settings))
     admission = RedisAdmissionControl(client, AdmissionPolicy.from_settings(settings))
-    fsync = stores.fsync(settings, client)
-    check: AdmissionCheck = RedisAdmissionCheck(client, admission, fsync=fsync, prepare_early_send=prepare_early_send)
+    barrier = stores.barrier(settings, client)
+    check: AdmissionCheck = RedisAdmissionCheck(
+        client, admission, barrier=barrier, prepare_early_send=prepare_early_send
+    )
     if topology.is_sharded:
         check = ShardedRedisAdmissionCheck(
             client,
             admission,
             stores.placements(client, settings),
             open_shards=topology.open_shards,
-            fsync=fsync,
+            barrier=barrier,
         )
     # Nothing is scored without admission, so its breaker soon lets a probe see whether Redis is back.
     breaker = _breaker(settings, "redis", open_seconds=min(settings.cb_open_sec, _REDIS_OPEN_SECONDS))

@@ -57,11 +57,11 @@ def decision_store_on(client: Redis, settings: Settings) -> DecisionStore:
         seal=DecisionSeal.from_settings(settings),
         event_seal=EventSeal.from_settings(settings),
     )
-    barrier = fsync(settings, client)
-    return records if barrier is None else RedisFsyncedDecisions(records, client, barrier)
+    wait = barrier(settings, client)
+    return records if wait is None else RedisFsyncedDecisions(records, client, wait)
 
 
-def fsync(settings: Settings, client: Redis) -> Barrier | None:
+def barrier(settings: Settings, client: Redis) -> Barrier | None:
     """Returns the barrier that waits for the disk and the replicas of the client's server; None if answers do not."""
     # The server gives up before the client does, so that the connection stays usable.
     patience_seconds = 0.8 * reply_timeout_seconds(client)
@@ -87,7 +87,12 @@ def decision_reader(connections: Connections) -> DecisionReader:
     if not topology.is_sharded:
         return records
     shards = {name: decision_store(connections.of(own)) for name, own in topology.shards.items()}
-    return ShardedDecisions(placements(connections.redis(), connections.settings), shards, unplaced=records)
+    return ShardedDecisions(
+        placements(connections.redis(), connections.settings),
+        shards,
+        unplaced=records,
+        within_seconds=connections.settings.redis_socket_timeout_seconds,
+    )
 
 
 def feature_store(connections: Connections, wait: Wait | None = None) -> "RedisFeatureStore":
@@ -129,7 +134,7 @@ def label_store(connections: Connections) -> "MongoLabelStore":
 def label_inbox(connections: Connections) -> RedisLabelInbox:
     """Returns the stream that labels are accepted into."""
     client, settings = connections.redis(), connections.settings
-    return RedisLabelInbox(client, MessageSigner.from_settings(settings), fsync=fsync(settings, client))
+    return RedisLabelInbox(client, MessageSigner.from_settings(settings), barrier=barrier(settings, client))
 
 
 def training_source(connections: Connections) -> "MongoTrainingSource":

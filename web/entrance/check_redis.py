@@ -36,12 +36,12 @@ class RedisAdmissionCheck:
     """Decides calls by Redis's clock and records; `client` must return raw (undecoded) replies.
 
     Fails closed: without Redis a replay looks like a first request. A retry may find a record that its first request
-    still waits to see on disk; with `fsync` it waits as well.
+    still waits to see on disk; with `barrier` it waits as well.
 
     Args:
         client: of the server that has admissions and records.
         admission: makes and reads its commands.
-        fsync: waits until the found records are on disk; None answers without that wait.
+        barrier: waits until the found records are on disk; None answers without that wait.
         prepare_early_send: prepares messages for queues of the same server; by default none leaves with an admission.
     """
 
@@ -50,11 +50,11 @@ class RedisAdmissionCheck:
         client: "redis.Redis",
         admission: RedisAdmissionControl,
         *,
-        fsync: Barrier | None = None,
+        barrier: Barrier | None = None,
         prepare_early_send: PrepareEarlySend = lambda _request, _deadline: None,
     ) -> None:
         self._server = ServerCommands(client)
-        self._fsync = fsync
+        self._barrier = barrier
         self._admission = admission
         self._prepare_early_send = prepare_early_send
         self._scripts = (LuaScript.from_source(admission.script), SEND_ADMITTED)
@@ -92,8 +92,8 @@ class RedisAdmissionCheck:
             commands.append(_send_command(calls[0], message, mark=replay_mark(call_id, 0)))
         try:
             replies = self._server.run(commands, scripts=self._scripts)
-            if self._fsync is not None and transaction_ids and any(replies[1]):
-                self._fsync.wait()
+            if self._barrier is not None and transaction_ids and any(replies[1]):
+                self._barrier.wait()
         except (StoreUnavailableError, RedisError) as error:
             raise AdmissionUnavailableError("replay and rate limits cannot be checked") from error
         admissions = self._admission.read(requests, replies[0])

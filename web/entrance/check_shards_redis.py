@@ -34,7 +34,7 @@ class ShardedRedisAdmissionCheck:
         admission: makes and reads its commands.
         placements: likewise.
         open_shards: those that take new transactions.
-        fsync: waits until placements and found records are on disk; None answers without that wait.
+        barrier: waits until placements and found records are on disk; None answers without that wait.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class ShardedRedisAdmissionCheck:
         placements: RedisPlacements,
         *,
         open_shards: Sequence[str],
-        fsync: Barrier | None = None,
+        barrier: Barrier | None = None,
     ) -> None:
         self._server = ServerCommands(client)
-        self._fsync = fsync
+        self._barrier = barrier
         self._admission = admission
         self._placements = placements
         self._open_shards = tuple(open_shards)
@@ -69,8 +69,8 @@ class ShardedRedisAdmissionCheck:
             )
         try:
             replies = self._server.run(commands, scripts=self._scripts)
-            if self._fsync is not None and proposals:
-                self._fsync.wait()
+            if self._barrier is not None and proposals:
+                self._barrier.wait()
         except (StoreUnavailableError, RedisError) as error:
             raise AdmissionUnavailableError("replay and rate limits cannot be checked") from error
         admissions = self._admission.read(requests, replies[0])

@@ -146,7 +146,9 @@ def admit(
     exchange.admission = admission
     match admission.outcome:
         case AdmissionOutcome.ADMITTED:
-            return result if services.recall is None else services.recall.complete(result)
+            if services.recall is None:
+                return result
+            return services.recall.complete(result, deadline=exchange.deadline)
         case AdmissionOutcome.REPLAYED:
             _count_refusal(exchange, "replayed")
             raise ReplayedError

@@ -22,20 +22,20 @@ class RedisFsyncedDecisions:
     Args:
         decisions: the records.
         client: of the same server.
-        fsync: waits for its disk, its replicas or both.
+        barrier: waits for its disk, its replicas or both.
     """
 
-    def __init__(self, decisions: DecisionStore, client: "redis.Redis", fsync: Barrier) -> None:
+    def __init__(self, decisions: DecisionStore, client: "redis.Redis", barrier: Barrier) -> None:
         self._decisions = decisions
         self._client = client
-        self._fsync = fsync
+        self._barrier = barrier
 
     def commit(self, entries: Sequence[NewDecision | Undecided], reply: Reply) -> CommitReport:
         """See `DecisionStore.commit`."""
-        if self._fsync.is_at_once():
+        if self._barrier.is_at_once():
             return self._decisions.commit(entries, reply)
         report = self._decisions.commit(entries, replace(reply, address=None))
-        self._fsync.wait()
+        self._barrier.wait()
         if reply.address is None or report.reply is None:
             return report
         with redis_failures_as_unavailable():

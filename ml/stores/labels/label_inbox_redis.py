@@ -28,13 +28,13 @@ class RedisLabelInbox:
     Args:
         client: a Redis client.
         signer: holds the message key.
-        fsync: waits for the disk before labels count as accepted; None where answers do not wait for the disk.
+        barrier: waits for the disk before labels count as accepted; None where answers do not wait for the disk.
     """
 
-    def __init__(self, client: "redis.Redis", signer: MessageSigner, *, fsync: Barrier | None = None) -> None:
+    def __init__(self, client: "redis.Redis", signer: MessageSigner, *, barrier: Barrier | None = None) -> None:
         self._client: Any = client  # redis-py types each reply as a union over decoding modes
         self._seal = LabelSeal(signer)
-        self._fsync = fsync
+        self._barrier = barrier
 
     def accept(self, labels: Sequence[tuple[Label, str]]) -> bool:
         """See `LabelInbox.accept`."""
@@ -43,6 +43,6 @@ class RedisLabelInbox:
                 pipeline.xadd(LABELS, {"id": label.transaction_id, "event": self._seal.close(label, correlation_id)})
             pipeline.set(doorbell_key("labels"), "1", nx=True, px=DOORBELL_TTL_MS)
             *_, was_unset = pipeline.execute()
-        if self._fsync is not None:
-            self._fsync.wait()
+        if self._barrier is not None:
+            self._barrier.wait()
         return bool(was_unset)

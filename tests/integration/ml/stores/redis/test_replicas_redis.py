@@ -15,7 +15,7 @@ from ops.errors import OpsError
 from ops.startup.promises_redis import check_promises
 from settings import Settings
 from tasks.wiring.connections import Connections
-from tasks.wiring.stores import decision_store, fsync
+from tasks.wiring.stores import barrier, decision_store
 from tests.contracts.decision_store import new_decision
 from tests.seals import MESSAGE_KEY
 from tests.valkey_cluster import wait_for
@@ -92,13 +92,13 @@ def test_no_process_starts_that_could_answer_nothing(servers: Servers) -> None:
 def test_disk_and_replicas_may_both_be_waited_for(servers: Servers) -> None:
     servers.master.config_set("appendfsync", "always")
     both = servers.settings.model_copy(update={"durability": "aof-fsync"})
-    barrier = fsync(both, servers.master.__class__.from_url(both.redis_url, socket_timeout=PATIENCE_SECONDS))
-    assert barrier is not None
-    assert not barrier.is_at_once()
-    barrier.wait()
+    waits = barrier(both, servers.master.__class__.from_url(both.redis_url, socket_timeout=PATIENCE_SECONDS))
+    assert waits is not None
+    assert not waits.is_at_once()
+    waits.wait()
     servers.part()
     with pytest.raises(StoreUnavailableError, match="replicas"):
-        barrier.wait()
+        waits.wait()
 
 
 def test_the_wait_itself_is_bounded(servers: Servers) -> None:
