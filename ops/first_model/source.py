@@ -11,6 +11,8 @@ from ml.domain.durations import DAY_SECONDS
 from ml.domain.errors import DataError
 from ml.features.schema import schema_hash
 from ml.registry.registry import ModelRegistry
+from ops.stack import state
+from ops.stack.promotion import can_be_served
 from settings import Settings
 
 SIMULATION = ("--customers", "800", "--terminals", "1600", "--days", "80", "--seed", "7")
@@ -38,6 +40,12 @@ class Source:
         name = "simulated" if file is None else file.name.split(".")[0]
         folder = settings.var_dir / "demo" / name
         return cls(name, file or folder / "transactions.parquet", folder)
+
+    @classmethod
+    def of_proving(cls, settings: Settings) -> "Source":
+        """Returns the simulated source of benchmarks and faults, whose folder holds nothing of the installation's."""
+        folder = settings.var_dir / "proving"
+        return cls("simulated", folder / "transactions.parquet", folder)
 
     @property
     def is_simulated(self) -> bool:
@@ -135,10 +143,19 @@ class TrainedFor:
 def models_folder(source: Source, settings: Settings) -> Path:
     """Returns where the first model belongs.
 
-    Simulated data train the model that `make up` serves afterwards, unless the user has trained one. Any other data
-    get a registry of their own, so that a model in use is never replaced.
+    Simulated data train the model that `make up` serves afterwards, if there is none yet, or one of an earlier demo
+    that this code can no longer serve. Any other data, and a simulation beside a model that serves, get a registry of
+    their own, so that a model in use is never replaced.
     """
-    trained = TrainedFor.read(source)
+    own = source.folder / "models"
+    if not source.is_simulated:
+        return own
     champion = ModelRegistry(settings.models_path).champion()
-    is_ours = champion is None or (trained is not None and trained.version == champion)
-    return settings.models_path if source.is_simulated and is_ours else source.folder / "models"
+    trained = TrainedFor.read(source)
+    is_outdated = (
+        trained is not None
+        and trained.version == champion
+        and state.read(settings.var_dir) is None
+        and not can_be_served(trained.version, settings)
+    )
+    return settings.models_path if champion is None or is_outdated else own

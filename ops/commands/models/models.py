@@ -2,18 +2,17 @@
 
 import json
 from dataclasses import asdict
-from getpass import getuser
 from pathlib import Path
-from socket import gethostname
 
 import click
 
 from ml.registry.artifacts import load
-from ml.registry.registry import ModelRegistry, OlderVersionError, RegistryState
+from ml.registry.registry import ModelRegistry, OlderVersionError, RegistryState, UnknownVersionError
 from ml.registry.release import open_version
 from ml.training.tracking import REPORT_NAME
 from ops.errors import OpsError
 from ops.stack.addresses import MONGO, REDIS, joined_settings, registry_settings
+from ops.stack.promotion import Promotion, account
 from security.artifacts.artifact_keys import ArtifactVerifier
 from settings import Settings
 
@@ -29,12 +28,13 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with all figures.")
 def list_versions(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """List the versions, newest first."""
-    versions = sorted(_registry(registry_settings()).versions(), key=lambda info: info.version, reverse=True)
+    registry = _registry(registry_settings())
+    versions = sorted(registry.versions(), key=lambda info: info.version, reverse=True)
     if as_json:
         click.echo(json.dumps([asdict(info) for info in versions], indent=2, default=str))
         return
     if not versions:
-        click.echo("There is no model yet; `python -m ops train` makes one.")
+        click.echo(f"There is no model yet in {registry.path}; `python -m ops train --data FILE` makes one.")
     for info in versions:
         figures = "  ".join(f"{name} {info.metrics[name]:.4f}" for name in _SHOWN if name in info.metrics)
         click.echo(f"{info.version}  {', '.join(info.aliases) or '-':<11} {figures}")
@@ -47,17 +47,12 @@ def promote(version: str, reason: str) -> None:
     """Make VERSION the champion, if it passes every check a scoring worker makes; audited before it counts."""
     settings = registry_settings()
     registry = _registry(settings)
-    state = registry.state()
+    _require(version, registry)
     open_version(version, registry=registry, verifier=ArtifactVerifier.from_settings(settings))
-    if state.champion is None:  # nothing serves yet, and perhaps no server runs that could be asked or told
-        _say(registry.promote(version, over=state))
-        return
-    from tasks.wiring.connections import Connections
-    from tasks.wiring.stores import model_administration
-
-    with Connections(joined_settings(REDIS, MONGO)) as connections:
-        administration = model_administration(connections)
-        _say(administration.promote(version, by=_account(), reason=reason, over=state))
+    note = Promotion.look(settings).make(version, reason=reason)
+    _say(registry.state())
+    if note:
+        click.secho(note, fg="yellow", err=True)
 
 
 @command.command()
@@ -73,9 +68,12 @@ def report(version: str, out: Path) -> None:
     """Verify VERSION, decrypt its report and write it as a page for a browser."""
     settings = registry_settings()
     registry = _registry(settings)
+    _require(version, registry)
     info = next((info for info in registry.versions() if info.version == version), None)
     if info is None:
-        raise OpsError(f"There is no version {version}.")
+        raise OpsError(
+            f"The manifest of {version} cannot be read; restore {registry.directory(version)}, or train anew."
+        )
     artifact = load(
         registry.directory(version),
         verifier=ArtifactVerifier.from_settings(settings),
@@ -98,20 +96,40 @@ def rollback(version: str | None, reason: str, allow_older: bool) -> None:  # no
     from tasks.wiring.connections import Connections
     from tasks.wiring.stores import model_administration
 
-    with Connections(joined_settings(REDIS, MONGO)) as connections:
+    settings = joined_settings(REDIS, MONGO)
+    registry = _registry(settings)
+    if version is not None:
+        _require(version, registry)
+    elif not registry.state().previous:
+        raise OpsError(
+            f"No version was champion before {registry.champion() or 'this moment'}, so there is nothing to roll back "
+            "to; `python -m ops models list` shows the versions, and `python -m ops models promote VERSION` makes one "
+            "the champion."
+        )
+    with Connections(settings) as connections:
         administration = model_administration(connections)
         try:
-            _say(administration.roll_back(by=_account(), reason=reason, version=version, allow_older=allow_older))
+            _say(administration.roll_back(by=account(), reason=reason, version=version, allow_older=allow_older))
         except OlderVersionError as error:
             raise OpsError(f"{error}; --allow-older accepts it, and the audit will say so.") from error
 
 
-def _account() -> str:
-    return f"{getuser()}@{gethostname()}"
-
-
 def _registry(settings: Settings) -> ModelRegistry:
-    return ModelRegistry(settings.models_path)
+    path = settings.models_path
+    if path.exists() and not path.is_dir():
+        raise OpsError(f"{path} is no folder; MODEL_DIR must name the folder of the model versions.")
+    if settings.model_dir is not None and not path.exists():
+        raise OpsError(f"There is no folder {path}; set MODEL_DIR to the folder of the model versions, or take it out.")
+    return ModelRegistry(path)
+
+
+def _require(version: str, registry: ModelRegistry) -> None:
+    try:
+        registry.require(version)
+    except UnknownVersionError as error:
+        raise OpsError(
+            f"There is no version {version} in {registry.path}; `python -m ops models list` shows those that there are."
+        ) from error
 
 
 def _say(state: RegistryState) -> None:

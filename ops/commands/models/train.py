@@ -23,6 +23,7 @@ from ml.training.trained_model import TrainedModel
 from ml.training.window import TrainingWindow
 from ops.cli.training_output import Stages, print_results
 from ops.stack.addresses import registry_settings
+from ops.stack.promotion import Promotion
 from security.artifacts.artifact_keys import ArtifactSigner
 from settings import Settings
 
@@ -64,7 +65,12 @@ _HIGHEST_COST = 1e9  # the highest amount of a transaction
     show_default=True,
     help="Share of a missed fraud's amount that is lost.",
 )
-@click.option("--promote/--no-promote", default=True, show_default=True, help="Whether the version becomes champion.")
+@click.option(
+    "--promote/--no-promote",
+    default=None,
+    help="Whether the version becomes champion.  [default: only the first of a registry does]",
+)
+@click.option("--reason", default="", help="Why it is promoted; it goes into the audit.  [default: names the file]")
 def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     data: Path,
     days: float | None,
@@ -76,9 +82,13 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     cost_review: float,
     cost_false_positive: float,
     cost_fraud_fraction: float,
-    promote: bool,  # noqa: FBT001 - click passes options by name
+    promote: bool | None,  # noqa: FBT001 - click passes options by name
+    reason: str,
 ) -> None:
-    """Train the four components and their fusion, measure them, and register a signed version with its report."""
+    """Train the four components and their fusion, measure them, and register a signed version with its report.
+
+    A champion that is there stays, unless --promote is given; the audit says who replaced it and why.
+    """
     for option, value in (("--days", days), ("--evaluation-days", evaluation_days)):
         if value is not None and math.isnan(value):
             raise DataError(f"{option} nan is not a number of days.")
@@ -90,6 +100,8 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     )
     settings = registry_settings()
     signer = ArtifactSigner.from_settings(settings)
+    # Before minutes are spent on training.
+    promotion = _promotion(settings, promote)
     dataset = _load(data, settings)
     window = TrainingWindow.before(
         _end(data, dataset.table, end),
@@ -108,12 +120,23 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     registry = ModelRegistry(settings.models_path)
     released = release(files, registry=registry, signer=signer, metrics=trained.summary())
     version = released.model.version
-    if promote:
-        registry.promote(version)
-    _track(trained, released, registry, settings, role=Alias.CHAMPION if promote else Alias.CHALLENGER)
-    state = "is champion" if promote else "is registered, not promoted"
-    click.echo(f"Version {version} {state}: {registry.directory(version)}")
+    note = promotion.make(version, reason=reason or f"trained on {data.name}") if promotion else ""
+    _track(trained, released, registry, settings, role=Alias.CHAMPION if promotion else Alias.CHALLENGER)
+    if promotion:
+        click.echo(f"Version {version} is champion: {registry.directory(version)}")
+        if note:
+            click.secho(note, fg="yellow", err=True)
+    else:
+        click.echo(f"Version {version} is registered, not promoted: {registry.directory(version)}")
+        click.echo(f"`python -m ops models promote {version} --reason TEXT` makes it the champion.")
     _write_report(settings.var_dir / "reports" / f"{version}.html", files[REPORT_NAME])
+
+
+def _promotion(settings: Settings, promote: bool | None) -> Promotion | None:  # noqa: FBT001 - the option, as given
+    """Returns what promotes the version; None if it is not to be promoted."""
+    if promote is None:
+        promote = ModelRegistry(settings.models_path).champion() is None
+    return Promotion.look(settings) if promote else None
 
 
 def _policy(*, reviews_per_day: float | None, **costs: float) -> ThresholdPolicy:

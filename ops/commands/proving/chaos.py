@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ops.proving.guard import refuse_beside_production
 from settings import load_settings
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -50,6 +51,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
         raise click.UsageError("--calm belongs to a soak: say how long, such as --soak 30m.")
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise click.ClickException(f"The folder of {json_file} does not exist.")
+    refuse_beside_production("chaos")
     from ops.proving.chaos.report import as_json
     from ops.proving.chaos.session import run_session, run_soak_session
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ops.proving.guard import refuse_beside_production
 from settings import load_settings
 
 
@@ -22,6 +23,7 @@ from settings import load_settings
 )
 def command(data: Path | None, transactions: int, rate: float, setup_started: float) -> None:
     """Make keys, train, start the whole stack, score transactions, and check that each was stored and published."""
+    refuse_beside_production("demo")
     from ops.proving.demo.run import Demo
 
     settings = load_settings()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from ops.cli.progress import ProgressLine
-from ops.first_model.training import prepare
+from ops.first_model.training import proving_settings
 from ops.proving.chaos.evidence.sinks import Evidence, gathering
 from ops.proving.chaos.fault import Fault, Trial
 from ops.proving.chaos.platform.stack import ChaosStack, chaos_stack
@@ -15,7 +15,7 @@ from ops.proving.chaos.report import details, growth_row, header, row
 from ops.proving.chaos.run import run_fault
 from ops.proving.chaos.soak import ENVIRONMENT, SOAK, SoakReport, run_soak
 from ops.stack.start import readiness
-from settings import Settings, load_settings
+from settings import Settings
 
 _SOAK_DISK_MEGABYTES = 2048
 
@@ -63,8 +63,7 @@ def run_soak_session(settings: Settings, *, seconds: float, rate: float, seed: i
 def _platform(
     settings: Settings, changes: Mapping[str, str] | None = None, *, disk_megabytes: int = 1024
 ) -> Iterator[tuple[ChaosStack, Evidence]]:
-    prepare(settings)
-    settings = load_settings()
+    settings = proving_settings(settings)
     progress = ProgressLine()
     with chaos_stack(
         settings,

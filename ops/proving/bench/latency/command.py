@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ops.proving.bench.report import json_option, require_folder, write_json
+from ops.proving.guard import refuse_beside_production
 from settings import load_settings
 
 _ALL = ("shrike", "in_process", "perf_mode", "fastapi_two_hop", "celery_default")
@@ -43,6 +44,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     from ops.proving.bench.latency.run import run
     from ops.proving.bench.load.rounds import Plan
 
+    refuse_beside_production("bench latency")
     require_folder(json_file, svg_file)
     report = run(
         load_settings(),

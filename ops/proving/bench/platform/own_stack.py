@@ -1,4 +1,4 @@
-"""A stack of its own for a measurement: the demo's model and days, everything written below one folder."""
+"""A stack of its own for a measurement: a copied model, simulated days, everything written below one folder."""
 
 import json
 import shutil
@@ -8,18 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import click
-
 from ml.domain.transaction import Transaction
 from ops.cli.steps import run_command, say
 from ops.first_model.source import Days, Source, load, moment
-from ops.first_model.training import prepare
+from ops.first_model.training import proving_settings
 from ops.processes.ports import LOOPBACK
 from ops.proving.bench.load.contender import Contender
 from ops.proving.bench.load.requests import SUBJECT, Signer, TransactionSupply
 from ops.proving.bench.platform.waiting import wait_until_delivered
 from ops.proving.running_stack import running_stack
-from ops.stack.preconditions import ensure_keys
 from ops.stack.state import StackState
 from security.keys import check_secret
 from security.roles import Role
@@ -42,7 +39,7 @@ class OwnStack:
         state: its processes and their environment.
         env: the benchmark's settings, which every process of it gets.
         settings: keys, and a model folder that is a copy: a measurement may promote.
-        transactions: of the demo's live days, in order.
+        transactions: of the live days, in order.
         days: their borders.
         history: the file that the features were filled from.
         folder: where everything is written.
@@ -92,7 +89,7 @@ class OwnStack:
 
 @contextmanager
 def own_stack(settings: Settings, name: str, *, score_workers: int = 1) -> Iterator[OwnStack]:
-    """Starts a stack with the demo's history for the length of a block.
+    """Starts a stack with a simulated history for the length of a block.
 
     Args:
         settings: keys, model, and where everything is written.
@@ -103,9 +100,8 @@ def own_stack(settings: Settings, name: str, *, score_workers: int = 1) -> Itera
         OpsError: it did not start; the message names the cause.
     """
     say("Keys, history and model")
-    settings = ensure_keys(settings, click.echo)
-    prepare(settings)
-    source = Source.of(settings, None)
+    settings = proving_settings(settings)
+    source = Source.of_proving(settings)
     history = load(source, settings)
     days = Days.of(history)
     folder = settings.var_dir / "bench" / name

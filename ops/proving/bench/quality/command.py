@@ -8,6 +8,7 @@ import click
 
 from ops.errors import OpsError
 from ops.proving.bench.report import json_option, require_folder, write_json
+from ops.proving.guard import refuse_beside_production
 
 if TYPE_CHECKING:
     from ops.proving.bench.quality.plan import Plan
@@ -65,6 +66,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     from ops.proving.bench.quality.protocol.folds import choose_folds
     from ops.proving.bench.quality.protocol.selection import candidate_folds
 
+    refuse_beside_production("bench quality")
     require_folder(json_file)
     loaded = BenchmarkData.load(data)
     chosen = choose_folds(folds, candidate_folds(loaded, days=days, validation=validation), loaded.table, days=days)

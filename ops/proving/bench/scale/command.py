@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ops.proving.bench.report import json_option, require_folder, write_json
+from ops.proving.guard import refuse_beside_production
 from settings import load_settings
 
 _PARTS = ("customers", "processes", "memory")
@@ -42,6 +43,7 @@ def command(
     from ops.proving.bench.load.rounds import Plan
     from ops.proving.bench.scale.run import run
 
+    refuse_beside_production("bench scale")
     require_folder(json_file)
     if len(customers) > 4:
         raise click.ClickException("At most four sizes of the store fit beside each other.")

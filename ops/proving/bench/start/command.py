@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ops.proving.bench.report import json_option, require_folder, write_json
+from ops.proving.guard import refuse_beside_production
 from settings import load_settings
 
 
@@ -18,6 +19,7 @@ def command(json_file: Path | None, starts: int, swaps: int, rate: float, second
     """Time the start of a scoring worker and of the API, and swap models under load."""
     from ops.proving.bench.start.run import run
 
+    refuse_beside_production("bench start")
     require_folder(json_file)
     report = run(load_settings(), starts=starts, swaps=swaps, rate=rate, seconds=seconds)
     write_json(json_file, report)

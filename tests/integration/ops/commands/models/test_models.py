@@ -36,6 +36,7 @@ class TestRollback:
         settings = load_settings()
         self.registry, self.mark = ModelRegistry(settings.models_path), accepted_version(Connections(settings))
         signer, files = ArtifactSigner.from_settings(settings), trained.files()
+        self.files = files
         self.first, self.second = (
             release(files, registry=self.registry, signer=signer, metrics={}).model.version for _ in range(2)
         )
@@ -85,4 +86,33 @@ class TestRollback:
         assert self.registry.champion() == self.second
 
     def test_what_was_never_champion_is_promoted_instead(self) -> None:
-        assert "never champion" in str(self.run("v20990101T000000-000000", "--allow-older").exception)
+        signer = ArtifactSigner.from_settings(load_settings())
+        third = release(self.files, registry=self.registry, signer=signer, metrics={}).model.version
+        assert "never champion" in str(self.run(third, "--allow-older").exception)
+
+    def test_what_there_is_not_cannot_be_rolled_back_to(self) -> None:
+        refused = str(self.run("v20990101T000000-000000", "--allow-older").exception)
+        assert "There is no version v20990101T000000-000000" in refused
+        assert "models list` shows" in refused
+
+    def test_without_an_earlier_champion_the_way_on_is_said(self) -> None:
+        self.run("--allow-older")
+        refused = str(self.run("--allow-older").exception)
+        assert f"No version was champion before {self.first}" in refused
+        assert "`python -m ops models promote VERSION`" in refused
+
+    def test_a_first_model_is_audited_where_the_servers_are_named(self) -> None:
+        (self.registry.path / "registry.json").unlink()
+        result = CliRunner().invoke(command, ["promote", self.second, "--reason", "the first"])
+        assert result.exit_code == 0, result.output
+        with Connections(load_settings()) as connections:
+            (event,) = audit_log(connections).latest(5)
+        assert (event.action, event.reason) == ("models.promoted", "the first")
+
+    def test_a_first_model_needs_no_audit_that_does_not_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        (self.registry.path / "registry.json").unlink()
+        monkeypatch.setitem(os.environ, "MONGO_URL", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200")
+        monkeypatch.setattr("tasks.wiring.clients_mongo._TIMEOUT_MS", 200)
+        result = CliRunner().invoke(command, ["promote", self.second])
+        assert "The audit does not hold this promotion: MongoDB does not answer" in result.output
+        assert self.registry.champion() == self.second

@@ -69,7 +69,6 @@ class TestModels:
 
     def test_says_why_there_is_no_report(self) -> None:
         assert "trained before versions had a report" in str(self.run("report", self.release()).exception)
-        assert "There is no version v1" in str(self.run("report", "v1").exception)
 
     def test_never_writes_a_report_that_was_tampered_with(self, tmp_path: Path) -> None:
         self.files["report.html"] = b"<!doctype html>"
@@ -82,3 +81,42 @@ class TestModels:
 
     def test_going_back_needs_a_reason(self) -> None:
         assert "--reason" in self.run("rollback").output
+
+    @pytest.mark.parametrize(
+        "arguments", [("promote", "v1"), ("promote", "v20990101T000000-000000"), ("report", "../x")]
+    )
+    def test_an_unknown_version_leads_to_the_list(self, arguments: tuple[str, str]) -> None:
+        refused = self.run(*arguments)
+        assert refused.exit_code == 1
+        assert f"There is no version {arguments[1]} in var/models; `python -m ops models list`" in str(
+            refused.exception
+        )
+
+    def test_a_folder_that_is_none_is_said_with_its_setting(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MODEL_DIR", "/no/such/models")
+        refused = str(self.run("list").exception)
+        assert refused == (
+            "There is no folder /no/such/models; set MODEL_DIR to the folder of the model versions, or take it out."
+        )
+        (tmp_path / "models.txt").write_text("")
+        monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models.txt"))
+        assert "is no folder; MODEL_DIR must name the folder" in str(self.run("list").exception)
+
+    def test_over_a_champion_that_serves_nothing_is_promoted_unaudited(self) -> None:
+        first, second = self.release(), self.release()
+        assert "The audit does not hold this promotion" in self.run("promote", first).output
+        refused = str(self.run("promote", second).exception)
+        assert (
+            f"{first} is the champion, and a promotion over it is written to the audit first: No stack runs" in refused
+        )
+        assert self.registry.champion() == first
+
+    def test_a_champion_that_keeps_the_stack_from_starting_is_replaced_without_it(self) -> None:
+        first, second = self.release(), self.release()
+        self.registry.promote(first)
+        next(self.registry.directory(first).glob("model.onnx*")).unlink()
+        promoted = self.run("promote", second)
+        assert "The audit does not hold this promotion" in promoted.output
+        assert self.registry.champion() == second

@@ -63,11 +63,20 @@ def test_training_registers_promotes_and_tracks_a_version(data: Path, installati
     (logged,) = (installation / "var" / "mlflow-artifacts").rglob("report.html")
     assert logged.read_bytes() == report.read_bytes()
 
-    again = CliRunner().invoke(command, [*arguments, "--reviews-per-day", "5", "--no-promote"], catch_exceptions=False)
+    assert "The audit does not hold this promotion" in result.output
+
+    again = CliRunner().invoke(command, [*arguments, "--reviews-per-day", "5"], catch_exceptions=False)
     assert again.exit_code == 0
+    assert "is registered, not promoted" in again.output
+    assert f"`python -m ops models promote {registry.versions()[0].version} --reason TEXT`" in again.output
     assert "Thresholds for 5 payments a day to review" in again.output
     assert len(registry.versions()) == 2
     assert registry.champion() == version.version
+
+    refused = failure(*arguments, "--promote")
+    assert f"{version.version} is the champion, and a promotion over it is written to the audit first" in refused
+    assert "set REDIS_URL and MONGO_URL" in refused
+    assert len(registry.versions()) == 2  # before minutes are spent on training
 
 
 @pytest.mark.parametrize(
