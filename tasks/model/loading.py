@@ -17,6 +17,7 @@ from ml.stores.accepted_version.accepted_version import AcceptedVersion
 from observability import metrics
 from security.artifacts.artifact_keys import ArtifactVerifier
 from security.safe_mode.safe_mode import SafeModeStore, SafeModeUnavailableError
+from tasks.complaints import Complaints
 from tasks.model.attempts import Attempts
 from tasks.model.load_turn import LoadTurn, OwnTurn, Queueing
 
@@ -106,6 +107,7 @@ class ModelKeeper:
         self._open_model = open_model
         self._queueing = Queueing(turn or OwnTurn())
         self._attempts = Attempts()
+        self._complaints = Complaints()
         self._changing = threading.RLock()
         self._serving_key_id = ""
         self._alarm: str | None = None
@@ -131,7 +133,8 @@ class ModelKeeper:
                 self._load_in_turn(champion)
             except StoreUnavailableError as error:
                 # Without the mark it is unknown whether the version is too old; the next turn tries again.
-                _log.warning("the model is not loaded yet: %s", error)
+                if self._complaints.is_due(str(error)):
+                    _log.warning("the model is not loaded yet: %s", error)
 
     def open(self, version: str, registry_mark: str | None) -> OpenedModel:
         """Returns a version after every check, without serving it; the later of both marks counts.

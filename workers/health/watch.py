@@ -10,6 +10,7 @@ from kombu.entity import Queue
 from observability import metrics
 from security.messages.message_signer import MessageSigner
 from tasks.app import app
+from tasks.complaints import Complaints
 from tasks.probe import ProbedWork
 from tasks.services import provide
 from tasks.upkeep.housekeeping import Job, no_more_often, run_once
@@ -97,6 +98,6 @@ def end_process(*last_jobs: Job) -> None:
     Nothing gentler ends it: the thread that would have to end is the one that is stuck.
     """
     try:
-        run_once(last_jobs)
+        run_once(last_jobs, Complaints())
     finally:
         os._exit(STUCK_EXIT_CODE)

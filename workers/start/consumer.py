@@ -6,6 +6,7 @@ the price of a few messages a second.
 """
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from celery.worker.consumer import Consumer
 
 from ml.stores.redis.refusals_redis import RefusedError
+from tasks.complaints import Complaints
 from workers.start.dead_messages_redis import TolerantChannel
 
 _FIRST_PAUSE_SECONDS, _PAUSE_STEP_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 0.2, 1.0
@@ -34,13 +36,25 @@ class SteadyConsumer(Consumer):
     def ensure_connected(self, conn: Any) -> Any:
         """Returns the connection, connected; kombu has no setting for its pauses nor for its channel's class."""
         conn.transport.Channel = TolerantChannel
+        connect = conn.ensure_connection
         conn.ensure_connection = partial(
-            conn.ensure_connection,
+            lambda say, *args, **options: connect(self._rarely(say), *args, **options),
             interval_start=_FIRST_PAUSE_SECONDS,
             interval_step=_PAUSE_STEP_SECONDS,
             interval_max=_LONGEST_PAUSE_SECONDS,
         )
         return super().ensure_connected(conn)
+
+    @staticmethod
+    def _rarely(say: Callable[[Exception, float], None]) -> Callable[[Exception, float], None]:
+        """Returns what logs a failed attempt, for attempts that come every second for as long as the broker is away."""
+        complaints = Complaints()
+
+        def say_if_due(error: Exception, pause_seconds: float) -> None:
+            if complaints.is_due(str(error)):
+                say(error, pause_seconds)
+
+        return say_if_due
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Closes the connection; a server that refuses is there at once, so nothing else would make a pause."""

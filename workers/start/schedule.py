@@ -21,6 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from tasks.complaints import Complaints
 from tasks.connections_redis import broker_connection_class
 
 _UNAVAILABLE = (RedisConnectionError, RedisTimeoutError)
@@ -35,6 +36,7 @@ class FixedScheduler(RedBeatScheduler):  # type: ignore[misc,unused-ignore]
     def __init__(self, app: Any, **options: Any) -> None:
         self._sent: dict[str, datetime] = {}
         self._started = app.now()
+        self._complaints = Complaints()
         own = {"connection_class": broker_connection_class(app.conf.redbeat_redis_url)}
         app.conf.redbeat_redis_options = app.conf.redbeat_redis_options | own
         super().__init__(app, **options)
@@ -82,7 +84,8 @@ class FixedScheduler(RedBeatScheduler):  # type: ignore[misc,unused-ignore]
                 acquire_distributed_beat_lock(SimpleNamespace(scheduler=self))
             return super().tick(*args, **options)  # type: ignore[no-any-return,unused-ignore]
         except _UNAVAILABLE as error:
-            _log.warning("nothing is scheduled until Redis answers: %s", error)
+            if self._complaints.is_due(str(error)):
+                _log.warning("nothing is scheduled until Redis answers: %s", error)
             return _PAUSE_SECONDS
 
     def close(self) -> None:

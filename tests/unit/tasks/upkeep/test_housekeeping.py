@@ -51,3 +51,20 @@ def test_what_must_be_done_first_is_tried_again_and_what_is_done_is_not(failures
     assert tried.count("flaky") == runs
     assert tried.count("sound") == 1
     assert len(pauses) == runs - 1
+
+
+def test_jobs_that_miss_the_same_server_say_so_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    turns = threading.Semaphore(0)
+
+    def fail() -> None:
+        turns.release()
+        raise StoreUnavailableError("Redis did not answer")
+
+    with caplog.at_level(logging.WARNING):
+        housekeeping = Housekeeping([fail] * 4, interval_seconds=0.001)
+        housekeeping.start()
+        for _ in range(40):
+            assert turns.acquire(timeout=50)
+        housekeeping.stop()
+    # A machine that stands still for seconds may see the second line of the same outage, not one for each job and turn.
+    assert 1 <= sum("Redis did not answer" in line for line in caplog.messages) <= 6

@@ -32,3 +32,14 @@ def test_no_pause_is_longer_than_a_second_and_the_channel_survives() -> None:
     assert consumer.ensure_connected(broker) is broker
     assert broker.pauses["interval_start"] < broker.pauses["interval_max"] == 1.0
     assert broker.transport.Channel is TolerantChannel
+
+
+def test_attempts_in_vain_are_said_once_until_much_later() -> None:
+    said: list[float] = []
+    say = SteadyConsumer._rarely(lambda _error, pause: said.append(pause))
+    for _ in range(50):
+        say(ConnectionRefusedError("refused"), 0.5)
+    say(TimeoutError("silent"), 0.7)
+    assert said[0] == 0.5
+    assert said[-1] == 0.7
+    assert len(said) <= 8
