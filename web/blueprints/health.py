@@ -59,6 +59,7 @@ def ready(call: Call) -> HttpAnswer:
         "status": "ready" if is_ready else "not_ready",
         "checks": checks,
         "perf_mode": call.services.settings.perf_mode,
+        "environment": call.services.settings.environment.value,
     }
     return json_answer(body, 200 if is_ready else 503)
 

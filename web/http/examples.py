@@ -214,6 +214,7 @@ READY: Final[dict[str, Any]] = {
         "safe_mode": {"ok": True, "detail": "off"},
     },
     "perf_mode": False,
+    "environment": "production",
 }
 
 NOT_READY: Final[dict[str, Any]] = {

@@ -63,6 +63,9 @@ class ReadinessAnswer(AnswerModel):
     status: Literal["ready", "not_ready"]
     checks: dict[str, CheckAnswer]
     perf_mode: bool = Field(description="Whether this process runs in PERF_MODE, which keeps no decision.")
+    environment: Literal["development", "production"] = Field(
+        description="What this process runs for; tools that make test traffic spare production."
+    )
 
 
 class QueueAnswer(AnswerModel):

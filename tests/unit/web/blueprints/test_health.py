@@ -98,3 +98,7 @@ def test_not_ready_while_no_worker_reads_any_history(world: World) -> None:
     assert failed(world) == ["histories"]
     world.monitor.live = [blind, WorkerStatus("b", "score", "v1", 1.0)]
     assert failed(world) == []
+
+
+def test_readiness_says_what_the_process_runs_for(world: World) -> None:
+    assert world.client.get("/health/ready").get_json()["environment"] == "development"
