@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from ml.registry.registry import Alias
 from ml.training.tracking import TrackingError, TrainingRun
 from settings import Settings
+from settings.production_connections import refuse_connections
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -65,7 +66,12 @@ class MlflowTracker:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Returns the tracker of the settings; connects at the first call."""
+        """Returns the tracker of the settings; connects at the first call.
+
+        Raises:
+            SettingsRefusedError: production refuses the connection.
+        """
+        refuse_connections(settings, {"mlflow_tracking_uri"})
         is_local = settings.mlflow_uri.startswith("sqlite:")
         directory = (settings.var_dir / "mlflow-artifacts").absolute() if is_local else None
         return cls(

@@ -10,10 +10,11 @@ from ops.stack.data_folder import data_folder, take_over
 from ops.stack.log_file import LogLimits
 from ops.stack.plan.plan import Plan, make_plan
 from ops.stack.plan.roles import Stage
-from ops.stack.preconditions import ensure_keys, require_model
+from ops.stack.preconditions import ensure_keys
 from ops.stack.start import own_log
 from ops.stack.supervision.console import Console
 from ops.stack.supervision.supervisor import Supervisor
+from ops.startup.champion import require_model
 from settings import Settings
 
 

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from ops.errors import OpsError
 from settings import Settings, load_settings
-from settings.production_rules import refuse_unsafe_api
+from settings.production_rules import refuse_unsafe
 from settings.queues import SHARD_QUEUES
 
 
@@ -13,7 +13,7 @@ def check_web() -> Settings:
 
     Raises:
         pydantic.ValidationError: a setting is malformed, or production refuses it.
-        settings.problems.SettingsRefusedError: production refuses to serve the API with them.
+        settings.problems.SettingsRefusedError: production refuses them to this process.
         security.errors.KeyUnusableError: a key is missing or weak.
         OpsError: it should score by itself and cannot, or Redis cannot keep what is promised.
     """
@@ -25,7 +25,7 @@ def check_web() -> Settings:
     from security.tokens.jwks_keys import key_source
 
     settings = load_settings()
-    refuse_unsafe_api(settings)
+    refuse_unsafe(settings, "web")
     if settings.shard is not None:
         raise OpsError("The API serves all shards and must not have one: leave SHARD out.")
     key_source(settings)
@@ -55,6 +55,7 @@ def check_worker(queue: str) -> Settings:
     from security.messages.message_signer import MessageSigner
 
     settings = load_settings()
+    refuse_unsafe(settings, queue)
     if settings.shard is not None and queue not in SHARD_QUEUES:
         raise OpsError(f"The {queue} worker serves all shards and must not have one: leave SHARD out.")
     MessageSigner.from_settings(settings)
@@ -72,6 +73,7 @@ def check_beat() -> Settings:
     from security.messages.message_signer import MessageSigner
 
     settings = load_settings()
+    refuse_unsafe(settings, "beat")
     MessageSigner.from_settings(settings)
     check_promises(settings)
     return settings

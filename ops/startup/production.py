@@ -1,15 +1,18 @@
-"""Everything that production would refuse, at once: settings, keys, files, and what Redis is configured to keep."""
+"""Everything that production would refuse, at once: settings, keys, files, the servers, and the model."""
 
 import re
 import ssl
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from ml.domain.errors import MlError
 from ops.errors import OpsError
-from ops.startup.promises_redis import check_promises
+from ops.startup.champion import require_model
+from ops.startup.servers import server_problems
 from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
 from security.client_certificates import check_map
 from security.errors import SecurityError
@@ -18,10 +21,11 @@ from security.signatures.request_signatures import SignatureVerifier
 from security.tokens.jwks_keys import key_source
 from settings import Environment, Settings, asked_environment
 from settings.env_names import unknown_names
-from settings.problems import settings_problems
-from settings.production_rules import api_problems, production_problems
+from settings.problems import SettingsRefusedError, settings_problems
+from settings.production_connections import OPENED, PLATFORM, ROLES, opened_by
+from settings.production_rules import production_problems, role_problems
 
-PLATFORM = "platform"
+__all__ = ["PLATFORM", "ROLES", "refusals"]
 
 _NEEDS: dict[str, tuple[Callable[[Settings], Any], ...]] = {
     "web": (key_source, SignatureVerifier.from_settings, MessageSigner.from_settings),
@@ -35,17 +39,26 @@ _NEEDS: dict[str, tuple[Callable[[Settings], Any], ...]] = {
 }
 """What each kind of process makes of its keys when it starts."""
 
-_REDIS_ADDRESS = frozenset({"redis_url", "shard", "score_shard_urls"})
-"""The settings that say which server the process asks for what it keeps."""
+_SERVERS = frozenset({"redis_url", "broker_url", "feature_redis_url", "score_shard_urls"})
+_ADDRESSES = {
+    "shard": _SERVERS,
+    "redis_credentials_file": _SERVERS,
+    "redis_url": _SERVERS,
+    "mongo_credentials_file": frozenset({"mongo_url"}),
+    "mongo_database": frozenset({"mongo_url"}),
+}
+"""By setting, those whose servers cannot be asked while it is malformed."""
 
-ROLES = (PLATFORM, *_NEEDS)
+_FILES_OF = {"web": ("tls_", "hmac_", "jwt_", "artifact_"), "score": ("artifact_",), "retrain": ("artifact_",)}
+"""By kind of process, the beginnings of the names of the files it reads; servers' files belong to who opens these."""
 
 
-def refusals(role: str = PLATFORM) -> list[str]:
+def refusals(role: str = PLATFORM, *, asks_servers: bool = True) -> list[str]:
     """Returns a sentence for everything that keeps a process from starting in production, empty if nothing does.
 
     Args:
         role: of the process; `platform` for all of them.
+        asks_servers: whether the servers are asked and the model is opened; otherwise settings, keys and files count.
     """
     settings, problems, malformed = _read()
     problems += unknown_names()
@@ -54,17 +67,32 @@ def refusals(role: str = PLATFORM) -> list[str]:
     if settings is not None:
         production = settings.model_copy(update={"environment": Environment.PRODUCTION})
         problems += _true_of_given(_refused(production, role), malformed)
-        if role != "flower" and not malformed & _REDIS_ADDRESS:
-            problems += _said(check_promises, production)
+        if asks_servers:
+            left_out = frozenset(malformed).union(*(_ADDRESSES.get(name, ()) for name in malformed))
+            problems += server_problems(production, role, left_out=left_out)
+            problems += _model(production, role)
     return _once(problems)
 
 
 def _refused(settings: Settings, role: str) -> Iterator[str]:
     yield from production_problems(settings)
-    if role in {PLATFORM, "web"}:
-        yield from api_problems(settings)
+    yield from role_problems(settings, role)
     yield from _keys(settings, role)
-    yield from _files(settings)
+    yield from _files(settings, role)
+
+
+def _model(settings: Settings, role: str) -> Iterator[str]:
+    """Yields a sentence if those that score would have no model; without its keys, which are named, none opens."""
+    if role not in {PLATFORM, "score"} and not (role == "web" and settings.use_local_inference):
+        return
+    try:
+        ArtifactVerifier.from_settings(settings)
+    except SecurityError:
+        return
+    if find_spec("onnxruntime") is None:
+        yield "Scoring needs onnxruntime, which is not installed here: `pip install -r requirements/scoring.txt`."
+        return
+    yield from _said(require_model, settings)
 
 
 def _true_of_given(problems: Iterable[str], malformed: Iterable[str]) -> list[str]:
@@ -85,7 +113,8 @@ def _once(problems: list[str]) -> list[str]:
 def _read() -> tuple[Settings | None, list[str], set[str]]:
     """Returns the settings, a sentence for each problem, and what is malformed: its default is in its place.
 
-    There are no settings where two contradict each other: what else is wrong depends on which one is meant.
+    Of two settings that contradict each other the one that the sentence begins with counts as malformed. There are no
+    settings where it begins with none.
     """
     problems: list[str] = []
     replaced: set[str] = set()
@@ -95,12 +124,21 @@ def _read() -> tuple[Settings | None, list[str], set[str]]:
             return Settings(**instead), problems, replaced
         except ValidationError as error:
             problems += _true_of_given(settings_problems(error), replaced)
-            malformed = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
+            malformed = set(_malformed(error))
             if not malformed - instead.keys():
                 return None, problems, replaced
             replaced |= malformed
             for name in malformed:
                 instead[name] = Settings.model_fields[name].get_default(call_default_factory=True, validated_data={})
+
+
+def _malformed(error: ValidationError) -> Iterator[str]:
+    """Yields the settings that an error is about; a sentence about several, or about a file, begins with its name."""
+    yield from (str(problem["loc"][0]) for problem in error.errors() if problem["loc"])
+    for sentence in settings_problems(error):
+        name = re.split(r"\W", sentence, maxsplit=1)[0].lower()
+        if name in Settings.model_fields:
+            yield name
 
 
 def _keys(settings: Settings, role: str) -> Iterator[str]:
@@ -118,19 +156,23 @@ def _keys(settings: Settings, role: str) -> Iterator[str]:
         yield "FLOWER_PASSWORD is not set; Flower shows every task and does not run without."
 
 
-def _files(settings: Settings) -> Iterator[str]:
+def _files(settings: Settings, role: str) -> Iterator[str]:
+    servers = {name.partition("_")[0] for name in opened_by(settings, role)}
+    roles = list(OPENED) if role == PLATFORM else [role]
+    beginnings = tuple(beginning for each in roles for beginning in _FILES_OF.get(each, ()))
     for name in type(settings).model_fields:
         path = getattr(settings, name)
-        if not name.endswith("_file") or path is None:
+        is_of_role = name.startswith(beginnings) or name.partition("_")[0] in servers
+        if not name.endswith("_file") or path is None or not is_of_role:
             continue
         try:
             path.read_bytes()
         except OSError as error:
             yield f"{name.upper()}: {path} cannot be read ({error.strerror})."
     certificate, key = settings.tls_certificate_file, settings.tls_key_file
-    if certificate is not None and certificate.is_file():
+    if "web" in roles and certificate is not None and certificate.is_file():
         yield from _pair("TLS_CERTIFICATE_FILE", certificate, key)
-    for server in ("redis", "kafka"):
+    for server in sorted(servers & {"redis", "kafka"}):
         certificate, key = getattr(settings, f"{server}_certificate_file"), getattr(settings, f"{server}_key_file")
         if certificate is not None and certificate.is_file():
             yield from _pair(f"{server.upper()}_CERTIFICATE_FILE", certificate, key)
@@ -147,5 +189,5 @@ def _pair(name: str, certificate: Path, key: Path | None) -> Iterator[str]:
 def _said(check: Callable[[Settings], Any], settings: Settings) -> Iterator[str]:
     try:
         check(settings)
-    except (SecurityError, OpsError) as error:
+    except (SecurityError, MlError, OpsError, SettingsRefusedError) as error:
         yield str(error).removeprefix("production refuses to start: ")

@@ -12,6 +12,7 @@ from security.tokens.jwks import parse_jwks
 from security.tokens.jwks_origins import Fetch, JwksFile, JwksUrl
 from security.tokens.token_keys import Algorithm, FixedKeys, KeySource, VerificationKey, verification_keys
 from settings import Settings
+from settings.production_connections import refuse_connections
 
 FILE_SECONDS = 1.0
 """How often a file is read again."""
@@ -168,7 +169,9 @@ def key_source(settings: Settings) -> KeySource:
 
     Raises:
         KeyUnusableError: a key is missing, weak or of the wrong kind; a key set's URL is first asked later.
+        SettingsRefusedError: production refuses the connection to a key set's URL.
     """
+    refuse_connections(settings, {"jwt_jwks_url"})
     algorithm: Algorithm = settings.jwt_algorithm
     file, url = settings.jwt_jwks_file, settings.jwt_jwks_url
     if file is None and url is None:

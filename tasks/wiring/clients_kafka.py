@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from observability import metrics
 from settings import Settings
+from settings.production_connections import refuse_connections
 
 if TYPE_CHECKING:
     from ml.stores.arrivals.arrivals_kafka import KafkaArrivals
@@ -23,7 +24,7 @@ def publication_log(settings: Settings) -> "KafkaPublicationLog":
         client_id=f"shrike-publish-{socket.gethostname()}",
         linger_ms=settings.kafka_linger_ms,
         timeout_seconds=settings.kafka_timeout_seconds,
-        transport=_transport(settings),
+        transport=transport(settings),
         on_replaced=_note_replacement,
     )
 
@@ -41,11 +42,17 @@ def kafka_arrivals(settings: Settings) -> "KafkaArrivals":
         settings.kafka_bootstrap,
         topic=settings.kafka_topic_scored,
         timeout_seconds=settings.kafka_timeout_seconds,
-        transport=_transport(settings),
+        transport=transport(settings),
     )
 
 
-def _transport(settings: Settings) -> dict[str, str]:
+def transport(settings: Settings) -> dict[str, str]:
+    """Returns librdkafka's options for a connection of these settings.
+
+    Raises:
+        SettingsRefusedError: production refuses the connection.
+    """
+    refuse_connections(settings, {"kafka_bootstrap"})
     options: dict[str, str] = {"security.protocol": settings.kafka_security_protocol}
     if settings.kafka_ca_file is not None:
         options["ssl.ca.location"] = str(settings.kafka_ca_file)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from settings import Settings
+from settings.production_connections import refuse_connections
 
 if TYPE_CHECKING:
     from pymongo.database import Database
@@ -11,8 +12,14 @@ _TIMEOUT_MS = 5_000
 
 
 def connect_mongo(settings: Settings) -> "Database[dict[str, Any]]":
-    """Returns the MongoDB database, with acknowledged and journaled writes; it connects at its first use."""
+    """Returns the MongoDB database, with acknowledged and journaled writes; it connects at its first use.
+
+    Raises:
+        SettingsRefusedError: production refuses the connection.
+    """
     from pymongo import MongoClient
+
+    refuse_connections(settings, {"mongo_url"})
 
     client: MongoClient[dict[str, Any]] = MongoClient(
         settings.mongo_url,

@@ -13,6 +13,7 @@ from redis.retry import Retry
 
 from observability.operations_redis import CountingRedis
 from settings import Settings
+from settings.production_connections import refuse_plain_redis
 from tasks.connections_redis import connection_class
 from tasks.wiring.pinned_redis import PinnedConnectionPool
 
@@ -54,8 +55,12 @@ def connect_redis(
         url: of the server; REDIS_URL by default.
         wait: REDIS_SOCKET_TIMEOUT_SECONDS and one retry by default.
         pinned: gives the client one connection of its own, which is quicker for one user and a queue for several.
+
+    Raises:
+        SettingsRefusedError: production refuses the connection.
     """
     url = url or settings.redis_url
+    refuse_plain_redis(settings, url)
     wait = wait or Wait(settings.redis_socket_timeout_seconds)
     pool = (PinnedConnectionPool if pinned else ConnectionPool).from_url(
         url,
@@ -90,8 +95,10 @@ def connect_redis_cluster(
 
     Raises:
         redis.exceptions.RedisClusterException: none of the nodes answers, or they are no cluster.
+        SettingsRefusedError: production refuses the connection.
     """
     first, *others = urls
+    refuse_plain_redis(settings, first)
     nodes = [urlsplit(url) for url in others]
     timeout = timeout_seconds or settings.redis_socket_timeout_seconds
     return RedisCluster.from_url(

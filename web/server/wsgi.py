@@ -5,7 +5,7 @@ from flask import Flask
 from observability import logs
 from security.masking import masker
 from settings import load_settings
-from settings.production_rules import refuse_unsafe_api
+from settings.production_rules import refuse_unsafe
 from tasks.wiring.perf_mode import warn_of_perf_mode
 from web.app import create_app
 from web.server.log_output import GatheringHandler
@@ -18,7 +18,7 @@ def make_application() -> Flask:
         settings.problems.SettingsRefusedError: production refuses to serve the API with these settings.
     """
     settings = load_settings()
-    refuse_unsafe_api(settings)  # again: gunicorn may have been started by hand
+    refuse_unsafe(settings, "web")  # again: gunicorn may have been started by hand
     logs.configure("web", level=settings.log_level, mask=masker(settings), make_handler=GatheringHandler)
     warn_of_perf_mode(settings)
     return create_app(settings)

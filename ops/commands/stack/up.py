@@ -7,7 +7,8 @@ from ops.stack.detached import start_detached
 from ops.stack.foreground import addresses, run_stack
 from ops.stack.start import readiness
 from settings import Settings, load_settings
-from settings.production_rules import refuse_unsafe_api
+from settings.production_connections import PLATFORM
+from settings.production_rules import refuse_unsafe
 
 
 @click.command()
@@ -18,7 +19,7 @@ from settings.production_rules import refuse_unsafe_api
 def command(detach: bool, score_workers: int | None, web_processes: int | None, quiet: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Start servers, workers, the API, beat and Flower, and keep them running until Ctrl-C."""
     settings = load_settings()
-    refuse_unsafe_api(settings)
+    refuse_unsafe(settings, PLATFORM)
     if detach:
         _start(settings, score_workers=score_workers, web_processes=web_processes)
     else:

@@ -6,10 +6,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from ml.training.tracking_mlflow import MlflowTracker
 from ops.credentials.development_certificates import make_development_certificates
+from security.tokens.jwks_keys import key_source
 from settings import DEVELOPMENT_MARK, Settings
 from settings.problems import SettingsRefusedError, settings_problems
-from settings.production_rules import refuse_unsafe_api
+from settings.production_connections import PLATFORM, refuse_plain_redis
+from settings.production_rules import refuse_unsafe
+from tasks.wiring.clients_kafka import kafka_arrivals, publication_log
+from tasks.wiring.clients_mongo import connect_mongo
+from tasks.wiring.clients_redis import connect_redis, connect_redis_cluster
 
 
 def production(**changes: Any) -> Settings:
@@ -67,8 +73,25 @@ def test_production_accepts_sound_settings() -> None:
     ],
 )
 def test_production_refuses_each_insecure_choice_with_a_sentence(changes: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(ValidationError, match=sentence):
-        production(**changes)
+    with pytest.raises((ValidationError, SettingsRefusedError), match=sentence):
+        refuse_unsafe(production(**changes), PLATFORM)
+
+
+def test_a_client_is_not_made_over_a_plain_connection_however_its_process_was_started(tmp_path: Path) -> None:
+    plain = {"mongo_url": "mongodb://m/", "kafka_security_protocol": "PLAINTEXT", "feature_redis_url": "redis://f/0"}
+    settings = production(**plain, mlflow_tracking_uri="http://m", jwt_jwks_url="http://i", var_dir=tmp_path)
+    for make in (
+        connect_mongo,
+        publication_log,
+        kafka_arrivals,
+        MlflowTracker.from_settings,
+        key_source,
+        lambda own: connect_redis(own, own.feature_store_url),
+        lambda own: connect_redis_cluster(own, ["redis://f:1"]),
+    ):
+        with pytest.raises(SettingsRefusedError, match="production refuses to start"):
+            make(settings)
+    refuse_plain_redis(settings, settings.redis_url)
 
 
 def test_production_refuses_development_certificates(tmp_path: Path) -> None:
@@ -96,28 +119,29 @@ def test_production_refuses_development_certificates(tmp_path: Path) -> None:
 def test_production_asks_the_api_alone_for_its_tls(changes: dict[str, Any], sentence: str) -> None:
     settings = production(**changes)
     with pytest.raises(SettingsRefusedError, match=f"production refuses to start: {sentence}"):
-        refuse_unsafe_api(settings)
+        refuse_unsafe(settings, "web")
 
 
 def test_an_api_with_tls_or_in_development_is_not_refused(tmp_path: Path) -> None:
-    refuse_unsafe_api(production())
-    refuse_unsafe_api(production(tls_terminated_by_proxy=False, tls_certificate_file=tmp_path / "server.pem"))
-    refuse_unsafe_api(Settings(_env_file=None, environment="development"))
+    refuse_unsafe(production(), "web")
+    refuse_unsafe(production(tls_terminated_by_proxy=False, tls_certificate_file=tmp_path / "server.pem"), "web")
+    refuse_unsafe(Settings(_env_file=None, environment="development"), "web")
 
 
 def test_mlflow_s_own_switch_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_INSECURE_TLS", "True")
-    with pytest.raises(ValidationError, match="MLFLOW_TRACKING_INSECURE_TLS keeps MLflow's certificate unchecked"):
-        production()
+    refuse_unsafe(production(), "web")
+    with pytest.raises(SettingsRefusedError, match="MLFLOW_TRACKING_INSECURE_TLS keeps MLflow's certificate unchecked"):
+        refuse_unsafe(production(), "retrain")
 
 
 @pytest.mark.parametrize("options", ["?ssl=true", "?TLS=true", "?tls=true&tlsInsecure=false"])
 def test_production_accepts_what_the_client_encrypts(options: str) -> None:
-    assert production(mongo_url=f"mongodb://m/{options}").mongo_url
+    refuse_unsafe(production(mongo_url=f"mongodb://m/{options}"), PLATFORM)
 
 
 def test_every_problem_is_named_at_once() -> None:
     with pytest.raises(ValidationError) as refusal:
-        production(perf_mode=True, mongo_url="mongodb://m/", kafka_security_protocol="PLAINTEXT")
+        production(perf_mode=True, redis_url="redis://r/0", hmac_accept_legacy_hex=True)
     sentences = settings_problems(refusal.value)
-    assert [sentence.split()[0] for sentence in sentences] == ["MONGO_URL", "KAFKA_SECURITY_PROTOCOL", "PERF_MODE"]
+    assert [sentence.split()[0] for sentence in sentences] == ["REDIS_URL", "PERF_MODE", "HMAC_ACCEPT_LEGACY_HEX"]

@@ -39,9 +39,23 @@ def test_what_serves_all_shards_must_not_have_one(monkeypatch: pytest.MonkeyPatc
 
 
 def test_in_production_only_the_api_is_asked_for_its_tls(monkeypatch: pytest.MonkeyPatch) -> None:
-    changes = {"environment": Environment.PRODUCTION, "redis_url": "rediss://127.0.0.1:1/0"}
+    changes = {
+        "environment": Environment.PRODUCTION,
+        "redis_url": "rediss://127.0.0.1:1/0",
+        "mongo_url": "mongodb://127.0.0.1:1/?tls=true",
+    }
     settings = load_settings().model_copy(update=changes)
     monkeypatch.setattr(preflight, "load_settings", lambda: settings)
     assert preflight.check_worker("explain") is preflight.check_beat() is settings
     with pytest.raises(SettingsRefusedError, match="TLS is missing; set TLS_CERTIFICATE_FILE"):
         preflight.check_web()
+
+
+def test_in_production_a_process_is_asked_for_the_connections_that_it_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {"environment": Environment.PRODUCTION, "redis_url": "rediss://127.0.0.1:1/0"}
+    settings = load_settings().model_copy(update=changes)
+    monkeypatch.setattr(preflight, "load_settings", lambda: settings)
+    assert preflight.check_worker("score") is preflight.check_beat() is settings
+    for queue, missing in (("explain", "MONGO_URL is not encrypted"), ("publish", "KAFKA_SECURITY_PROTOCOL is PLAIN")):
+        with pytest.raises(SettingsRefusedError, match=missing):
+            preflight.check_worker(queue)

@@ -12,8 +12,8 @@ from ops.commands.credentials.keys import command as keys
 from ops.commands.stack.production_check import command
 from ops.errors import OpsError
 from ops.startup import production as production_check
-from ops.startup.production import PLATFORM, ROLES, refusals
-from settings import Settings
+from ops.startup.production import PLATFORM, ROLES
+from ops.startup.production import refusals as everything
 
 SERVERS = {
     "ENVIRONMENT": "production",
@@ -30,7 +30,11 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(command, arguments)
+    return CliRunner().invoke(command, ["--settings-only", *arguments])
+
+
+def refusals(role: str = PLATFORM) -> list[str]:
+    return everything(role, asks_servers=False)
 
 
 @pytest.fixture
@@ -49,8 +53,16 @@ def production(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.mark.usefixtures("production")
 def test_the_keys_that_are_made_for_production_are_those_it_wants() -> None:
     result = run()
-    assert (result.exit_code, result.output) == (0, "Production would start with these settings.\n")
-    assert json.loads(run("--json").output) == {"role": "platform", "ready": True, "problems": []}
+    assert (result.exit_code, result.output) == (
+        0,
+        "Production accepts these settings; no server was asked and no model opened.\n",
+    )
+    assert json.loads(run("--json").output) == {
+        "role": "platform",
+        "servers_asked": False,
+        "ready": True,
+        "problems": [],
+    }
     assert "dev_" not in Path("secrets/production.env").read_text() + Path("secrets/artifact_trust.json").read_text()
     assert Path("secrets/production.env").stat().st_mode & 0o777 == 0o600
 
@@ -121,14 +133,93 @@ def test_a_malformed_value_contradicts_no_other(production: pytest.MonkeyPatch) 
     assert [problem.partition(":")[0] for problem in refusals()] == ["SCORE_SHARD_URLS"]
 
 
-def test_a_malformed_redis_url_asks_no_other_server(production: pytest.MonkeyPatch) -> None:
-    asked: list[Settings] = []
-    production.setattr(production_check, "check_promises", asked.append)
-    assert refusals() == []
-    assert len(asked) == 1
-    production.setenv("REDIS_URL", "http://redis")
-    assert len(refusals()) == 1
-    assert len(asked) == 1
+@pytest.mark.parametrize(
+    ("name", "value", "left_out"),
+    [
+        ("REDIS_URL", "http://redis", {"redis_url", "broker_url", "feature_redis_url", "score_shard_urls"}),
+        ("REDIS_CREDENTIALS_FILE", "absent", {"redis_url", "broker_url", "feature_redis_url", "score_shard_urls"}),
+        ("MONGO_URL", "http://mongo", {"mongo_url"}),
+        ("MONGO_CREDENTIALS_FILE", "absent", {"mongo_url"}),
+    ],
+)
+def test_a_malformed_address_asks_no_other_server(
+    production: pytest.MonkeyPatch, name: str, value: str, left_out: set[str]
+) -> None:
+    asked: list[frozenset[str]] = []
+
+    def ask(*_: object, left_out: frozenset[str]) -> list[str]:
+        asked.append(left_out)
+        return []
+
+    production.setattr(production_check, "server_problems", ask)
+    production.setattr(production_check, "require_model", lambda _: None)
+    assert everything() == []
+    production.setenv(name, value)
+    assert len(everything()) == 1
+    assert not asked[0]
+    assert left_out <= asked[1]
+
+
+def test_a_missing_credentials_file_hides_nothing_else(production: pytest.MonkeyPatch) -> None:
+    production.setenv("MONGO_CREDENTIALS_FILE", "absent")
+    production.setenv("REDIS_CREDENTIALS_FILE", "absent")
+    production.setenv("PERF_MODE", "true")
+    production.delenv("MESSAGE_KEY")
+    assert {problem.split()[0].rstrip(":") for problem in refusals()} == {
+        "MONGO_CREDENTIALS_FILE",
+        "REDIS_CREDENTIALS_FILE",
+        "PERF_MODE",
+        "MESSAGE_KEY",
+    }
+
+
+@pytest.mark.usefixtures("production")
+def test_servers_that_do_not_answer_and_a_missing_model_are_named_at_once() -> None:
+    result = CliRunner().invoke(command, [])
+    assert result.exit_code == 1
+    lines = result.output.splitlines()[1:]
+    assert [line.split()[1].rstrip(":") for line in lines] == ["REDIS_URL", "MONGO_URL", "KAFKA_BOOTSTRAP", "No"]
+    assert lines[0] == (
+        "  - REDIS_URL: Redis at rediss://127.0.0.1:1/0 does not answer (connection refused); "
+        "start it, or correct the address and the REDIS_…_FILE settings."
+    )
+    assert "No model is trained yet in" in lines[-1]
+    assert [problem.split()[0] for problem in everything("score")] == ["REDIS_URL:", "No"]
+    assert [problem.split()[0] for problem in everything("beat")] == ["REDIS_URL:"]
+
+
+PLAIN = {
+    "MONGO_URL": "mongodb://127.0.0.1:1/",
+    "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+    "FEATURE_REDIS_URL": "redis://127.0.0.1:1/0",
+    "MLFLOW_TRACKING_URI": "http://127.0.0.1:1",
+    "JWT_JWKS_URL": "http://127.0.0.1:1",
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "opened"),
+    [
+        ("web", {"MONGO_URL", "JWT_JWKS_URL"}),
+        ("score", {"FEATURE_REDIS_URL"}),
+        ("explain", {"MONGO_URL"}),
+        ("publish", {"KAFKA_SECURITY_PROTOCOL"}),
+        ("labels", {"MONGO_URL", "FEATURE_REDIS_URL"}),
+        ("retrain", {"MONGO_URL", "KAFKA_SECURITY_PROTOCOL", "MLFLOW_TRACKING_URI"}),
+        ("beat", set()),
+        ("flower", set()),
+        (PLATFORM, set(PLAIN)),
+    ],
+)
+def test_a_process_is_asked_for_the_connections_that_it_opens(
+    production: pytest.MonkeyPatch, role: str, opened: set[str]
+) -> None:
+    for name, value in PLAIN.items():
+        production.setenv(name, value)
+    production.setenv("JWT_ALGORITHM", "ES256")
+    production.setenv("KAFKA_CA_FILE", "absent.pem")
+    files = {"KAFKA_CA_FILE"} if "KAFKA_SECURITY_PROTOCOL" in opened else set()
+    assert {problem.split()[0].rstrip(":") for problem in refusals(role)} == opened | files
 
 
 def test_the_nearest_name_may_be_that_of_a_malformed_value(production: pytest.MonkeyPatch, tmp_path: Path) -> None:
