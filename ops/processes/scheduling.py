@@ -42,6 +42,16 @@ def seconds_at_work(group: int) -> float:
     return _at_work(Path(f"/proc/{group}/task/{group}")) + max(others, default=0.0)
 
 
+def seconds_kept_waiting(group: int) -> float:
+    """Returns how long a thread of a process group was ready to run while others had the CPU; 0 if nothing says it.
+
+    The longest of all threads: those that wait for what it holds are asleep meanwhile.
+
+    Source: https://docs.kernel.org/scheduler/sched-stats.html (second number of `schedstat`, nanoseconds).
+    """
+    return max((_times(thread)[1] for pid in _members({group}) for thread in _threads(pid)), default=0.0)
+
+
 def is_crowded_beside(groups: Iterable[int]) -> bool:
     """Whether threads outside of these process groups want every CPU more than twice over, now.
 
@@ -87,8 +97,13 @@ def _threads(pid: int) -> list[Path]:
 
 
 def _at_work(thread: Path) -> float:
+    return sum(_times(thread))
+
+
+def _times(thread: Path) -> tuple[float, float]:
+    """Returns how long a thread ran and how long it waited for a CPU, seconds; zeros if nothing says it."""
     try:
         ran, waited = (thread / "schedstat").read_text().split()[:2]
-        return (int(ran) + int(waited)) / 1e9
+        return int(ran) / 1e9, int(waited) / 1e9
     except (OSError, ValueError):
-        return 0.0
+        return 0.0, 0.0

@@ -7,7 +7,13 @@ import sys
 import time
 from pathlib import Path
 
-from ops.processes.scheduling import is_crowded_beside, run_idle, seconds_at_work, threads_at_work
+from ops.processes.scheduling import (
+    is_crowded_beside,
+    run_idle,
+    seconds_at_work,
+    seconds_kept_waiting,
+    threads_at_work,
+)
 
 THREADED = (
     "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); print('up', flush=True); "
@@ -61,7 +67,9 @@ def test_work_and_waiting_for_a_cpu_count_and_sleep_does_not() -> None:
     sleeping = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], process_group=0)
     try:
         deadline = time.monotonic() + 60
-        while not all(seconds_at_work(process.pid) > 0.3 for process in busy):
+        while not all(
+            seconds_at_work(process.pid) > 0.3 and seconds_kept_waiting(process.pid) > 0.1 for process in busy
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         before = seconds_at_work(sleeping.pid)
