@@ -77,6 +77,11 @@ hmac_verifications_total = Counter(
     "Request signatures verified, by result: accepted, accepted_legacy, accepted_rfc9421 or rejected.",
     ["result"],
 )
+scrape_credentials_expiry_timestamp_seconds = Gauge(
+    "scrape_credentials_expiry_timestamp_seconds",
+    "When the token or certificate of the last scrape of the API expires, epoch seconds.",
+    multiprocess_mode="mostrecent",
+)
 rate_limit_block_total = Counter("rate_limit_block_total", "Requests refused by a rate limit.", ["bucket"])
 requests_shed_total = Counter("requests_shed_total", "Requests refused because the process had no room for them.")
 safe_mode_record_faults_total = Counter(

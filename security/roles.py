@@ -9,3 +9,4 @@ class Role(StrEnum):
     ADMIN = "admin"
     SERVICE = "service"
     READ = "read"
+    METRICS = "metrics"

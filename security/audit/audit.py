@@ -49,3 +49,7 @@ class AuditLog(Protocol):
     def latest(self, limit: int) -> list[AuditEvent]:
         """Returns the latest events, newest first."""
         ...
+
+    def since(self, at: str, action: str) -> list[AuditEvent]:
+        """Returns every event of an action from a moment on, newest first."""
+        ...

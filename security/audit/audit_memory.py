@@ -19,3 +19,7 @@ class MemoryAuditLog:
     def latest(self, limit: int) -> list[AuditEvent]:
         """See `AuditLog.latest`."""
         return sorted(self._events.values(), key=lambda event: event.at, reverse=True)[:limit]
+
+    def since(self, at: str, action: str) -> list[AuditEvent]:
+        """See `AuditLog.since`."""
+        return [event for event in self.latest(len(self._events)) if event.action == action and event.at >= at]

@@ -3,7 +3,7 @@
 Index: (at), newest first.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,7 +41,17 @@ class MongoAuditLog:
             return []
         with _failures_as_unavailable():
             found = list(self._events.find({}).sort("at", DESCENDING).limit(limit))
-        return [AuditEvent(**{name: document[name] for name in AuditEvent.__dataclass_fields__}) for document in found]
+        return [_event(document) for document in found]
+
+    def since(self, at: str, action: str) -> list[AuditEvent]:
+        """See `AuditLog.since`."""
+        with _failures_as_unavailable():
+            found = list(self._events.find({"at": {"$gte": at}, "action": action}).sort("at", DESCENDING))
+        return [_event(document) for document in found]
+
+
+def _event(document: Mapping[str, Any]) -> AuditEvent:
+    return AuditEvent(**{name: document[name] for name in AuditEvent.__dataclass_fields__})
 
 
 def _document(event: AuditEvent) -> dict[str, Any]:

@@ -19,6 +19,7 @@ def issue_token(
     subject: str,
     roles: Iterable[Role],
     lifetime_seconds: int = 3600,
+    token_id: str | None = None,
     private_key: bytes | None = None,
     now: float | None = None,
 ) -> str:
@@ -29,6 +30,7 @@ def issue_token(
         subject: `sub`.
         roles: `roles`.
         lifetime_seconds: `exp` minus `iat`.
+        token_id: `jti`; a random one if absent.
         private_key: PEM of the private key; needed by every algorithm but HS256.
         now: epoch seconds of issue; the current time if absent.
 
@@ -40,7 +42,7 @@ def issue_token(
         "iss": settings.jwt_issuer,
         "aud": settings.jwt_audience,
         "sub": subject,
-        "jti": secrets.token_hex(16),
+        "jti": token_id or secrets.token_hex(16),
         "iat": issued_at,
         "exp": issued_at + lifetime_seconds,
         "roles": sorted(roles),

@@ -27,6 +27,12 @@ class AuditLogContract:
         assert audit.latest(2) == [event(3), event(2)]
         assert audit.latest(0) == []
 
+    def test_returns_all_of_one_action_since_a_moment_newest_first(self, audit: AuditLog) -> None:
+        audit.record([event(number, action=action) for number in range(1, 5) for action in ("tokens.minted", "other")])
+        found = audit.since(event(2).at, "tokens.minted")
+        assert found == [event(number, action="tokens.minted") for number in (4, 3, 2)]
+        assert audit.since(event(5).at, "tokens.minted") == []
+
     def test_the_same_event_is_kept_once(self, audit: AuditLog) -> None:
         for _ in range(3):
             audit.record([event(1), event(1), event(2)])

@@ -23,9 +23,10 @@ blueprint = Blueprint("metrics", __name__)
         path="/metrics",
         tag="Operations",
         summary="Prometheus metrics",
-        description="Adds up all web processes of this host. Needs the role of an administrator, but no request "
-        "signature, because a scraper cannot sign.",
-        role=Role.ADMIN,
+        description="Adds up all web processes of this host. Needs the role of a scraper or of an administrator, "
+        "but no request signature, because a scraper cannot sign.",
+        role=Role.METRICS,
+        other_role=Role.ADMIN,
         signed=False,
         answer=Answer(description="The exposition.", content_type="text/plain"),
     ),
@@ -34,6 +35,8 @@ def metrics(call: Call) -> HttpAnswer:
     """Returns the exposition."""
     safe_mode_state(call.services)  # an idle process still shows the present state
     _measure_queues(call.services.monitor)
+    if call.identity is not None:
+        gauges.scrape_credentials_expiry_timestamp_seconds.set(call.identity.expires_at)
     content, content_type = render(call.services.settings.prometheus_multiproc_dir)
     return HttpAnswer(content, content_type=content_type)
 

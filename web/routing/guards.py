@@ -7,8 +7,9 @@ when Redis cannot answer, a replayed request looks like a new one, so nothing is
 of the subject's requests and as many of its transactions as it has items; a device without tokens has its own items
 refused, and no others.
 
-`/metrics` needs an administrator's token but no signature, because a scraper cannot sign; unsigned requests skip
-replay check and rate limit too, which need the signature's digest, so metrics stay readable while Redis is down.
+`/metrics` needs a scraper's or an administrator's token but no signature, because a scraper cannot sign; unsigned
+requests skip replay check and rate limit too, which need the signature's digest, so metrics stay readable while Redis
+is down.
 
 With `MTLS_ONLY` the client's certificate takes the place of token and signature. The rate limits hold for its subject;
 a replay check has nothing to check, because TLS itself lets no recorded request in again, and a transaction that a
@@ -42,12 +43,12 @@ _REASONS_OF_TIME: Final = frozenset(
 """Refusals that a wrong clock of this machine causes as well as a wrong clock of the client's."""
 
 
-def authenticate(services: Services, exchange: Exchange, role: Role) -> Identity:
-    """Returns the caller, who holds the role.
+def authenticate(services: Services, exchange: Exchange, role: Role, *, other_role: Role | None = None) -> Identity:
+    """Returns the caller, who holds the role, or the other one.
 
     Raises:
         TokenRejectedError: there is no acceptable token or, with `MTLS_ONLY`, certificate.
-        RoleMissingError: the token lacks the role.
+        RoleMissingError: the token has neither.
     """
     try:
         if services.certificates is not None:
@@ -60,7 +61,7 @@ def authenticate(services: Services, exchange: Exchange, role: Role) -> Identity
         _count_refusal(exchange, error.reason)
         raise
     metrics.jwt_validations_total.labels(result="accepted").inc()
-    if role not in identity.roles:
+    if role not in identity.roles and other_role not in identity.roles:
         _count_refusal(exchange, "role_missing")
         if services.certificates is not None:
             raise RoleMissingError("MTLS_IDENTITIES does not give this certificate the role that this route requires.")

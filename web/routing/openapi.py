@@ -72,11 +72,11 @@ def _operation(operation: Operation, callers: Callers) -> dict[str, Any]:
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
-        "security": callers.security(operation.role, signed=operation.signed),
+        "security": callers.security(operation.roles, signed=operation.signed),
         "responses": _responses(operation, callers),
     }
     if operation.role is not None:
-        document["x-role"] = operation.role.value
+        document["x-role"] = " or ".join(role.value for role in operation.roles)
     if parameters := [*_parameters(operation.path_parameters, "path"), *_parameters(operation.query, "query")]:
         document["parameters"] = parameters
     if operation.body is not None:

@@ -1,6 +1,6 @@
 """What the OpenAPI document says of callers, as it is configured: tokens and signatures, or client certificates."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +28,11 @@ class Callers:
     of_signed: tuple[str, ...] = ()
     signature_problems: tuple[Kind, ...] = ()
 
-    def security(self, role: Role | None, *, signed: bool) -> list[dict[str, list[str]]]:
-        """Returns what a route asks of its caller; none if it is for everybody."""
-        if role is None:
-            return []
-        required: dict[str, list[str]] = {next(iter(self.schemes)): [role.value]}
-        return [required | ({name: [] for name in self.of_signed} if signed else {})]
+    def security(self, roles: Sequence[Role], *, signed: bool) -> list[dict[str, list[str]]]:
+        """Returns what a route asks of its caller, one alternative per role; none if it is for everybody."""
+        bearer = next(iter(self.schemes))
+        signature: dict[str, list[str]] = {name: [] for name in self.of_signed} if signed else {}
+        return [{bearer: [role.value]} | signature for role in roles]
 
 
 _BY_TOKEN = Callers(

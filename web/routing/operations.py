@@ -60,6 +60,7 @@ class Operation:
         method: GET or POST.
         path: as OpenAPI writes it, `/predictions/{transaction_id}`.
         role: the role a caller needs; None makes the route public, without any check.
+        other_role: a role that opens the route as well.
         signed: whether the request must be signed. Only signed requests pass replay check and rate limit.
         body: the model of the JSON body; None if there is none to send.
         query: the model of the query parameters.
@@ -82,6 +83,7 @@ class Operation:
     description: str
     answer: Answer
     role: Role | None = None
+    other_role: Role | None = None
     signed: bool = True
     body: type[BaseModel] | None = None
     body_limit: BodyLimit = BodyLimit.SINGLE
@@ -93,6 +95,11 @@ class Operation:
     transactions: Callable[[Any], Mapping[str, str]] = lambda _body: {}
     load: Callable[[Services, Any], Load] = lambda _services, _body: NO_LOAD
     scoring: Callable[[Services, Any], ScoringRequest | None] = lambda _services, _body: None
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles of which a caller needs one; none for a public route."""
+        return tuple(role for role in (self.role, self.other_role) if role is not None)
 
 
 _UNASKED = AdmissionResult(Admission(AdmissionOutcome.ADMITTED), {})
@@ -177,7 +184,9 @@ class Endpoint:
         declared = self.declared
         limit = _limit(declared, services)
         exchange.check_declared_size(limit)
-        identity = None if declared.role is None else guards.authenticate(services, exchange, declared.role)
+        identity = None
+        if declared.role is not None:
+            identity = guards.authenticate(services, exchange, declared.role, other_role=declared.other_role)
         # Only now: nobody without a token makes us read a body. That of chunks shows its size while it is read.
         raw = exchange.read_body(limit)
         signature = None

@@ -26,7 +26,7 @@ def test_the_latest_are_sorted_by_an_index(mongo_url: str, mongo_database: Datab
 def test_an_unreachable_mongo_raises_the_packages_own_error() -> None:
     client: MongoClient = MongoClient("mongodb://127.0.0.1:1/", serverSelectionTimeoutMS=200)
     audit = MongoAuditLog(client["test"]["audit"])
-    for call in (lambda: audit.record([event(1)]), lambda: audit.latest(1)):
+    for call in (lambda: audit.record([event(1)]), lambda: audit.latest(1), lambda: audit.since("", "x")):
         with pytest.raises(AuditUnavailableError):
             call()
     client.close()

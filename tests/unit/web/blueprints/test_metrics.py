@@ -1,7 +1,12 @@
+import re
+
+import jwt
+
 from observability import metrics as gauges
 from security.roles import Role
 from tasks.upkeep.queue_status import QueueStatus, ShardStatus
 from tests.unit.web.world import World
+from web.routing.operations import endpoints_of
 
 
 def test_an_administrator_reads_the_exposition_without_a_signature(world: World) -> None:
@@ -13,10 +18,36 @@ def test_an_administrator_reads_the_exposition_without_a_signature(world: World)
     assert 'safe_mode_state{service="web"} 0.0' in answer.text
 
 
+def test_a_scraper_s_token_opens_the_exposition_which_says_when_it_expires(world: World) -> None:
+    token = world.token(Role.METRICS, lifetime_seconds=86_400)
+    answer = world.client.get("/metrics", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+    expiry = jwt.decode(token, options={"verify_signature": False})["exp"]
+    (line,) = re.findall(r"^scrape_credentials_expiry_timestamp_seconds (\S+)$", answer.text, flags=re.MULTILINE)
+    assert float(line) == expiry
+
+
+def test_a_scraper_s_token_opens_no_other_route(world: World) -> None:
+    others = [endpoint.declared for endpoint in endpoints_of(world.client.application) if endpoint.declared.role]
+    for declared in others:
+        path = declared.path.replace("{", "").replace("}", "")
+        headers = {"Authorization": f"Bearer {world.token(Role.METRICS)}"}
+        answer = world.client.open(path, method=declared.method, headers=headers)
+        assert answer.status_code == (200 if declared.path == "/metrics" else 403), declared.path
+    assert len(others) > 10
+
+
 def test_nobody_else_does(world: World) -> None:
     assert world.client.get("/metrics").status_code == 401
-    service = {"Authorization": f"Bearer {world.token(Role.SERVICE)}"}
-    assert world.client.get("/metrics", headers=service).status_code == 403
+    for role in (Role.SERVICE, Role.READ):
+        answer = world.client.get("/metrics", headers={"Authorization": f"Bearer {world.token(role)}"})
+        assert answer.status_code == 403
+
+
+def test_the_document_names_both_roles(world: World) -> None:
+    described = world.client.get("/openapi.json").get_json()["paths"]["/metrics"]["get"]
+    assert described["security"] == [{"bearer": ["metrics"]}, {"bearer": ["admin"]}]
+    assert described["x-role"] == "metrics or admin"
 
 
 def test_a_path_with_an_id_is_counted_under_its_template(world: World) -> None:
