@@ -188,6 +188,10 @@ redis_answers_restored_total = Counter(
 redis_answers_lost_total = Counter(
     "redis_answers_lost_total", "Answers that Redis had lost, at a failover or a restart, and that are gone for good."
 )
+redis_histories_unrestored_total = Counter(
+    "redis_histories_unrestored_total",
+    "Answers recorded again whose payments the histories of their customers and terminals may lack.",
+)
 outbox_dead_letters_total = Counter(
     "outbox_dead_letters_total", "Stream entries moved to the dead letters after too many deliveries.", ["sink"]
 )

@@ -4,7 +4,9 @@ A replica that takes over may lack what its master answered last; a server that 
 on its disk; somebody may put an older copy back. The name of the data stays the same in all three. But the server is
 another one then, or runs anew: each run has an id, and each promotion begins a new history with an id of its own. Once
 either has changed, this process records its last answers again. The commit is idempotent: what was kept is left alone,
-what was lost is back, with its outbox entry. The histories behind the features are not mended by this.
+what was lost is back, with its outbox entry. Where the same server holds the histories behind the features, they
+remember the payments of lost answers again, before the record is back: whatever ends a check halfway, the next one
+still knows them for lost. A payment that a history holds already changes nothing.
 """
 
 import logging
@@ -15,10 +17,14 @@ from itertools import compress, takewhile
 from operator import itemgetter
 from typing import Any
 
+import orjson
 import redis
 
+from ml.domain.errors import StoreUnavailableError
+from ml.domain.transaction import Transaction
 from ml.stores.decisions.decisions import CommitOutcome, DecisionStore, Reply
 from ml.stores.decisions.decisions_redis import lookup_command
+from ml.stores.features.features import FeatureStore
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from tasks.clock import SHARED_CLOCK
 from tasks.losses.dataset_memory import StateFile
@@ -45,19 +51,28 @@ class LossReport:
         restored: answers that were gone and are recorded again.
         lost: transactions whose answer is gone for good.
         is_old_copy: whether Redis lacks more than what a replica may lack.
+        unobserved: of the restored ones, those whose payment the histories may lack for good.
     """
 
     restored: int = 0
     lost: tuple[str, ...] = ()
     is_old_copy: bool = False
+    unobserved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AnswersServer:
-    """The server of the decision records: a client of it that scoring does not use, and the data there by its name."""
+    """The server of the decision records.
+
+    Attributes:
+        client: of it, which scoring does not use.
+        data: what it holds, by its name.
+        histories: if it holds those too, so that they are lost with the answers.
+    """
 
     client: "redis.Redis"
     data: NamedData
+    histories: FeatureStore | None
 
 
 class LostAnswers:
@@ -89,6 +104,7 @@ class LostAnswers:
         self._client: Any = server.client  # redis-py types each reply as a union over decoding modes
         self._decisions = decisions
         self._recent = recent
+        self._histories = server.histories
         self._file = file
         self._missed_seconds = record_ttl_seconds / 2
         self._on_loss = on_loss
@@ -128,19 +144,44 @@ class LostAnswers:
         answers = self._recent.younger_than(min(seconds, self._missed_seconds))
         missing: list[RecentAnswer] = []
         lost: list[str] = []
+        unobserved = 0
         for first in range(0, len(answers), _COMMIT_ROWS):
             part = answers[first : first + _COMMIT_ROWS]
+            # The histories of other data are not ours to mend: `backfill` writes them anew, as a whole.
+            are_observed = not same_data or self._observe_missing(part)
+            known = len(missing)
             report = self._decisions.commit([answer.entry for answer in part], Reply(None, "restored", {}))
             for answer, outcome in zip(part, report.outcomes, strict=True):
                 if outcome is CommitOutcome.RECORDED:
                     missing.append(answer)
                 elif outcome is not CommitOutcome.REPEATED:
                     lost.append(answer.entry.transaction_id)
+            unobserved += 0 if are_observed else len(missing) - known
             if report.doorbells:
                 self._send_doorbells(*report.doorbells)
         if missing or lost:
             is_old_copy = same_data and self._is_old_copy(answers, missing)
-            self._report(LossReport(len(missing), tuple(lost), is_old_copy=is_old_copy))
+            self._report(LossReport(len(missing), tuple(lost), is_old_copy=is_old_copy, unobserved=unobserved))
+
+    def _observe_missing(self, answers: Sequence[RecentAnswer]) -> bool:
+        """Lets the histories remember the payments of those answers that have no record; returns whether they do."""
+        if self._histories is None:
+            return True
+        with redis_failures_as_unavailable():
+            stored = self._client.execute_command(*lookup_command([each.entry.transaction_id for each in answers]))
+        payments = [
+            Transaction.model_validate(orjson.loads(answer.entry.transaction))
+            for answer, record in zip(answers, stored, strict=True)
+            if record is None
+        ]
+        try:
+            if payments:
+                self._histories.observe(payments)
+        except StoreUnavailableError as error:
+            # A server that is away fails the commit too, and the next check repeats both.
+            _log.error("histories cannot take the payments of lost answers: %s", error)
+            return False
+        return True
 
     def _is_old_copy(self, answers: Sequence[RecentAnswer], missing: Sequence[RecentAnswer]) -> bool:
         if any(self._clock() - answer.answered_at > OLD_COPY_SECONDS for answer in missing):
@@ -183,6 +224,7 @@ class LostAnswers:
                 "lost": len(report.lost),
                 "transaction_ids": report.lost[:_MOST_NAMED],
                 "is_old_copy": report.is_old_copy,
+                "unobserved": report.unobserved,
             },
         )
         self._on_loss(report)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from urllib.parse import urlsplit
 
+from ml.stores.features.features import FeatureStore
 from ml.stores.redis.cluster_redis import ClusterCommands
 from observability import metrics
 from security.messages.message_signer import MessageSigner
@@ -21,7 +22,7 @@ from tasks.upkeep.histories_reach import HistoriesReach
 from tasks.upkeep.housekeeping import Job
 from tasks.wiring.clients_redis import connect_redis_cluster
 from tasks.wiring.connections import Connections, Policy
-from tasks.wiring.stores import decision_store
+from tasks.wiring.stores import decision_store, feature_store
 
 _PATIENCE_SECONDS = 1.0
 """As of `Policy.PROBE`: a silent server must not keep the housekeeping from the worker's sign of life."""
@@ -60,7 +61,7 @@ def watch_for_losses(
     provide(RecentAnswers, recent)
     client = connections.redis(settings.delivery_url)
     answers = LostAnswers(
-        AnswersServer(client, server_data(client, _name_seal(settings))),
+        AnswersServer(client, server_data(client, _name_seal(settings)), _histories_beside_answers(connections)),
         decision_store(connections),
         recent,
         file=_file(settings, "recent"),
@@ -91,6 +92,13 @@ def watch_for_losses_from_mongo(connections: Connections, switch: SafeModeStore,
         if server != "features"
     }
     return list(_identities(connections, memories, switch, name).values())
+
+
+def _histories_beside_answers(connections: Connections) -> FeatureStore | None:
+    """Returns the histories if the server of the answers holds them; another one's are not lost with the answers."""
+    settings = connections.settings
+    is_same = settings.feature_store_url == settings.delivery_url and not settings.feature_cluster_urls
+    return feature_store(connections) if is_same else None
 
 
 def _servers(settings: Settings) -> dict[str, str]:
@@ -160,5 +168,6 @@ def _declare_loss(switch: SafeModeStore, name: str, reason: str) -> None:
 def _report_answers(switch: SafeModeStore, name: str, report: LossReport) -> None:
     metrics.redis_answers_restored_total.inc(report.restored)
     metrics.redis_answers_lost_total.inc(len(report.lost))
+    metrics.redis_histories_unrestored_total.inc(report.unobserved)
     if report.is_old_copy:
         _declare_loss(switch, name, _OLD_COPY)

@@ -2,17 +2,22 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from zlib import crc32
 
+import orjson
 import pytest
 import redis
 
+from ml.domain.transaction import Transaction
 from ml.stores.decisions.decision_seal import DecisionSeal
-from ml.stores.decisions.decisions import Reply
+from ml.stores.decisions.decisions import NewDecision, Reply
 from ml.stores.decisions.decisions_redis import RedisDecisionStore
 from ml.stores.decisions.keys_redis import decision_key
+from ml.stores.features.features_redis import RedisFeatureStore, entity_key
 from ml.stores.outbox.keys_redis import OUTBOX
+from ml.stores.redis.server_redis import ServerCommands
 from ops.embedded.valkey import valkey
 from security.messages.message_signer import MessageSigner
 from tasks.losses.dataset_memory import StateFile
@@ -24,6 +29,22 @@ from tests.seals import DECISION_SEAL, EVENT_SEAL, NAME_SEAL
 from tests.valkey_cluster import wait_for
 
 _TTL_SECONDS = 86_400
+
+
+def payment_decision(name: str, *, fingerprint: str | None = None) -> NewDecision:
+    """Returns the decision of a payment of the one customer at the one terminal."""
+    payment = Transaction(
+        transaction_id=name,
+        timestamp=1_800_000_000 + crc32(name.encode()) % 1_000,
+        customer_id="c",
+        terminal_id="t",
+        amount="10",
+        currency="EUR",
+        channel="pos",
+    )
+    return replace(
+        new_decision(name, fingerprint=fingerprint or payment.fingerprint()), transaction=orjson.dumps(payment.wire())
+    )
 
 
 @dataclass
@@ -45,9 +66,10 @@ class Process:
             seal=DECISION_SEAL,
             event_seal=EVENT_SEAL,
         )
+        self.histories = RedisFeatureStore(ServerCommands(self.client))
         self.recent = RecentAnswers(clock=lambda: self.now)
         self.lost = LostAnswers(
-            AnswersServer(self.client, server_data(self.client, NAME_SEAL)),
+            AnswersServer(self.client, server_data(self.client, NAME_SEAL), self.histories),
             self.decisions,
             self.recent,
             file=StateFile(self.folder / "answers.json"),
@@ -58,9 +80,13 @@ class Process:
         )
 
     def answer(self, *names: str) -> None:
-        entries = [new_decision(name) for name in names]
+        entries = [payment_decision(name) for name in names]
+        self.histories.observe([Transaction.model_validate(orjson.loads(entry.transaction)) for entry in entries])
         self.decisions.commit(entries, Reply(None, "b", {}))
         self.recent.note(entries)
+
+    def held_histories(self) -> list[bytes | None]:
+        return [self.client.get(entity_key(kind, name)) for kind, name in (("customer", "c"), ("terminal", "t"))]
 
     def outbox(self) -> list[str]:
         return [fields[b"id"].decode() for _, fields in self.client.xrange(OUTBOX)]
@@ -134,6 +160,52 @@ def test_what_a_replica_lacked_when_it_took_over_is_declared_and_written_again(p
     assert len(process.reports) == 1
 
 
+def test_the_histories_hold_the_payments_of_lost_answers_again_as_if_nothing_had_been_lost(
+    pair: Pair, start: Start
+) -> None:
+    process = start()
+    process.answer("t-1", "t-2")
+    process.lost.check()
+    pair.copy()
+    process.answer("t-3", "t-4")
+    process.lost.check()
+    whole = process.held_histories()
+    pair.fail_over()
+    assert process.held_histories() != whole
+    for _ in range(3):  # the checks that follow count nothing twice
+        process.lost.check()
+        assert process.held_histories() == whole
+    assert process.reports == [LossReport(restored=2)]
+
+
+def test_a_payment_that_its_client_sent_again_meanwhile_is_not_counted_twice(pair: Pair, start: Start) -> None:
+    process = start()
+    process.answer("t-1")
+    process.lost.check()
+    pair.copy()
+    process.answer("t-2")
+    pair.fail_over()
+    process.answer("t-2")
+    whole = process.held_histories()
+    process.lost.check()
+    assert process.held_histories() == whole
+
+
+def test_a_history_that_cannot_take_its_payment_again_is_counted_and_the_answer_is_back(
+    pair: Pair, start: Start
+) -> None:
+    process = start()
+    process.answer("t-1")
+    process.lost.check()
+    pair.copy()
+    process.answer("t-2")
+    pair.fail_over()
+    process.client.set(entity_key("customer", "c"), b"a layout of another version")
+    process.lost.check()
+    assert process.reports == [LossReport(restored=1, unobserved=1)]
+    assert process.outbox() == ["t-1", "t-2"]
+
+
 def test_a_takeover_that_lacked_nothing_is_no_loss(pair: Pair, start: Start) -> None:
     process = start()
     process.lost.check()
@@ -153,7 +225,7 @@ def test_answers_that_went_to_the_old_server_for_a_moment_are_found_too(pair: Pa
     pair.copy()
     pair.fail_over()
     process.lost.check()
-    process.recent.note([new_decision("late")])
+    process.recent.note([payment_decision("late")])
     process.now += 1
     process.lost.check()
     assert process.reports == [LossReport(restored=1)]
@@ -167,7 +239,7 @@ def test_an_answer_that_was_given_otherwise_meanwhile_is_lost_for_good(pair: Pai
     pair.copy()
     process.answer("t-1")
     pair.fail_over()
-    process.decisions.commit([new_decision("t-1", fingerprint="0" * 32)], Reply(None, "b", {}))
+    process.decisions.commit([payment_decision("t-1", fingerprint="0" * 32)], Reply(None, "b", {}))
     process.lost.check()
     assert process.reports == [LossReport(lost=("t-1",))]
 
@@ -264,7 +336,7 @@ def test_a_start_with_another_key_misses_no_record_that_is_there(start: Start, t
         seal=DecisionSeal(MessageSigner(b"o" * 32)),
         event_seal=EVENT_SEAL,
     )
-    before.commit([new_decision("t-1"), new_decision("t-2")], Reply(None, "b", {}))
+    before.commit([payment_decision("t-1"), payment_decision("t-2")], Reply(None, "b", {}))
     assert process.decisions.find_many(["t-1", "t-2"]) == [None, None]
     now = time.time()
     samples = [{"transaction_id": "t-1", "answered_at": now - 100}, {"transaction_id": "t-2", "answered_at": now}]
@@ -289,7 +361,7 @@ def test_a_server_that_was_started_again_without_its_last_second_gets_it_back(tm
         process = Process(url, tmp_path)
         process.answer("t-1")
         process.lost.check()
-    process.recent.note([new_decision("t-2")])  # answered, and not on the disk when the power went
+    process.recent.note([payment_decision("t-2")])  # answered, and not on the disk when the power went
     with valkey(folder, port=port):
         process.lost.check()
         assert process.reports == [LossReport(restored=1)]
