@@ -26,7 +26,7 @@ PARALLEL := --dist=loadfile --no-loadscope-reorder --numprocesses
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench-install demo test test-quick test-unit up down status check lint format types imports unused lock security clean
+.PHONY: help install bench-install demo test test-quick test-unit up down status check lint format types imports unused observability lock security clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,10 @@ imports: $(STAMP) ## hold the layers
 unused: $(STAMP) ## vulture and deptry: unused code, undeclared or unused packages
 	$(BIN)/vulture
 	$(BIN)/deptry . --no-ansi
+
+observability: $(STAMP) ## write alert rules, dashboards and their documents from their definitions
+	$(BIN)/python -m ops observability --out .
+	$(BIN)/python -m ops observability --document > docs/alerts.md
 
 # One resolution for everything; each role's set is a part of it, with the same versions.
 lock: | $(BIN)/python ## resolve requirements/*.in into pinned files

@@ -16,6 +16,7 @@ PAGES = [
     *(Path(name) for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted(Path("docs").glob("*.md")),
     *sorted(Path("ops/adr").glob("*.md")),
+    *sorted(Path("ops/runbooks").glob("*.md")),
 ]
 ROOMS = ("ml", "security", "observability", "tasks", "web", "workers", "ops", "settings")
 TOP_LEVEL = (*ROOMS, "tests", "docs", "requirements")
