@@ -7,6 +7,7 @@
 | `shrike:replaced` | hash | for ever | by queue, how many workers ended themselves because they were stuck |
 """
 
+import logging
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,7 +15,9 @@ from typing import Any, Final
 import orjson
 import redis
 from celery import Celery
+from redis.exceptions import ResponseError
 
+from ml.domain.errors import StoreUnavailableError
 from ml.stores.decisions.keys_redis import reply_key
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from security.messages.message_signer import MessageSigner
@@ -26,6 +29,12 @@ from tasks.probe import PROBE_TASK
 REPLACED: Final = "shrike:replaced"
 _LIFE_SECONDS = 60
 _MOST_ANSWERS = 100
+_MOST_REPLACED = 2**63
+_NO_NUMBER = (
+    "what Redis counts of replaced workers is no number, and counts as 0: delete it as the Redis user admin (DEL %s)"
+)
+
+_log = logging.getLogger(__name__)
 
 
 def own_queue(queue: str, worker: str) -> str:
@@ -85,15 +94,54 @@ def count_replacement(client: "redis.Redis", queue: str) -> None:
     Raises:
         StoreUnavailableError: Redis cannot be reached.
     """
-    with redis_failures_as_unavailable():
-        client.hincrby(REPLACED, queue, 1)
+    try:
+        with redis_failures_as_unavailable():
+            client.hincrby(REPLACED, queue, 1)
+    except (StoreUnavailableError, ResponseError) as error:
+        if not _is_foreign(error):
+            raise
+        _log.warning(_NO_NUMBER, REPLACED)
 
 
-def replacements(client: "redis.Redis", queue: str) -> int:
-    """Returns how many workers of a queue ended themselves.
+class Replacements:
+    """Reads how many workers of a queue ended themselves.
 
-    Raises:
-        StoreUnavailableError: Redis cannot be reached.
+    Args:
+        client: of the broker.
+        queue: whose workers are counted.
     """
-    with redis_failures_as_unavailable():
-        return int(client.hget(REPLACED, queue) or 0)  # type: ignore[arg-type,unused-ignore]
+
+    def __init__(self, client: "redis.Redis", queue: str) -> None:
+        self._client: Any = client  # redis-py types each reply as a union over decoding modes
+        self._queue = queue
+        self._is_told = False
+
+    def read(self) -> int:
+        """Returns the number; 0 if somebody wrote something else in its place, which is logged once.
+
+        Raises:
+            StoreUnavailableError: Redis cannot be reached.
+        """
+        number = self._read()
+        if number is None and not self._is_told:
+            _log.warning(_NO_NUMBER, REPLACED, extra={"queue": self._queue})
+        self._is_told = number is None
+        return number or 0
+
+    def _read(self) -> int | None:
+        try:
+            with redis_failures_as_unavailable():
+                number = int(self._client.hget(REPLACED, self._queue) or 0)
+        except ValueError:
+            return None
+        except StoreUnavailableError as error:
+            if _is_foreign(error):
+                return None
+            raise
+        return number if 0 <= number < _MOST_REPLACED else None
+
+
+def _is_foreign(error: Exception) -> bool:
+    """Returns whether a key holds no hash, or a field no number that Redis counts with."""
+    text = str(error.__cause__ or error)
+    return text.startswith("WRONGTYPE") or "not an integer" in text or "overflow" in text

@@ -15,7 +15,7 @@ from tasks.probe import ProbedWork
 from tasks.services import provide
 from tasks.upkeep.housekeeping import Job, no_more_often, run_once
 from tasks.wiring.connections import Connections, Policy
-from workers.health.probe_line_redis import RedisProbeLine, count_replacement, own_queue, replacements
+from workers.health.probe_line_redis import RedisProbeLine, Replacements, count_replacement, own_queue
 from workers.health.watchdog import Watchdog
 
 _COUNT_SECONDS = 10.0
@@ -86,8 +86,10 @@ def watch_jobs(
         store_wait=watched.store_wait,
     )
 
+    replaced = Replacements(client, queue)
+
     def show() -> None:
-        metrics.workers_replaced.labels(queue=queue).set(replacements(client, queue))
+        metrics.workers_replaced.labels(queue=queue).set(replaced.read())
 
     return [watchdog.look, no_more_often(_COUNT_SECONDS, show)]
 
