@@ -15,6 +15,7 @@ from security.admission.admission import AdmissionPolicy
 from security.admission.admission_redis import RedisAdmissionControl
 from security.client_certificates import CertificateMap
 from security.messages.message_signer import MessageSigner
+from security.messages.stored_seal import StoredSeal
 from security.revocations.revocation_list import RevocationList
 from security.revocations.revocation_redis import RedisRevocations
 from security.safe_mode.safe_mode import CachedSafeMode
@@ -31,7 +32,7 @@ from tasks.model.self_test import OwnSelfTest, WorkersSelfTest
 from tasks.upkeep.clock_readings_redis import ClockReadings
 from tasks.upkeep.housekeeping import Housekeeping
 from tasks.upkeep.queue_monitor_redis import RedisQueueMonitor, RedisShardView
-from tasks.upkeep.queue_status import live_workers
+from tasks.upkeep.queue_status import SIGN_OF_LIFE, live_workers
 from tasks.wiring import stores
 from tasks.wiring.connections import Connections, Policy, answer_wait
 from tasks.wiring.losses import watch_for_losses, watch_for_losses_from_mongo
@@ -198,6 +199,7 @@ def _queue_monitor(connections: Connections, topology: ScoringTopology) -> Redis
     return RedisQueueMonitor(
         broker=connections.redis(connections.settings.celery_broker_url, Policy.PROBE),
         client=connections.redis(policy=Policy.PROBE),
+        seal=StoredSeal.from_settings(connections.settings, SIGN_OF_LIFE),
         outboxes=_outboxes(connections, CONSUMER_GROUPS),
         shards=[_shard_view(connections.of(own), name) for name, own in topology.shards.items()],
     )
@@ -227,10 +229,10 @@ def _queue_transport(connections: Connections) -> Callable[[], Transport]:
 
 
 def _workers_test(connections: Connections) -> WorkersSelfTest:
-    client = connections.redis()
+    client, seal = connections.redis(), StoredSeal.from_settings(connections.settings, SIGN_OF_LIFE)
     return WorkersSelfTest(
         stores.self_test_exchange(connections),
-        lambda: [worker.name for worker in live_workers(client) if worker.queue == "score"],
+        lambda: [worker.name for worker in live_workers(client, seal) if worker.queue == "score"],
     )
 
 

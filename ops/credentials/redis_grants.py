@@ -54,7 +54,7 @@ def _consume(queue: str) -> tuple[Grant, ...]:
         Grant("~*.reply.celery.pidbox", "lpush pexpire"),
         Grant(_ORDERS, "psubscribe punsubscribe"),
         Grant(_EVENTS, "publish"),
-        Grant("~shrike:workers", "hset hdel"),
+        Grant("~shrike:workers ~shrike:workers:seals", "hset hdel"),
         Grant(f"~shrike:dead-messages:{queue}", "xadd"),
     )
 
@@ -120,7 +120,7 @@ _WEB = (
     Grant("%R~shrike:self_test:*", "hgetall"),
     Grant("%R~shrike:revocations %R~shrike:revocations:version", "get hgetall"),
     Grant(_QUEUES_READER, "llen lindex"),
-    Grant("~shrike:workers", "hgetall hdel"),
+    Grant("~shrike:workers ~shrike:workers:seals", "hgetall hdel"),
     Grant("%R~shrike:outbox %R~shrike:labels", _STREAMS_READER),
     Grant("%R~shrike:dead:*", "xlen"),
     Grant("~shrike:placement:*", "evalsha get set expire mget"),

@@ -4,11 +4,12 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Self
 
 from security.errors import MessageRejectedError
 from security.messages.message_signer import MessageSigner
 from security.messages.seal import Seal
+from settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +61,15 @@ class StoredSeal:
                 datetime.fromtimestamp(unsealed_until, UTC).isoformat(),
                 extra={"kind": purpose},
             )
+
+    @classmethod
+    def from_settings(cls, settings: Settings, purpose: str) -> Self:
+        """Returns the seal of the configured key, which believes unsealed values as long as the settings say.
+
+        Raises:
+            KeyUnusableError: MESSAGE_KEY is missing or weak.
+        """
+        return cls(MessageSigner.from_settings(settings), purpose, unsealed_until=settings.unsealed_until)
 
     def sign(self, name: str, content: bytes | str) -> str:
         """Returns the seal of a value under its name, `SEAL_LENGTH` characters."""

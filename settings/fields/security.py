@@ -73,8 +73,8 @@ class SecuritySettings(BaseSettings):
     )
     accept_unsealed_until: AwareDatetime | None = Field(
         None,
-        description="Until when decisions and outbox entries without a seal are believed (2026-03-01T12:00:00Z): for "
-        "DECISION_TTL_SECONDS after an upgrade from a version that wrote none.",
+        description="Until when decisions, outbox entries and workers' signs of life without a seal are believed "
+        "(2026-03-01T12:00:00Z): for DECISION_TTL_SECONDS after an upgrade from a version that wrote none.",
     )
     rate_limit_capacity: _Capacity = Field(100, description="Token bucket size per JWT subject; 0 switches it off.")
     rate_limit_refill_per_minute: _Refill = Field(50.0, description="Tokens a subject regains per minute.")
@@ -132,5 +132,5 @@ class SecuritySettings(BaseSettings):
 
     @property
     def unsealed_until(self) -> float:
-        """Until when decisions and outbox entries without a seal are believed, epoch seconds; 0 for never."""
+        """Until when stored values without a seal are believed, epoch seconds; 0 for never."""
         return 0.0 if self.accept_unsealed_until is None else self.accept_unsealed_until.timestamp()

@@ -11,6 +11,7 @@ import redis
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.outbox.outbox import Lag
 from ml.stores.outbox.outbox_redis import RedisOutbox
+from security.messages.stored_seal import StoredSeal
 from settings.queues import SHARD_QUEUES
 from tasks.upkeep.queue_status import (
     QueueStatus,
@@ -50,17 +51,19 @@ class RedisQueueMonitor:
         *,
         broker: redis.Redis,
         client: redis.Redis,
+        seal: StoredSeal,
         outboxes: Mapping[str, RedisOutbox],
         shards: Sequence[RedisShardView] = (),
     ) -> None:
         self._broker = broker
         self._client = client
+        self._seal = seal
         self._outboxes = dict(outboxes)
         self._shards = tuple(shards)
 
     def workers(self) -> Sequence[WorkerStatus]:
         """See `QueueMonitor.workers`."""
-        return live_workers(self._client)
+        return live_workers(self._client, self._seal)
 
     def check_writes(self) -> None:
         """See `QueueMonitor.check_writes`."""

@@ -4,6 +4,10 @@
 | --- | --- | --- | --- |
 | `shrike:writable` | string | 60 s | nothing: written to see whether the server takes writes |
 | `shrike:workers` | hash | field removed at shutdown; stale after 5 s | a worker's sign of life by its name, JSON |
+| `shrike:workers:seals` | hash | as the sign's | its seal, apart because an earlier version reads the sign |
+
+A sign of life that no holder of the message key gave counts for nothing: a made-up worker would be waited for where
+SAFE MODE is left, and would hide that none is there.
 """
 
 import logging
@@ -19,10 +23,15 @@ from redis import Redis
 from ml.stores.outbox.outbox import Lag
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+from security.messages.stored_seal import StoredSeal
 from settings.queues import QUEUES
 from tasks.clock import SHARED_CLOCK
 
 WORKERS: Final = "shrike:workers"
+SEALS: Final = "shrike:workers:seals"
+SIGN_OF_LIFE: Final = "worker.sign_of_life"
+"""The purpose of the seals."""
+
 WRITABLE: Final = "shrike:writable"
 _WRITABLE_SECONDS = 60
 ALIVE_SECONDS = 5.0
@@ -149,17 +158,20 @@ def outbox_lags(outboxes: Mapping[str, RedisOutbox]) -> dict[str, Lag]:
     return {group: outbox.lag() for group, outbox in outboxes.items()}
 
 
-def show_worker(client: Redis, worker: WorkerStatus) -> None:
-    """Writes a worker's sign of life; it counts for `ALIVE_SECONDS`.
+def show_worker(client: Redis, worker: WorkerStatus, seal: StoredSeal) -> None:
+    """Writes a worker's sign of life with its seal; it counts for `ALIVE_SECONDS`.
 
     Raises:
         StoreUnavailableError: Redis cannot be reached.
     """
-    with redis_failures_as_unavailable():
-        sign = asdict(worker) | {"seen_at": SHARED_CLOCK.now()}
-        if worker.histories is None:  # an earlier version reads a sign without these, and no other
-            del sign["histories"], sign["is_blind"]
-        client.hset(WORKERS, worker.name, orjson.dumps(sign))
+    content = asdict(worker) | {"seen_at": SHARED_CLOCK.now()}
+    if worker.histories is None:  # an earlier version reads a sign without these, and no other
+        del content["histories"], content["is_blind"]
+    sign = orjson.dumps(content)
+    with redis_failures_as_unavailable(), client.pipeline(transaction=True) as pipeline:
+        pipeline.hset(WORKERS, worker.name, sign)
+        pipeline.hset(SEALS, worker.name, seal.sign(worker.name, sign))
+        pipeline.execute()
 
 
 def forget_worker(client: Redis, name: str) -> None:
@@ -168,26 +180,26 @@ def forget_worker(client: Redis, name: str) -> None:
     Raises:
         StoreUnavailableError: Redis cannot be reached; the sign of life goes stale by itself.
     """
-    with redis_failures_as_unavailable():
-        client.hdel(WORKERS, name)
+    _remove(client, [name])
 
 
-def live_workers(client: Redis) -> list[WorkerStatus]:
+def live_workers(client: Redis, seal: StoredSeal) -> list[WorkerStatus]:
     """Returns the workers that gave a sign of life within `ALIVE_SECONDS`, in one round trip, sorted by name.
 
-    Redis's own clock says how old a sign is. The old entry of a killed worker is removed, and
-    what no worker wrote.
+    Redis's own clock says how old a sign is. The old entry of a killed worker is removed, and what no worker wrote.
 
     Raises:
         StoreUnavailableError: Redis cannot be reached.
     """
-    with redis_failures_as_unavailable(), client.pipeline(transaction=False) as pipeline:
+    # In one transaction: between the two hashes a worker may renew its sign.
+    with redis_failures_as_unavailable(), client.pipeline(transaction=True) as pipeline:
         pipeline.time()
         pipeline.hgetall(WORKERS)
-        clock, fields = pipeline.execute()
-    now, live, old = _seconds(clock), [], []
+        pipeline.hgetall(SEALS)
+        clock, fields, seals = pipeline.execute()
+    now, live, old = _seconds(clock), [], list[bytes](seals.keys() - fields.keys())
     for name, value in sorted(fields.items()):
-        sign = _sign(value)
+        sign = _sign(value) if _is_ours(seal, name, value, seals.get(name)) else None
         if sign is None:
             _log.warning("a sign of life in Redis is not a worker's", extra={"key": WORKERS})
             old.append(name)
@@ -198,9 +210,20 @@ def live_workers(client: Redis) -> list[WorkerStatus]:
         elif age > _FORGET_SECONDS:
             old.append(name)
     if old:
-        with redis_failures_as_unavailable():
-            client.hdel(WORKERS, *old)
+        _remove(client, old)
     return live
+
+
+def _remove(client: Redis, names: Sequence[bytes | str]) -> None:
+    with redis_failures_as_unavailable(), client.pipeline(transaction=True) as pipeline:
+        pipeline.hdel(WORKERS, *names)  # type: ignore[arg-type,unused-ignore]
+        pipeline.hdel(SEALS, *names)  # type: ignore[arg-type,unused-ignore]
+        pipeline.execute()
+
+
+def _is_ours(seal: StoredSeal, name: bytes, sign: bytes, stored: bytes | None) -> bool:
+    given = None if stored is None else stored.decode(errors="replace")
+    return seal.is_valid(name.decode(errors="replace"), sign, given)
 
 
 def _sign(value: bytes) -> tuple[WorkerStatus, float] | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from redis import Redis
 
+from security.messages.stored_seal import StoredSeal
 from tasks.clock import SHARED_CLOCK
 from tasks.upkeep.histories_reach import HistoriesReach
 from tasks.upkeep.queue_status import WorkerStatus, forget_worker, show_worker
@@ -14,6 +15,7 @@ class SignOfLife:
 
     Args:
         client: a Redis client of the housekeeping's own.
+        seal: of signs of life.
         queue: the queue that the worker consumes.
         name: the worker's node name.
         model_version: returns the version that is loaded; None for a worker without a model.
@@ -27,11 +29,13 @@ class SignOfLife:
         queue: str,
         name: str,
         *,
+        seal: StoredSeal,
         model_version: Callable[[], str | None] = lambda: None,
         shard: str | None = None,
         reach: HistoriesReach | None = None,
     ) -> None:
         self._client = client
+        self._seal = seal
         self._queue = queue
         self._name = name
         self._model_version = model_version
@@ -54,7 +58,7 @@ class SignOfLife:
             histories=self._reach.detail,
             is_blind=self._reach.is_blind,
         )
-        show_worker(self._client, status)
+        show_worker(self._client, status, self._seal)
 
     def end(self) -> None:
         """Removes the entry, so that a stopped worker is gone at once.

@@ -19,6 +19,7 @@ from observability import celery_hooks, logs
 from security.masking import masker
 from security.messages.message_replays import SeenMessages
 from security.messages.message_signer import MessageSigner
+from security.messages.stored_seal import StoredSeal
 from settings import load_settings
 from tasks.app import app
 from tasks.clock import SHARED_CLOCK
@@ -29,6 +30,7 @@ from tasks.upkeep.clock_readings_redis import ClockReadings
 from tasks.upkeep.durability import watch_durability
 from tasks.upkeep.histories_reach import HistoriesReach
 from tasks.upkeep.housekeeping import Housekeeping, Job, no_more_often
+from tasks.upkeep.queue_status import SIGN_OF_LIFE
 from tasks.wiring.connections import Connections, Policy
 from workers.health.endpoint import Endpoint
 from workers.health.sign_of_life import SignOfLife
@@ -143,6 +145,7 @@ class _RunningWorker:
             client,
             self._queue,
             name,
+            seal=StoredSeal.from_settings(settings, SIGN_OF_LIFE),
             model_version=parts.model_version,
             shard=settings.shard,
             reach=parts.reach,

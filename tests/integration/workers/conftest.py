@@ -30,10 +30,12 @@ from ops.processes.ports import free_port
 from ops.processes.spawn import spawn, stop
 from security.artifacts.artifact_keys import ArtifactSigner
 from security.messages.message_signer import MessageSigner
+from security.messages.stored_seal import StoredSeal
 from settings import Settings
 from tasks.messaging.doorbells import sign_doorbells
 from tasks.messaging.messages import MessagePublisher
 from tasks.messaging.scoring_message import seal_batch
+from tasks.upkeep.queue_status import SIGN_OF_LIFE
 from tasks.wiring.clients_redis import Wait, connect_redis
 from tasks.wiring.connections import Connections
 from tasks.wiring.scoring_queue import message_queue
@@ -99,6 +101,7 @@ class Works:
         self.publisher = MessagePublisher(
             self.app, MessageSigner.from_settings(self.settings), message_queue(Connections(self.settings))
         )
+        self.sign_seal = StoredSeal.from_settings(self.settings, SIGN_OF_LIFE)
         self.box = RedisReplyBox(connect_redis(self.settings, wait=Wait(20, retries=0)))
 
     @contextmanager

@@ -74,7 +74,9 @@ def test_a_frozen_master_costs_its_own_customers_only_and_no_worker_its_life(
 
 def told(works: Works) -> list[str]:
     """Returns what the workers say of histories that they do not reach, those that reach a part."""
-    return [each.histories for each in live_workers(works.client) if each.histories and not each.is_blind]
+    return [
+        each.histories for each in live_workers(works.client, works.sign_seal) if each.histories and not each.is_blind
+    ]
 
 
 def names() -> Iterator[str]:

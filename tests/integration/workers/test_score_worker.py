@@ -93,7 +93,7 @@ def test_two_copies_in_two_messages_are_decided_and_counted_once(
 
 
 def test_the_worker_gives_a_sign_of_life_with_its_model(works: Works) -> None:
-    (worker,) = [worker for worker in live_workers(works.client) if worker.queue == "score"]
+    (worker,) = [worker for worker in live_workers(works.client, works.sign_seal) if worker.queue == "score"]
     assert worker.model_version is not None
 
 

@@ -38,7 +38,7 @@ def test_a_worker_with_a_wrong_clock_answers_and_counts_as_alive(shifted: tuple[
     [result] = works.score(transaction())
     assert result["status"] == "scored"
     assert abs(datetime.fromisoformat(result["decision"]["scored_at"]).timestamp() - time.time()) < 600
-    assert [alive.queue for alive in live_workers(works.client)] == ["score"]
+    assert [alive.queue for alive in live_workers(works.client, works.sign_seal)] == ["score"]
     # The watchdog's probe goes the same way as every message.
     wait_until(lambda: worker.metric("worker_probe_seconds") > 0, what="a probe")
     assert worker.metric('fraud_inference_requests_total{outcome="expired"}') == 0

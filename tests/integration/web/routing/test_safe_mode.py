@@ -26,6 +26,7 @@ from security.audit.audit import AuditEvent
 from security.roles import Role
 from security.safe_mode.safe_mode_redis import STATE_KEY
 from settings import Settings
+from tasks.upkeep.queue_status import WORKERS
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import audit_log
 from tests.integration.web.conftest import RunningApi, running_api
@@ -175,6 +176,9 @@ def test_an_administrator_s_switch_is_obeyed_by_every_process_within_a_second_an
             "reason": "drill",
         }
         assert [worker.metric('safe_mode_state{service="score"}') for worker in workers] == [1, 1]
+        # A worker that somebody made up is waited for by nobody.
+        name, sign = next(iter(place.works.client.hgetall(WORKERS).items()))
+        place.works.client.hset(WORKERS, "ghost", sign.replace(name, b"ghost"))
         # Both workers must be well; one that hangs is reason enough to stay.
         os.kill(workers[1].pid, signal.SIGSTOP)
         try:
@@ -183,6 +187,7 @@ def test_an_administrator_s_switch_is_obeyed_by_every_process_within_a_second_an
             os.kill(workers[1].pid, signal.SIGCONT)
         assert refused.status == 409
         assert "did not answer" in str(refused.json()["failures"])
+        assert "ghost" not in str(refused.json()["failures"])
         wait_until(lambda: admin.send("POST", DISABLE, b"").status == 200, what="a passing self-test")
         time.sleep(1)
         assert {score(client).status for client in clients} == {200}
