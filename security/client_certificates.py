@@ -14,7 +14,7 @@ from security.names import is_name
 from security.revocations.revocation import Revocations
 from security.roles import Role
 from security.tokens.token_claims import Identity
-from settings import Settings
+from settings import Environment, Settings
 
 MAX_REMEMBERED = 1024
 
@@ -121,7 +121,9 @@ def check_map(settings: Settings) -> None:
     """
     for name in ("tls_certificate_file", "tls_key_file", "tls_client_ca_file"):
         if getattr(settings, name) is None:
-            raise KeyUnusableError(f"MTLS_ONLY needs {name.upper()}; `python -m ops certs` makes it for development.")
+            is_production = settings.environment is Environment.PRODUCTION
+            source = "name one of your own authority" if is_production else "`python -m ops certs` makes it"
+            raise KeyUnusableError(f"MTLS_ONLY needs {name.upper()}; {source}.")
     if not settings.mtls_identities:
         raise KeyUnusableError("MTLS_ONLY lets nobody in while MTLS_IDENTITIES is empty; name subjects and roles.")
     dict(_checked(settings.mtls_identities))

@@ -66,6 +66,11 @@ def make_production_keys(folder: Path, *, replace: bool) -> Path:
 
 
 def _make_keys(folder: Path, mark: str, *, replace: bool) -> Path:
+    if not mark:
+        # A process of production may start in any folder; the development file moves with its checkout.
+        folder = folder.absolute()
+        if not str(folder).isprintable() or " " in str(folder):
+            raise OpsError(f"{folder} has a blank in it, and a shell and systemd read an env file differently then.")
     private_key, key_id = Ed25519PrivateKey.generate(), _key_id(mark, "artifact")
     env_name = ENV_NAME if mark else PRODUCTION_ENV_NAME
     # The env file comes last: it is what makes the others count.
@@ -103,6 +108,7 @@ def _env_text(folder: Path, artifact_key_id: str, mark: str) -> str:
         "ARTIFACT_SIGNING_KEY_FILE": folder / SIGNING_KEY_NAME,
         "ARTIFACT_VERIFY_KEY_FILE": folder / VERIFY_KEY_NAME,
         "ARTIFACT_TRUST_FILE": folder / TRUST_NAME,
+        "FLOWER_USER": "operator",
         "FLOWER_PASSWORD": mark + secrets.token_urlsafe(_FLOWER_PASSWORD_BYTES),
     }
     about = (

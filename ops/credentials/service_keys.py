@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from ops.credentials.development_keys import ENV_NAME, write_new_files
+from ops.credentials.development_keys import ENV_NAME, PRODUCTION_ENV_NAME, write_new_files
 from ops.credentials.redis_users import ACCESS_LIST_NAME
 from ops.credentials.redis_users import FOLDER_NAME as REDIS_FOLDER_NAME
 from ops.errors import OpsError
@@ -38,29 +38,46 @@ def needed(user: str, values: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in values.items() if name.startswith(NEEDS[user])}
 
 
-def hand_out_keys(folder: Path) -> None:
+def hand_out_production_keys(folder: Path) -> Path:
+    """Hands out the keys of production and returns the folder with a folder for each user.
+
+    In each `production.env` every path is absolute and leads into the same folder, that of REDIS_CREDENTIALS_FILE too.
+    So the folder is all a process needs, wherever it is started; one that is moved has to be made anew there.
+
+    Raises:
+        OpsError: as `hand_out_keys`.
+    """
+    hand_out_keys(folder.absolute(), env_name=PRODUCTION_ENV_NAME)
+    return folder.absolute() / FOLDER_NAME
+
+
+def hand_out_keys(folder: Path, *, env_name: str = ENV_NAME) -> None:
     """Writes `services/<user>` for every kind of process, with its own settings, key files and Redis credentials.
 
     It may be called again, after a rotation for example; what a kind no longer needs is removed from its folder.
 
     Args:
         folder: with all keys.
+        env_name: of the env file, in this folder and in each of the others.
 
     Raises:
         OpsError: a file is missing or the folder cannot be written.
     """
-    values = {name: value for name, value in dotenv_values(folder / ENV_NAME).items() if value}
+    values = {name: value for name, value in dotenv_values(folder / env_name).items() if value}
     if not values:
-        raise OpsError(f"{folder / ENV_NAME} holds no keys; make them with `python -m ops keys`.")
+        made = "" if env_name == ENV_NAME else " --production"
+        raise OpsError(f"{folder / env_name} holds no keys; make them with `python -m ops keys{made}`.")
     redis = folder / REDIS_FOLDER_NAME
     try:
         for user in NEEDS:
-            own = needed(user, values)
-            lines = [f"# The keys of {user} alone, made by `python -m ops prepare` from those of the whole platform."]
-            contents = {ENV_NAME: "\n".join([*lines, *(f"{name}={value}" for name, value in own.items()), ""]).encode()}
-            files = [Path(value).name for name, value in own.items() if name.endswith("_FILE")]
-            contents |= {name: (folder / name).read_bytes() for name in files}
-            place = folder / FOLDER_NAME / user
+            place, own = folder / FOLDER_NAME / user, needed(user, values)
+            files = {name: Path(value).name for name, value in own.items() if name.endswith("_FILE")}
+            if env_name == PRODUCTION_ENV_NAME:
+                own |= {name: str(place / file) for name, file in files.items()}
+                own["REDIS_CREDENTIALS_FILE"] = str(place / REDIS_FOLDER_NAME / user)
+            lines = [f"# The keys of {user} alone, from those of the whole platform in {folder / env_name}."]
+            contents = {env_name: "\n".join([*lines, *(f"{name}={value}" for name, value in own.items()), ""]).encode()}
+            contents |= {file: (folder / file).read_bytes() for file in files.values()}
             shutil.rmtree(place, ignore_errors=True)
             write_new_files(place, contents, replace=True)
             write_new_files(place / REDIS_FOLDER_NAME, {user: (redis / user).read_bytes()}, replace=True)

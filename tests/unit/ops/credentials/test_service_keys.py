@@ -1,11 +1,13 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from dotenv import dotenv_values
 
-from ops.credentials.development_keys import make_development_keys
+from ops.commands.credentials.keys import command
+from ops.credentials.development_keys import make_development_keys, make_production_keys
 from ops.credentials.redis_grants import USER_OF_ROLE
-from ops.credentials.service_keys import FOLDER_NAME, NEEDS, SERVER, hand_out_keys
+from ops.credentials.service_keys import FOLDER_NAME, NEEDS, SERVER, hand_out_keys, hand_out_production_keys
 from ops.errors import OpsError
 
 
@@ -60,3 +62,47 @@ def test_a_second_time_hands_out_what_is_new_and_takes_back_the_rest(keys: Path)
 def test_without_keys_one_sentence_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(OpsError, match="holds no keys; make them with `python -m ops keys`"):
         hand_out_keys(tmp_path)
+
+
+def test_in_production_each_folder_is_all_that_its_processes_need_wherever_they_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_production_keys(Path("made"), replace=False)
+    services = hand_out_production_keys(Path("made"))
+    for user in NEEDS:
+        values = dict(dotenv_values(services / user / "production.env"))
+        files = {name: Path(value or "") for name, value in values.items() if name.endswith("_FILE")}
+        assert files["REDIS_CREDENTIALS_FILE"] == tmp_path / "made" / "services" / user / "redis" / user
+        for path in files.values():
+            assert path.is_absolute()
+            assert path.is_relative_to(services / user)
+            assert path.is_file()
+    assert set(dotenv_values(services / "flower" / "production.env")) == {
+        "FLOWER_USER",
+        "FLOWER_PASSWORD",
+        "REDIS_CREDENTIALS_FILE",
+    }
+    everything = dict(dotenv_values("made/production.env"))
+    assert all(Path(value or "").is_absolute() for name, value in everything.items() if name.endswith("_FILE"))
+
+
+def test_a_folder_whose_name_env_files_cannot_carry_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OpsError, match="has a blank in it"):
+        make_production_keys(tmp_path / "a b", replace=False)
+    assert not (tmp_path / "a b").exists()
+
+
+def test_new_redis_passwords_reach_the_folders_of_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = CliRunner().invoke(command, ["--production"])
+    assert made.exit_code == 0, made.output
+    keys = tmp_path / "var" / "keys" / "production"
+    assert f"{keys}/services/USER/production.env" in made.output
+    assert "drains   for explain, publish, labels" in made.output
+    before = (keys / "services" / "web" / "redis" / "web").read_text()
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    assert CliRunner().invoke(command, ["--redis-users", "--force"]).exit_code == 0
+    after = (keys / "services" / "web" / "redis" / "web").read_text()
+    assert before != after == (keys / "redis" / "web").read_text()
+    assert not (tmp_path / "var" / "keys" / "redis").exists()
