@@ -3,6 +3,7 @@
 It uses the standard library's HTTP client, so that every image can run it.
 """
 
+import contextlib
 import http.client
 import json
 import ssl
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ops.errors import OpsError
 from security.signatures.request_signatures import sign
@@ -73,8 +74,9 @@ class Client:
             timeout_seconds: of each wait.
             tls: authorities and client certificate; the system's authorities and none by default.
         """
-        parts = urlsplit(base_url)
+        parts = _checked(base_url)
         host, port = parts.hostname or "", parts.port
+        self._base_url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         self._connection: http.client.HTTPConnection
         if parts.scheme == "https":
             self._connection = http.client.HTTPSConnection(host, port, timeout=timeout_seconds, context=tls)
@@ -140,7 +142,10 @@ class Client:
                 # RemoteDisconnected is a ConnectionResetError.
                 was_closed = isinstance(error, BrokenPipeError | ConnectionResetError | ConnectionRefusedError)
                 if not tries_left or not was_closed:
-                    raise NoAnswerError(f"{method} {path}: no answer ({error!r})") from error
+                    raise NoAnswerError(
+                        f"{method} {path}: no answer from {self._base_url} ({_reason(error)}); is the API "
+                        "running there, and is the address right?"
+                    ) from error
                 time.sleep(_PAUSE_SECONDS)
                 continue
             return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
@@ -167,3 +172,23 @@ class Client:
             candidate -= 1
         self._used.append((method, path, body, candidate))
         return candidate
+
+
+def _checked(base_url: str) -> SplitResult:
+    """Returns the parts of an address that a client can connect to.
+
+    Raises:
+        OpsError: it is none.
+    """
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(base_url)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:  # reading the port checks it
+            return parts
+    raise OpsError(f"{base_url} is no address of an API; give one such as http://127.0.0.1:5000.")
+
+
+def _reason(error: Exception) -> str:
+    """Returns why no answer came, in words."""
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

@@ -4,7 +4,7 @@ import sys
 
 from pydantic import ValidationError
 
-from ml.domain.errors import MlError, StoreUnavailableError
+from ml.domain.errors import ArtifactError, MlError, StoreUnavailableError
 from ops.errors import OpsError
 from security.errors import SecurityError
 from settings.problems import SettingsRefusedError, UnreadableFileError, settings_problems
@@ -14,15 +14,36 @@ def sentence(error: BaseException) -> str | None:
     """Returns one sentence for an expected failure, None for a defect that deserves its traceback."""
     if refused := _refused_by_redis(error):
         return refused
-    if isinstance(error, StoreUnavailableError) and error.__cause__ is not None:
-        return _server_sentence(error.__cause__) or str(error)
+    if isinstance(error, StoreUnavailableError | SecurityError) and (away := _server_behind(error)):
+        return away
     if isinstance(error, OpsError | MlError | SecurityError | SettingsRefusedError | UnreadableFileError):
-        return str(error)
+        return _own_sentence(error)
     if isinstance(error, ValidationError) and error.title == "Settings":
         return _settings_sentence(error)
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}."
+        return f"{error.filename} cannot be used: {error.strerror}; check the path and its permissions."
     return _server_sentence(error)
+
+
+def _own_sentence(error: Exception) -> str:
+    """Returns what an exception of ours says, with its full stop, and what to do about a model."""
+    if isinstance(error, ArtifactError):
+        return (
+            f"The model version is not accepted, its {error.check} check fails: {error}; `python -m ops models list` "
+            "shows the others, and `python -m ops train --data FILE` makes another."
+        )
+    text = str(error)
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _server_behind(error: BaseException) -> str | None:
+    """Returns the sentence of the server whose silence is the cause of an error."""
+    cause = error.__cause__
+    while cause is not None:
+        if text := _server_sentence(cause):
+            return text
+        cause = cause.__cause__
+    return None
 
 
 def _settings_sentence(error: ValidationError) -> str:

@@ -20,7 +20,7 @@ def refusal_sentence(error: BaseException) -> str | None:
             asked = f"the command {command[1]}" if command else "what was asked for"
             return f"Redis does not let this user do {asked}; {_AS_ADMIN}"
         if isinstance(cause, AuthenticationError | AuthorizationError) or text.startswith(("WRONGPASS", "NOAUTH")):
-            if "required" in text.lower():
+            if "required" in text.lower() or "must be called with" in text:
                 return f"Redis asks for a user name and password; {_AS_ADMIN}"
             return (
                 "Redis refuses the user name or the password; check REDIS_CREDENTIALS_FILE, or those in the URL, "

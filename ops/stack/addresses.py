@@ -49,6 +49,10 @@ class Server:
     settings: tuple[str, ...]
     address: Callable[[Settings], str]
 
+    def setting(self, settings: Settings) -> str:
+        """Returns the setting that leads to it, as the environment spells it."""
+        return next((name for name in self.settings if name in settings.model_fields_set), self.settings[0]).upper()
+
 
 REDIS = Server("Redis", ("redis_url",), lambda settings: settings.redis_url)
 FEATURES = Server("the feature store", ("feature_redis_url", "redis_url"), lambda settings: settings.feature_store_url)
@@ -83,7 +87,9 @@ def joined_settings(*servers: Server) -> Settings:
     if stack is not None and other is None:
         settings, origin = _with_addresses(stack, _RECORDED), f"of the stack that runs in {settings.var_dir}"
     elif all(settings.model_fields_set.intersection(server.settings) for server in servers):
-        origin = f"as {_names(servers)} says" + (f", not the stack that runs in {settings.var_dir}" if other else "")
+        named = _named(servers, settings)
+        verb = "say" if " and " in named else "says"
+        origin = f"as {named} {verb}" + (f", not the stack that runs in {settings.var_dir}" if other else "")
     elif other is not None:
         raise StackError(
             f"{other.upper()} is not that of the stack that runs in {settings.var_dir}: take it out to work on the "
@@ -133,6 +139,11 @@ def _first_difference(settings: Settings, stack: state.StackState) -> str | None
         if named and stack.env.get(name.upper()) != _text(getattr(settings, name), settings):
             return name
     return None
+
+
+def _named(servers: tuple[Server, ...], settings: Settings) -> str:
+    """Returns the settings that name the servers, each by the one that is set."""
+    return " and ".join(dict.fromkeys(server.setting(settings) for server in servers))
 
 
 def _names(servers: tuple[Server, ...]) -> str:

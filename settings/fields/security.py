@@ -122,6 +122,17 @@ class SecuritySettings(BaseSettings):
     def _refuse_unreadable_url(cls, url: str | None) -> str | None:
         return None if url is None else check_web_url("JWT_JWKS_URL", url)
 
+    @field_validator("accept_unsealed_until", mode="before")
+    @classmethod
+    def _ask_for_the_time_zone(cls, value: object) -> object:
+        try:
+            moment = datetime.fromisoformat(str(value).strip())
+        except ValueError:
+            return value  # malformed in another way, or epoch seconds; pydantic knows
+        if moment.tzinfo is None:
+            raise ValueError("must name its time zone, such as 2026-03-01T12:00:00Z")
+        return value
+
     @field_validator("accept_unsealed_until")
     @classmethod
     def _refuse_a_distant_moment(cls, moment: datetime | None) -> datetime | None:

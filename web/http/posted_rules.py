@@ -22,7 +22,12 @@ def transaction_violation(transaction: Transaction, settings: Settings) -> Viola
     """Returns why this installation refuses the transaction; None if it does not."""
     timestamp = transaction.timestamp
     if timestamp > time.time() + settings.transaction_max_future_seconds:
-        return Violation("/timestamp", "must not lie that far in the future")
+        ahead = settings.transaction_max_future_seconds
+        return Violation(
+            "/timestamp",
+            f"must lie at most {ahead} seconds in the future (TRANSACTION_MAX_FUTURE_SECONDS): send when the payment "
+            "was made, with its time zone",
+        )
     if timestamp < EARLIEST_POSTED_SECONDS:
         return Violation("/timestamp", "must not lie before 2000: so does a time that was never set")
     check = settings.card_number_check

@@ -9,9 +9,13 @@ from pathlib import Path
 import click
 
 from ml.data.datasets import load_transactions
+from ml.domain.errors import StoreUnavailableError
 from ml.serving.backfill import count_entities, entity_states
-from ml.stores.features.features import EntityState
+from ml.stores.features.features import EntityState, FeatureStore
+from ops.cli.redis_refusals import refusal_sentence
+from ops.errors import OpsError
 from ops.stack.addresses import FEATURES, joined_settings
+from settings import Settings
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import feature_store
 
@@ -44,12 +48,22 @@ def command(data: Path, until: str | None, *, replaces: bool) -> None:
     loaded = 0
     with click.progressbar(length=total, label=f"{len(dataset.table):,} transactions") as progress:
         for part in _parts(states):
-            loaded += store.load(part, keep_existing=not replaces)
+            loaded += _load(store, part, settings, replaces=replaces)
             progress.update(len(part))
     seconds = time.perf_counter() - started
     click.echo(f"Loaded {loaded:,} customers and terminals in {seconds:.1f} s ({total / seconds:,.0f}/s).")
     if loaded < total:
         click.echo(f"{total - loaded:,} had a history already and keep it; --replace overwrites these too.")
+
+
+def _load(store: FeatureStore, part: list[EntityState], settings: Settings, *, replaces: bool) -> int:
+    try:
+        return store.load(part, keep_existing=not replaces)
+    except StoreUnavailableError as error:
+        if refusal_sentence(error):
+            raise
+        setting = FEATURES.setting(settings)
+        raise OpsError(f"Redis did not answer; is it running, and is {setting} right?") from error
 
 
 def _parts(states: Iterator[EntityState]) -> Iterator[list[EntityState]]:

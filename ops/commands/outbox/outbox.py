@@ -80,6 +80,9 @@ def redrive(group: str, letters: Sequence[str], everything: bool, as_json: bool)
     missing = sorted(set(letters) - named)
     if missing:
         raise click.ClickException(f"{group} has no dead letter {missing[0]}.")
+    if everything and not known and not as_json:
+        click.echo(f"{group} has no dead letters, so nothing is put back.")
+        return
     number = view.redrive(found)
     if as_json:
         click.echo(json.dumps({"group": group, "put_back": number}))

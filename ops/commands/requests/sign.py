@@ -71,7 +71,11 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
 
 def _parts(url: str) -> tuple[str, str, str]:
     """Returns path with query, authority and scheme; the path is signed as it stands in the URL."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # reading it checks it
+    except ValueError as error:
+        raise click.UsageError(f"URL cannot be read: {error}; it is http://host:port/path.") from error
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.fragment:
         raise click.UsageError("URL is http://host/path or https://host/path, without a fragment.")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

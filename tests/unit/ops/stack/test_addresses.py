@@ -50,6 +50,17 @@ def test_without_a_stack_and_a_name_nothing_is_touched(servers: tuple) -> None:
         joined_settings(*servers)
 
 
+def test_the_setting_that_is_set_is_the_one_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", ADDRESSES["REDIS_URL"])
+    monkeypatch.setenv("MONGO_URL", ADDRESSES["MONGO_URL"])
+    joined_settings(FEATURES)
+    assert capsys.readouterr().err.endswith(", as REDIS_URL says.\n")
+    joined_settings(REDIS, MONGO)
+    assert capsys.readouterr().err.endswith(", as REDIS_URL and MONGO_URL say.\n")
+
+
 def test_each_server_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", ADDRESSES["REDIS_URL"])
     assert joined_settings(REDIS).redis_url == ADDRESSES["REDIS_URL"]
