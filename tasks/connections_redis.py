@@ -4,6 +4,9 @@ A connection outlives the server's role. After a managed failover the address le
 connection to the old one, which answers READONLY for ever. Libraries treat that answer as the command's fault: redis-py
 keeps the connection, Celery's consumer ends. Here a refusal closes the connection and is a connection error, so each
 library does what it does when a server is restarted: it connects again, soon.
+
+A key that holds a value of another type is not the server's fault. The answer then names the keys of the command, so
+that somebody can delete the wrong one. For the consumer of a worker, which would end, it is a refusal too.
 """
 
 import logging
@@ -15,7 +18,8 @@ from kombu.transport import redis as kombu_redis
 from redis import Connection, SSLConnection
 from redis.exceptions import ResponseError
 
-from ml.stores.redis.refusals_redis import REFUSALS, ROLE_CHANGES, RefusedError, refusal_code
+from ml.stores.redis.refusals_redis import REFUSALS, ROLE_CHANGES, WRONG_TYPE, RefusedError, refusal_code
+from ml.stores.redis.sent_keys import sent_keys
 from observability import metrics
 
 _QUIET_SECONDS = 10.0
@@ -74,6 +78,7 @@ class _HangsUp(_Base):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._is_greeting = False
+        self._sent: Any = ()
         self._server = _server(self.host, self.port)
 
     def on_connect_check_health(self, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's own signature
@@ -86,6 +91,11 @@ class _HangsUp(_Base):
         finally:
             self._is_greeting = False
 
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's own signature
+        """Sends it, and remembers it for the sake of its keys."""
+        super().send_packed_command(command, check_health)
+        self._sent = command
+
     def read_response(self, *args: Any, **options: Any) -> Any:
         """Returns the reply, or raises RefusedError on a connection that is closed by then."""
         try:
@@ -96,13 +106,20 @@ class _HangsUp(_Base):
             raise self._as_refusal(error) from error
 
     def _as_refusal(self, error: ResponseError) -> Exception:
-        code = refusal_code(error)
-        if code not in self.codes:
+        error = self._with_keys(error)
+        code = refusal_code(error, self.codes)
+        if code is None:
             return error
         self.disconnect()
         refusal = RefusedError(str(code), str(error))
         self._server.note(refusal)
         return refusal
+
+    def _with_keys(self, error: ResponseError) -> ResponseError:
+        if not str(error).startswith(WRONG_TYPE) or isinstance(self._sent, str):
+            return error
+        keys = ", ".join(sent_keys(self._sent))
+        return ResponseError(f"{error}. Look at the TYPE of these keys and DEL the one that is wrong: {keys}")
 
 
 class _SharesNews(_HangsUp):
@@ -140,6 +157,29 @@ class BrokerConnection(_HangsUp, Connection):
 
 
 class TlsBrokerConnection(_HangsUp, SSLConnection):
+    """The same over TLS."""
+
+
+class _StaysWithWrongTypes(_HangsUp):
+    """Takes a value of another type for a refusal, in the reply of a transaction too."""
+
+    codes = REFUSALS | {WRONG_TYPE}
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        """Returns the reply, or raises RefusedError on a connection that is closed by then."""
+        reply = super().read_response(*args, **options)
+        if type(reply) is list:
+            for part in reply:
+                if isinstance(part, ResponseError):
+                    raise self._as_refusal(part)
+        return reply
+
+
+class ConsumerConnection(_StaysWithWrongTypes, Connection):
+    """A connection of a worker's consumer, which ends at every error but a lost connection."""
+
+
+class TlsConsumerConnection(_StaysWithWrongTypes, SSLConnection):
     """The same over TLS."""
 
 

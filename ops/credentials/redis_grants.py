@@ -129,7 +129,7 @@ _WEB = (
 )
 _TRAINER = (
     *_consume("retrain"),
-    Grant("~shrike:slot:*", "set"),
+    Grant("~shrike:slot:*", "set expire"),
     Grant("%R~shrike:accepted_version", "hmget"),
     Grant("%R~shrike:answered:*", "lrange"),
     Grant("~shrike:awaiting:*", "zrangebyscore zmscore zscore zrem zadd"),

@@ -16,6 +16,7 @@ from celery.worker.consumer import Consumer
 from ml.stores.redis.refusals_redis import RefusedError
 from tasks.complaints import Complaints
 from workers.start.dead_messages_redis import TolerantChannel
+from workers.start.obstacle import OBSTACLE
 
 _FIRST_PAUSE_SECONDS, _PAUSE_STEP_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 0.2, 1.0
 
@@ -60,6 +61,7 @@ class SteadyConsumer(Consumer):
         """Closes the connection; a server that refuses is there at once, so nothing else would make a pause."""
         super().on_connection_error_after_connected(exc)
         if isinstance(exc, RefusedError):
+            OBSTACLE.note(str(exc))
             time.sleep(_LONGEST_PAUSE_SECONDS)
 
     def on_send_event_buffered(self) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 from kombu.transport.redis import Channel
 
 from observability import metrics
+from tasks.connections_redis import ConsumerConnection, TlsConsumerConnection
+from workers.start.obstacle import OBSTACLE
 
 _KEPT = 1_000
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError)
@@ -33,7 +35,13 @@ def _reason(error: Exception) -> str:
 
 
 class TolerantChannel(Channel):  # type: ignore[misc,unused-ignore]
-    """Reads on past a message that it cannot read, and keeps it for an operator."""
+    """Reads on past a message that it cannot read, and keeps it for an operator.
+
+    A key of another type is a lost connection to it, which the worker survives.
+    """
+
+    connection_class = ConsumerConnection
+    connection_class_ssl = TlsConsumerConnection
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -43,6 +51,7 @@ class TolerantChannel(Channel):  # type: ignore[misc,unused-ignore]
         def remember(*args: Any, **options: Any) -> Any:
             self._popped = None  # a reply that does not come must not leave an older message behind
             self._popped = parse(*args, **options)
+            OBSTACLE.clear()
             return self._popped
 
         self.client.parse_response = remember

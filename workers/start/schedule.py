@@ -5,20 +5,27 @@ sent, with beat's signature on it. Here Redis serves for the lock, so that of tw
 the time of an entry's last run, so that a restarted beat neither repeats nor forgets one. A time that lies in the
 future, or before what this process itself has sent, is not believed.
 
-A Redis that does not answer, or refuses, ends no beat: it asks again a second later. One that has lost its lock
-meanwhile ends, and waits for it when it is started again.
+A Redis that does not answer, or refuses, ends no beat: it asks again a second later. Nor does a lock that was lost, or
+that somebody else wrote: beat sends nothing until it has the lock again. What stands in its place and would outlive
+every lock is given the life of one.
 """
 
 import logging
 from contextlib import suppress
 from datetime import datetime
-from types import SimpleNamespace
 from typing import Any
 
+from celery import signals
 from redbeat import RedBeatScheduler
-from redbeat.schedulers import RedBeatSchedulerEntry, acquire_distributed_beat_lock, ensure_conf
+from redbeat.schedulers import (
+    LUA_EXTEND_TO_SCRIPT,
+    RedBeatSchedulerEntry,
+    acquire_distributed_beat_lock,
+    ensure_conf,
+    get_redis,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import LockError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tasks.complaints import Complaints
@@ -29,9 +36,14 @@ _PAUSE_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
+# It would wait for the lock without a look at what holds it; `FixedScheduler.tick` takes the lock.
+signals.beat_init.disconnect(acquire_distributed_beat_lock)
+
 
 class FixedScheduler(RedBeatScheduler):  # type: ignore[misc,unused-ignore]
     """Sends the configured entries, no more often than the configuration says."""
+
+    lock: Any = None
 
     def __init__(self, app: Any, **options: Any) -> None:
         self._sent: dict[str, datetime] = {}
@@ -78,17 +90,37 @@ class FixedScheduler(RedBeatScheduler):  # type: ignore[misc,unused-ignore]
         return reserved
 
     def tick(self, *args: Any, **options: Any) -> float:
-        """Sends what is due; returns the seconds to the next turn."""
+        """Sends what is due, if this beat has the lock; returns the seconds to the next turn."""
         try:
-            if self.lock_key and self.lock is None:  # Redis was not there when beat started
-                acquire_distributed_beat_lock(SimpleNamespace(scheduler=self))
+            if self.lock_key and not self._has_lock():
+                return _PAUSE_SECONDS
             return super().tick(*args, **options)  # type: ignore[no-any-return,unused-ignore]
         except _UNAVAILABLE as error:
             if self._complaints.is_due(str(error)):
                 _log.warning("nothing is scheduled until Redis answers: %s", error)
-            return _PAUSE_SECONDS
+        except (LockError, ResponseError) as error:
+            self.lock = None
+            if self._complaints.is_due(str(error)):
+                _log.warning("nothing is scheduled until %s is this beat's again: %s", self.lock_key, error)
+        return _PAUSE_SECONDS
+
+    def _has_lock(self) -> bool:
+        """Returns whether this beat has the lock, and takes it if nobody has."""
+        if self.lock is not None:
+            return True
+        client = get_redis(self.app)
+        lock = client.lock(self.lock_key, timeout=self.lock_timeout)
+        lock.lua_extend = client.register_script(LUA_EXTEND_TO_SCRIPT)  # redis-py's own adds to the time that is left
+        if lock.acquire(blocking=False):
+            _log.info("beat has the lock")
+            self.lock = lock
+            return True
+        # Every lock has its expiry. Whatever else stands there would keep all beats waiting for ever.
+        if client.pexpire(self.lock_key, int(self.lock_timeout * 1000), lt=True):
+            _log.warning("%s holds what no beat wrote; it expires in %s s", self.lock_key, self.lock_timeout)
+        return False
 
     def close(self) -> None:
         """Gives the lock back; one that cannot be given back expires."""
-        with suppress(*_UNAVAILABLE):
+        with suppress(*_UNAVAILABLE, LockError, ResponseError):
             super().close()

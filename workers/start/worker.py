@@ -37,6 +37,7 @@ from workers.health.sign_of_life import SignOfLife
 from workers.health.watch import Watched, watch_jobs
 from workers.start.control import refuse_remote_orders
 from workers.start.node_name import NodeNameTakenError, claim
+from workers.start.obstacle import OBSTACLE
 
 _log = logging.getLogger(__name__)
 
@@ -156,7 +157,7 @@ class _RunningWorker:
         self._endpoint = Endpoint(
             settings.metrics_host,
             settings.metrics_port,
-            is_ready=lambda: self._consuming and parts.is_ready(),
+            is_ready=lambda: self._takes_messages() and parts.is_ready(),
             is_alive=lambda: not self._is_stuck,
         )
         self._endpoint.start()
@@ -178,7 +179,7 @@ class _RunningWorker:
             parts.watched,
             queue=self._queue,
             name=name,
-            is_consuming=lambda: self._consuming,
+            is_consuming=self._takes_messages,
             before_exit=self._give_up,
         )
 
@@ -189,8 +190,11 @@ class _RunningWorker:
             with suppress(StoreUnavailableError):
                 self._sign.end()
 
+    def _takes_messages(self) -> bool:
+        return self._consuming and not OBSTACLE.is_there
+
     def _give_sign(self) -> None:
-        if self._consuming and self._sign is not None:
+        if self._takes_messages() and self._sign is not None:
             self._sign.give()
 
     def announce(self, **_: Any) -> None:

@@ -8,7 +8,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ml.domain.errors import StoreUnavailableError
-from ml.stores.redis.refusals_redis import RefusedError, refusal_code
+from ml.stores.redis.refusals_redis import WRONG_TYPE, RefusedError, refusal_code
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def redis_failures_as_unavailable() -> Iterator[None]:
     except ResponseError as error:
         if (code := refusal_code(error)) is not None:
             raise StoreUnavailableError(f"Redis refuses: {RefusedError(code, str(error))}") from error
-        if "WRONGTYPE" in str(error):  # a pipeline puts its own words in front
+        if WRONG_TYPE in str(error):  # a pipeline puts its own words in front
             raise StoreUnavailableError(f"Redis holds something else under a key of ours: {error}") from error
         raise
     except RedisError as error:

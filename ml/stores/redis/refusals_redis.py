@@ -34,6 +34,9 @@ REFUSALS: Final = ROLE_CHANGES | {
 }
 """The first words of such answers. NOPERM too: a list of users that is being changed is mended like a server is."""
 
+WRONG_TYPE: Final = "WRONGTYPE"
+"""A key holds a value of another type: no refusal, but for those who cannot do without that key, it is one."""
+
 _CODE_OF: Final[dict[type[Exception], str]] = {
     # redis-py makes these of the first word and then drops it.
     ReadOnlyError: "READONLY",
@@ -60,7 +63,7 @@ class RefusedError(RedisConnectionError):
         self.code = code
 
 
-def refusal_code(error: ResponseError) -> str | None:
+def refusal_code(error: ResponseError, codes: frozenset[str] = REFUSALS) -> str | None:
     """Returns the code of an answer that refuses for now; None if it says something about the command itself."""
     code = _CODE_OF.get(type(error)) or str(error).partition(" ")[0].removeprefix("-")
-    return code if code in REFUSALS else None
+    return code if code in codes else None

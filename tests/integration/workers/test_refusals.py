@@ -111,7 +111,25 @@ def busy(server: redis.Redis) -> Iterator[None]:
     script.join(60)
 
 
-@pytest.mark.parametrize("fault", [read_only, without_replicas, full, without_permission, busy])
+@contextmanager
+def foreign_values(server: redis.Redis) -> Iterator[None]:
+    keys = (
+        "labels",
+        "unacked",
+        "unacked_index",
+        "unacked_mutex",
+        "_kombu.binding.shrike",
+        "_kombu.binding.celery.pidbox",
+    )
+    server.delete(*keys, "shrike:redbeat::lock")
+    for key in keys:
+        server.set(key, "x")
+    server.lpush("shrike:redbeat::lock", "x")
+    yield
+    server.delete(*keys, "shrike:redbeat::lock")
+
+
+@pytest.mark.parametrize("fault", [read_only, without_replicas, full, without_permission, busy, foreign_values])
 def test_a_worker_and_beat_outlast_a_server_that_refuses(platform: Platform, fault: Callable[..., object]) -> None:
     wait_until(platform.works, what="the worker")
     wait_until(platform.beats, what="beat")
@@ -138,3 +156,15 @@ def test_a_scoring_worker_that_starts_meanwhile_works_once_the_server_takes_writ
             wait_until(lambda: worker.metric("redis_refusals_total") > 0, what="a refusal")
         wait_until(lambda: worker.get("/health/ready")[0] == 200, what="the worker")
         assert own.score(transaction())[0]["status"] == "scored"
+
+
+def test_a_worker_names_the_key_of_another_type_and_counts_as_away_until_it_is_deleted(platform: Platform) -> None:
+    server, worker = platform.server, platform.worker
+    wait_until(platform.works, what="the worker")
+    server.set("labels", "x")
+    wait_until(lambda: worker.get("/health/ready")[0] == 503, what="an unready worker")
+    wait_until(lambda: "DEL the one that is wrong: labels" in worker.log.read_text(), what="the key in the log")
+    assert worker.get("/health/live")[0] == 200
+    server.delete("labels")
+    wait_until(lambda: worker.get("/health/ready")[0] == 200, what="a ready worker")
+    wait_until(platform.works, what="the worker after the deletion")

@@ -313,6 +313,15 @@ def test_a_replayed_request_sends_no_message(client: "redis.Redis") -> None:
     assert desk.confirmed == [True, False]
 
 
+def test_a_queue_of_another_type_fails_no_admission(client: "redis.Redis") -> None:
+    desk = Desk()
+    client.set(desk.queue, "x", ex=60)
+    [result] = make_check(client, policy(), desk.prepare_early_send).decide([admission_call(asked("a"))])
+    assert result.admission.admitted
+    assert result.scoring_call is None  # it goes the usual way, and meets the refusal there
+    assert desk.confirmed == [False]
+
+
 def test_a_limited_request_sends_no_message(client: "redis.Redis") -> None:
     desk = Desk()
     check = make_check(client, policy(subject=Bucket(1, 0)), desk.prepare_early_send)

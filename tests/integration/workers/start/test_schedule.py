@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -123,4 +123,41 @@ def test_a_value_of_another_type_neither_stops_an_entry_nor_has_it_sent_too_ofte
     assert client.llen("retrain") == 1
     app.conf.beat_schedule = {"check": {"task": "drift.check", "schedule": _EVERY_HOUR}}
     scheduler.tick()
+    assert client.llen("retrain") == 1
+
+
+@pytest.fixture
+def locked(app: Celery) -> Celery:
+    app.conf.redbeat_lock_key = "shrike:redbeat::lock"
+    app.conf.beat_schedule = {"check": {"task": "drift.check", "schedule": 0.01}}
+    return app
+
+
+@pytest.mark.parametrize("write_lock", [lambda c, k: c.set(k, "x"), lambda c, k: c.lpush(k, "x")])
+def test_a_lock_that_no_beat_wrote_expires_and_beat_goes_on(
+    locked: Celery, client: redis.Redis, write_lock: Callable[[redis.Redis, str], object]
+) -> None:
+    key = "shrike:redbeat::lock"
+    scheduler = turns(locked, 1)
+    client.delete(key, "retrain")
+    write_lock(client, key)
+    for _ in range(3):
+        scheduler.tick()
+    assert client.llen("retrain") == 0
+    assert 0 < client.pttl(key) <= 30_000
+    client.delete(key)  # as its expiry does
+    scheduler.tick()
+    assert client.llen("retrain") == 1
+    scheduler.close()
+    assert not client.exists(key)
+
+
+def test_a_second_beat_sends_nothing_and_leaves_the_lock(locked: Celery, client: redis.Redis) -> None:
+    first = turns(locked, 1)
+    client.delete("retrain")
+    token = client.get("shrike:redbeat::lock")
+    turns(locked)
+    assert client.llen("retrain") == 0
+    assert client.get("shrike:redbeat::lock") == token
+    first.tick()
     assert client.llen("retrain") == 1
