@@ -10,6 +10,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from ml.domain.errors import StoreUnavailableError
 from ml.stores.redis.refusals_redis import WRONG_TYPE, RefusedError, refusal_code
 
+_NO_ID_LEFT = "exhausted the last possible ID"
+
 
 @contextmanager
 def redis_failures_as_unavailable() -> Iterator[None]:
@@ -30,6 +32,11 @@ def redis_failures_as_unavailable() -> Iterator[None]:
             raise StoreUnavailableError(f"Redis refuses: {RefusedError(code, str(error))}") from error
         if WRONG_TYPE in str(error):  # a pipeline puts its own words in front
             raise StoreUnavailableError(f"Redis holds something else under a key of ours: {error}") from error
+        if _NO_ID_LEFT in str(error):
+            raise StoreUnavailableError(
+                "somebody wrote an entry with the greatest id into a stream, so that none can follow; docs/outbox.md says "
+                "how to replace the stream"
+            ) from error
         raise
     except RedisError as error:
         raise StoreUnavailableError(f"Redis failed: {error}") from error

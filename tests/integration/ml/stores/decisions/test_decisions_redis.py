@@ -18,6 +18,12 @@ from security.messages.stored_seal import close, split
 from tests.contracts.decision_store import DecisionStoreContract, new_decision
 from tests.seals import DECISION_SEAL, EVENT_SEAL, MESSAGE_KEY, STRANGERS_DECISION_SEAL
 
+_NO_JSON = (
+    *('"a":NaN', '"a":-Infinity', '"a":[inf]', '"a":0x1F', '"a":01', '"a":1.', '"a":.5', '"a":1e', '"a":1e999'),
+    *('"a":"\xff"', '"a":"\xc0\xaf"', '"a":"\xe2\x82"', '"a":"\xed\xa0\x80"', '"a":"\xf5\x80\x80\x80"', '"\xe9":1'),
+)
+"""Members that cjson takes and no reader of the reply; each character is one byte."""
+
 
 def make_store(
     client: redis.Redis, *, outbox_limit: int = 1000, seal: DecisionSeal = DECISION_SEAL
@@ -129,6 +135,7 @@ class TestRedisDecisionStore(DecisionStoreContract):
             "{fingerprint}00000002{{",
             '{fingerprint}00000002{{}}{{"seal":"""""""""""""""""""""""""""""""""""""""""""""","a":1}}',
             '{fingerprint}00000009{{"a":"\n"}}',
+            *("{fingerprint}%08d{{%s}}" % (len(member.encode("latin-1")) + 2, member) for member in _NO_JSON),
         ],
     )
     def test_what_is_no_record_costs_its_transaction_alone(self, garbage: str) -> None:
@@ -136,7 +143,7 @@ class TestRedisDecisionStore(DecisionStoreContract):
         if garbage == "list":
             self.client.lpush(key, "x")
         else:
-            self.client.set(key, garbage.format(fingerprint=entry.fingerprint))
+            self.client.set(key, garbage.format(fingerprint=entry.fingerprint).encode("latin-1"))
         before = self.client.dump(key)
         report = self.commit(new_decision("t-1"), entry, new_decision("t-3"))
         assert report.outcomes == (CommitOutcome.RECORDED, CommitOutcome.UNTRUSTED, CommitOutcome.RECORDED)
@@ -146,6 +153,54 @@ class TestRedisDecisionStore(DecisionStoreContract):
         assert [fields[b"id"] for _, fields in self.client.xrange(OUTBOX)] == [b"t-1", b"t-3"]
         self.client.delete(key)
         assert self.commit(entry).outcomes == (CommitOutcome.RECORDED,)
+
+    @pytest.mark.parametrize(
+        "members",
+        [
+            {"a": [1, -2.5, 1e-7, 1e22, 0, -0.0, 123456789012345678], "b": None, "c": True, "d": {"e": False}},
+            {"a": 'NaN, 0x1F "quoted" \\ 01', "größer": "€ 𝄞 \u0800 \ud7ff \uffff \U0010ffff", "b": ["\\", '"', ""]},
+        ],
+    )
+    def test_a_record_of_unusual_content_is_repeated(self, members: dict) -> None:
+        entry = replace(new_decision("t-1"), decision=orjson.dumps(members))
+        self.commit(entry)
+        assert self.commit(entry).outcomes == (CommitOutcome.REPEATED,)
+        assert self.replies("shrike:reply:test")[-1]["results"][0]["decision"] == members
+
+    @pytest.mark.parametrize("key", [OUTBOX, awaiting_key("explain"), awaiting_key("publish")])
+    def test_a_key_of_another_type_refuses_a_batch_before_anything_is_recorded(self, key: str) -> None:
+        self.client.set(key, "x")
+        with pytest.raises(StoreUnavailableError):
+            self.commit(new_decision("t-1"), new_decision("t-2"))
+        assert self.client.keys() == [key.encode()]
+        self.client.delete(key)
+        assert self.commit(new_decision("t-1")).outcomes == (CommitOutcome.RECORDED,)
+
+    @pytest.mark.parametrize("key", ["shrike:reply:test", "answered"])
+    def test_a_list_of_another_type_costs_only_itself(self, key: str) -> None:
+        minute = int(self.client.time()[0] // 60)
+        keys = [answered_key(minute + n) for n in range(2)] if key == "answered" else [key]
+        for name in keys:
+            self.client.set(name, "x")
+        assert self.commit(new_decision("t-1")).outcomes == (CommitOutcome.RECORDED,)
+        assert self.client.zrange(awaiting_key("publish"), 0, -1) == [b"t-1"]
+
+    def test_a_stream_whose_ids_are_used_up_refuses_until_it_is_deleted(self) -> None:
+        self.commit(new_decision("t-1"))
+        self.client.xadd(OUTBOX, {"a": "b"}, id="18446744073709551615-18446744073709551615")
+        with pytest.raises(StoreUnavailableError, match=r"greatest id.*docs/outbox\.md"):
+            self.commit(new_decision("t-2"))
+        assert self.store.find("t-2") is None
+        assert self.commit(new_decision("t-1")).outcomes == (CommitOutcome.REPEATED,)
+        self.client.delete(OUTBOX)
+        assert self.commit(new_decision("t-2")).outcomes == (CommitOutcome.RECORDED,)
+        assert self.client.zrange(awaiting_key("publish"), 0, -1) == [b"t-1", b"t-2"]
+
+    def test_ids_that_end_within_a_batch_cost_only_the_rest(self) -> None:
+        self.client.xadd(OUTBOX, {"a": "b"}, id="18446744073709551615-18446744073709551614")
+        report = self.commit(new_decision("t-1"), new_decision("t-2"))
+        assert report.outcomes == (CommitOutcome.RECORDED, CommitOutcome.OVERLOADED)
+        assert self.store.find("t-2") is None
 
     def test_racing_retries_agree_on_one_decision(self) -> None:
         url = self.client.connection_pool.connection_kwargs
