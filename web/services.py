@@ -27,6 +27,7 @@ from web.entrance.open_admission import OpenAdmission
 from web.entrance.recall import ShardRecall
 from web.protection.draining import Draining
 from web.protection.load_shedding import LoadShedder
+from web.protection.recent_look import RecentLook
 from web.scoring.queue import ScoringQueue
 
 _EXTENSION = "shrike"
@@ -68,6 +69,14 @@ class QueueMonitor(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ScoringServers:
+    """What readiness needs of the servers: the shards, and the workers that gave a sign of life."""
+
+    shards: Sequence[ShardStatus]
+    workers: Sequence[WorkerStatus]
+
+
 class SelfTest(Protocol):
     """Checks whether scoring would work if SAFE MODE were off."""
 
@@ -93,6 +102,7 @@ class Services:
         recall: reads the shards' records of repeated transactions, if scoring is sharded.
         upkeep: the small jobs beside the requests.
         draining: begins when the process is told to stop.
+        readiness: what anonymous probes have seen of the servers lately; None if scoring's Redis could not be used.
     """
 
     settings: Settings
@@ -118,6 +128,7 @@ class Services:
     recall: ShardRecall | None = None
     upkeep: Housekeeping | None = None
     draining: Draining = field(default_factory=Draining)
+    readiness: RecentLook[ScoringServers | None] = field(default_factory=RecentLook)
 
 
 def provide_services(app: Flask, services: Services) -> None:

@@ -13,6 +13,9 @@
 --   4 by transactions), the thousandths of tokens left for requests, transactions and the device (0 where no bucket
 --   applies), and for a batch, per device: how many of its transactions are admitted, the thousandths left.
 --
+-- Whoever can write to Redis may have put anything under a key. What is no bucket counts as none, and the next admission
+-- writes one in its place; what is no mark is a replay.
+--
 -- Only an admitted request changes anything: a replayed one takes no token, and a limited one stays unused,
 -- so that the client may send the very same request again. A batch is not refused for a device: of each device as many
 -- transactions are admitted as it has tokens, as if they had come one by one.
@@ -31,12 +34,20 @@ local NONE = 'admission:none'
 local OFF = '-'
 local EPSILON = 1e-6 -- a token that is whole but for rounding counts as whole
 local CLOCK_STEP = 1000 -- ms; a bucket from further in the future than this was written before the clock was set back
+local LARGEST_DEBT = 1e6 -- tokens; the largest batch is far smaller
 local UNREFILLED_TTL = 86400000 -- ms; a bucket that never refills is forgotten a day after its last use
 local LONGEST_TTL = 365 * 86400000 -- ms
 
+local function get(key)
+  local stored = redis.pcall('GET', key)
+  if type(stored) ~= 'table' then return stored end
+  return match(stored.err, 'WRONGTYPE') and '' or call_redis('GET', key)
+end
+
 local function refilled(tokens, at, capacity, per_ms)
   tokens, at = tonumber(tokens), tonumber(at)
-  if not tokens or at - now > CLOCK_STEP then return capacity end
+  -- Every comparison with a number that is none (NaN) is false.
+  if not (tokens and at and tokens > -LARGEST_DEBT and at >= 0 and at - now <= CLOCK_STEP) then return capacity end
   return min(capacity, tokens + max(0, now - at) * per_ms)
 end
 
@@ -52,7 +63,7 @@ local function ttl(tokens, capacity, per_ms)
 end
 
 local function device_tokens(key)
-  local stored = call_redis('GET', key)
+  local stored = get(key)
   if not stored then return device_capacity end
   local tokens, at = match(stored, '^(%S+) (%S+)$')
   return refilled(tokens, at, device_capacity, device_per_ms)
@@ -78,7 +89,7 @@ while key <= #KEYS do
 
   if replay ~= NONE and not call_redis('SET', replay, mark, 'NX', 'PX', window) then
     takes = false
-    local stored = call_redis('GET', replay)
+    local stored = get(replay)
     if stored ~= mark then
       local grants = stored and match(stored, '^' .. mark .. ' ([%d ]+)$')
       if grants then
@@ -90,7 +101,7 @@ while key <= #KEYS do
     end
   end
   if outcome == 0 and subject ~= NONE then
-    local stored, requests, of_transactions, at = call_redis('GET', subject), nil, nil, nil
+    local stored, requests, of_transactions, at = get(subject), nil, nil, nil
     if stored then requests, of_transactions, at = match(stored, '^(%S+) (%S+) (%S+)$') end
     if capacity > 0 then requests_left = refilled(requests, at, capacity, per_ms) end
     if t_capacity > 0 then transactions_left = refilled(of_transactions, at, t_capacity, t_per_ms) end

@@ -7,7 +7,8 @@
 | `shrike:revocations:version` | string | the same | a random word, another after every change |
 
 One GET of the version shows whether the list has to be read again. The version expires with the list, so an emptied
-list counts as a change.
+list counts as a change. A version of another type says nothing: the list is read at each look, until a change or an
+operator (`DEL shrike:revocations:version`) mends it. A list of another type is unavailable until it is deleted.
 """
 
 import logging
@@ -46,13 +47,18 @@ class RedisRevocations:
     def version(self) -> str:
         """See `RevocationStore.version`."""
         with _failures_as_unavailable():
-            return _word(self._client.get(VERSION_KEY))
+            try:
+                return _word(self._client.get(VERSION_KEY))
+            except redis.ResponseError as error:
+                return _word(error)
 
     def read(self) -> RevocationSnapshot:
         """See `RevocationStore.read`."""
         with _failures_as_unavailable():
             both = self._client.pipeline(transaction=True).get(VERSION_KEY).hgetall(ENTRIES_KEY)
-            version, entries = both.execute()
+            version, entries = both.execute(raise_on_error=False)
+            if isinstance(entries, Exception):
+                raise entries
             return RevocationSnapshot(_word(version), _parse(entries))
 
     def add(self, revocation: Revocation, *, now: int) -> None:
@@ -84,8 +90,16 @@ def _script(name: str) -> str:
     return resources.files("security.revocations").joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
 
-def _word(version: bytes | None) -> str:
-    """Returns the version as text; a foreign one too, because any other text only means that the list is read again."""
+def _word(version: bytes | Exception | None) -> str:
+    """Returns the version as text; a foreign one too, because any other text only means that the list is read again.
+
+    A version of another type is another word each time, so that no change goes unseen.
+    """
+    if isinstance(version, Exception):
+        if "WRONGTYPE" not in str(version):
+            raise version
+        _log.error("%s holds a value of another type; delete it", VERSION_KEY)
+        return secrets.token_hex(8)
     return (version or b"").decode(errors="backslashreplace")
 
 
@@ -111,4 +125,7 @@ def _failures_as_unavailable() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
+        if "WRONGTYPE" in str(error):
+            message = f"{ENTRIES_KEY}, or a key beside it, holds a value of another type; delete that key: {error}"
+            raise RevocationsUnavailableError(message) from error
         raise RevocationsUnavailableError("Redis does not answer for the revocations") from error

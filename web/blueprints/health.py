@@ -11,7 +11,7 @@ from web.http.answers import HttpAnswer, json_answer
 from web.http.schemas.administration import LivenessAnswer, ReadinessAnswer
 from web.routing.operations import Answer, Call, Operation, operation
 from web.routing.safe_mode import safe_mode_state
-from web.services import Services
+from web.services import ScoringServers, Services
 
 blueprint = Blueprint("health", __name__)
 
@@ -44,7 +44,7 @@ def live(_call: Call) -> HttpAnswer:
         description="200 if the broker is reachable and takes writes, a scoring worker is alive with a model loaded, "
         "SAFE MODE is off, and the process is not stopping; else 503. The body lists each check. A web process with "
         "USE_LOCAL_INFERENCE is its own scoring worker. Where scoring is sharded, one shard that can score is enough; "
-        "the details name those that do not answer.",
+        "the details name those that do not answer. What a process saw of Redis counts for half a second.",
         answer=Answer(description="Ready.", model=ReadinessAnswer, example=examples.READY),
         other_answers=(
             Answer(description="Not ready.", model=ReadinessAnswer, status=503, example=examples.NOT_READY),
@@ -70,15 +70,14 @@ def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
     yield "serving", not stops, "the process is stopping" if stops else "yes"
     is_on = safe_mode_state(services).enabled
     rules_decide = is_on and services.settings.safe_mode_policy == "rules"
-    try:
-        services.monitor.check_writes()
-        own = services.local_scoring
-        shards = services.monitor.shards(())
-        workers = [] if own else _scoring_workers(services, shards)
-    except RetryableError:
+    own = services.local_scoring
+    servers = services.readiness.take(lambda: _look(services))
+    if servers is None:
         for name in ("broker", "scoring_worker", "model"):
             yield name, False, "Redis is unreachable or refuses writes"
     else:
+        shards = servers.shards
+        workers = [] if own else _scoring_workers(servers)
         loaded = {own.version} if own else {worker.model_version for worker in workers}
         versions = sorted(version for version in loaded if version)
         # Ready while one shard is reachable: taking this process away would not help the others' customers.
@@ -93,10 +92,20 @@ def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
     yield "safe_mode", not is_on or rules_decide, "on, rules decide" if rules_decide else "on" if is_on else "off"
 
 
-def _scoring_workers(services: Services, shards: Sequence[ShardStatus]) -> list[WorkerStatus]:
+def _look(services: Services) -> ScoringServers | None:
+    """Asks the servers that scoring needs; returns None if they cannot be used."""
+    try:
+        services.monitor.check_writes()
+        shards = services.monitor.shards(())
+        return ScoringServers(shards, () if services.local_scoring else services.monitor.workers())
+    except RetryableError:
+        return None
+
+
+def _scoring_workers(servers: ScoringServers) -> list[WorkerStatus]:
     """Returns the live workers of queues that can be reached."""
-    served = {shard.shard for shard in shards if shard.reachable} if shards else {None}
-    return [worker for worker in services.monitor.workers() if worker.queue == "score" and worker.shard in served]
+    served = {shard.shard for shard in servers.shards if shard.reachable} if servers.shards else {None}
+    return [worker for worker in servers.workers if worker.queue == "score" and worker.shard in served]
 
 
 def _reached(shards: Sequence[ShardStatus]) -> str:

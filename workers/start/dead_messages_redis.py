@@ -12,7 +12,9 @@ import logging
 from typing import Any
 
 from kombu.transport.redis import Channel
+from redis.exceptions import ResponseError
 
+from ml.stores.redis.refusals_redis import RefusedError
 from observability import metrics
 from tasks.connections_redis import ConsumerConnection, TlsConsumerConnection
 from workers.start.obstacle import OBSTACLE
@@ -78,5 +80,8 @@ class TolerantChannel(Channel):  # type: ignore[misc,unused-ignore]
     def _keep(self, queue: str, message: bytes, reason: str) -> None:
         _log.error("an unreadable message was put aside", extra={"queue": queue, "reason": reason})
         metrics.celery_task_total.labels("(unreadable)", "rejected").inc()
-        with self.conn_or_acquire() as client:
-            client.xadd(dead_messages_key(queue), {"message": message, "reason": reason}, maxlen=_KEPT)
+        try:
+            with self.conn_or_acquire() as client:
+                client.xadd(dead_messages_key(queue), {"message": message, "reason": reason}, maxlen=_KEPT)
+        except (RefusedError, ResponseError) as error:  # another type there, or no id left: it is worth no worker
+            _log.error("the unreadable message could not be kept, and is gone: %s", error, extra={"queue": queue})

@@ -33,6 +33,7 @@ from ml.stores.redis.commands import Command, UnansweredError, key_of
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from ml.stores.redis.node_pipeline_redis import CONNECTION_FAILURES, NodePipeline
 from ml.stores.redis.node_rest import NodeRest
+from ml.stores.redis.refusals_redis import is_wrong_type
 from ml.stores.redis.scripts_redis import LuaScript
 
 _PAUSES_SECONDS = (0.0, 0.05, 0.1)
@@ -86,7 +87,7 @@ class ClusterCommands:
         replies: list[Any] = [_NOT_SENT] * len(commands)
         failures = self._send(commands, replies, scripts=scripts, until=until)
         for pause_seconds in _PAUSES_SECONDS:
-            if not failures or time.monotonic() + pause_seconds >= until or all(map(_is_resting, failures)):
+            if not failures or time.monotonic() + pause_seconds >= until or all(map(_is_final, failures)):
                 break
             time.sleep(pause_seconds)
             failures = self._send(commands, replies, scripts=scripts, until=until)
@@ -196,7 +197,7 @@ class ClusterCommands:
                 self._rest.note_failure(name, is_silent=isinstance(share.failure, RedisTimeoutError))
         with redis_failures_as_unavailable():
             for failure in failures:
-                if not isinstance(failure, _MENDABLE):
+                if not isinstance(failure, _MENDABLE) and not is_wrong_type(failure):
                     raise failure
         resting = [failure for failure in failures if _is_resting(failure)]
         if len(resting) < len(failures):
@@ -212,3 +213,8 @@ class _RestingNodeError(RedisConnectionError):
 
 def _is_resting(failure: object) -> bool:
     return isinstance(failure, _RestingNodeError)
+
+
+def _is_final(failure: object) -> bool:
+    """Returns whether sending the command once more in this run would change nothing."""
+    return _is_resting(failure) or is_wrong_type(failure)

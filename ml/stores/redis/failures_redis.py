@@ -8,7 +8,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ml.domain.errors import StoreUnavailableError
-from ml.stores.redis.refusals_redis import WRONG_TYPE, RefusedError, refusal_code
+from ml.stores.redis.refusals_redis import RefusedError, is_wrong_type, refusal_code
 
 _NO_ID_LEFT = "exhausted the last possible ID"
 
@@ -30,12 +30,12 @@ def redis_failures_as_unavailable() -> Iterator[None]:
     except ResponseError as error:
         if (code := refusal_code(error)) is not None:
             raise StoreUnavailableError(f"Redis refuses: {RefusedError(code, str(error))}") from error
-        if WRONG_TYPE in str(error):  # a pipeline puts its own words in front
+        if is_wrong_type(error):
             raise StoreUnavailableError(f"Redis holds something else under a key of ours: {error}") from error
         if _NO_ID_LEFT in str(error):
             raise StoreUnavailableError(
-                "somebody wrote an entry with the greatest id into a stream, so that none can follow; docs/outbox.md says "
-                "how to replace the stream"
+                "somebody wrote an entry with the greatest id into a stream, and none can follow it; "
+                "docs/outbox.md says how to replace the stream"
             ) from error
         raise
     except RedisError as error:

@@ -67,3 +67,8 @@ def refusal_code(error: ResponseError, codes: frozenset[str] = REFUSALS) -> str 
     """Returns the code of an answer that refuses for now; None if it says something about the command itself."""
     code = _CODE_OF.get(type(error)) or str(error).partition(" ")[0].removeprefix("-")
     return code if code in codes else None
+
+
+def is_wrong_type(failure: object) -> bool:
+    """Returns whether a key holds a value of another type; a pipeline puts its own words in front."""
+    return isinstance(failure, ResponseError) and WRONG_TYPE in str(failure)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError
 
 from ml.stores.redis.commands import Command, UnansweredError
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+from ml.stores.redis.refusals_redis import is_wrong_type
 from ml.stores.redis.scripts_redis import LuaScript
 
 
@@ -37,7 +38,7 @@ class ServerCommands:
                 replies = self._send(commands)
             failures = [reply for reply in replies if isinstance(reply, Exception)]
             for failure in failures:
-                if not _is_wrong_type(failure):
+                if not is_wrong_type(failure):
                     raise failure
         if failures:
             message = f"Redis holds something else under a key of ours: {failures[0]}"
@@ -50,7 +51,3 @@ class ServerCommands:
                 pipeline.execute_command(*command)
             replies: list[Any] = pipeline.execute(raise_on_error=False)
         return replies
-
-
-def _is_wrong_type(failure: Exception) -> bool:
-    return isinstance(failure, ResponseError) and "WRONGTYPE" in str(failure)

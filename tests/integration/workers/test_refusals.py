@@ -168,3 +168,19 @@ def test_a_worker_names_the_key_of_another_type_and_counts_as_away_until_it_is_d
     server.delete("labels")
     wait_until(lambda: worker.get("/health/ready")[0] == 200, what="a ready worker")
     wait_until(platform.works, what="the worker after the deletion")
+
+
+@pytest.mark.parametrize("kept", ["another type", "no id left"])
+def test_an_unreadable_message_that_cannot_be_kept_ends_no_worker(platform: Platform, kept: str) -> None:
+    server, key = platform.server, dead_messages_key("labels")
+    wait_until(platform.works, what="the worker")
+    server.delete(key)
+    if kept == "another type":
+        server.set(key, "x")
+    else:
+        server.xadd(key, {"a": "b"}, id="18446744073709551615-18446744073709551615")
+    server.lpush("labels", b"7")
+    wait_until(lambda: not server.exists("labels"), what="the message taken")
+    server.delete(key)
+    wait_until(platform.works, what="the worker")
+    assert platform.worker.get("/health/live")[0] == 200

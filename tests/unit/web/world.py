@@ -49,6 +49,7 @@ from web.entrance.check_memory import MemoryAdmissionCheck
 from web.protection.capacity import scoring_share
 from web.protection.circuit_breaker import CircuitBreaker
 from web.protection.load_shedding import LoadShedder
+from web.protection.recent_look import RecentLook
 from web.scoring.batch import Batch
 from web.services import Services
 
@@ -225,6 +226,7 @@ def build_world(
     gate = admission or MemoryAdmissionControl(AdmissionPolicy.from_settings(settings))
     signatures = SignatureVerifier.from_settings(settings)
     services = Services(
+        readiness=RecentLook(0.0),
         settings=settings,
         topology=ScoringTopology.from_settings(settings),
         tokens=TokenVerifier.from_settings(settings, revocations=_known(revocations)),

@@ -188,3 +188,46 @@ def test_buckets_and_replays_are_exact_over_many_processes(
     # 480 requests of one subject on one device in four processes, and 30 signatures sent by each of them.
     assert sum(admitted for admitted, _ in counts) == 100
     assert sum(first for _, first in counts) == 30
+
+
+_FOREIGN = {
+    "another type": lambda client, key: client.lpush(key, "x"),
+    **{
+        text: lambda client, key, text=text: client.set(key, text)
+        for text in (
+            "nan nan",
+            "inf -inf",
+            "-inf 1",
+            "-1e308 0",
+            "x",
+            "1",
+            "0x",
+            "nan nan nan",
+            "-1e300 inf 0",
+            "- - -",
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("foreign", _FOREIGN)
+def test_what_is_no_bucket_counts_as_a_full_one_and_costs_nobody_else(client: "redis.Redis", foreign: str) -> None:
+    control = RedisAdmissionControl(client, policy(subject=Bucket(5, 1), device=Bucket(2, 1)))
+    subject, other, device = (token_hex(8) for _ in range(3))
+    for key in (limits_key(subject), device_key(device)):
+        _FOREIGN[foreign](client, key)
+    answers = control.admit([asked(other), *(asked(subject, device=device) for _ in range(3))])
+    assert [answer.outcome for answer in answers] == ["admitted"] * 3 + ["limited_device"]
+    assert [answer.remaining for answer in answers[:2]] == [4, 4]
+    shared = control.admit([batch(subject, transactions=2, devices={device: 2})])[0]
+    assert shared.admitted
+
+
+def test_a_mark_of_another_type_is_a_replay_of_its_request_alone(client: "redis.Redis") -> None:
+    control = RedisAdmissionControl(client, policy(subject=Bucket(5, 1)))
+    request, other = asked(token_hex(8)), asked(token_hex(8))
+    key = replay_key(request.replay_key, request.subject)
+    client.lpush(key, "x")
+    assert [answer.outcome for answer in control.admit([request, other])] == ["replayed", "admitted"]
+    client.delete(key)
+    assert control.admit([request])[0].admitted

@@ -99,3 +99,35 @@ def test_an_unreachable_redis_raises_the_packages_own_error(operation: str) -> N
     }
     with pytest.raises(RevocationsUnavailableError):
         calls[operation]()
+
+
+def test_a_version_of_another_type_hides_no_revocation_and_the_next_change_mends_it(
+    client: "redis.Redis", store: RedisRevocations
+) -> None:
+    store.add(entry("t-9"), now=NOW)
+    client.delete(VERSION_KEY)
+    client.lpush(VERSION_KEY, "x")
+    known = RevocationList(store, leeway_seconds=30, refresh_seconds=0)
+    assert known.covers(token_id="t-9", subject="s", issued_at=NOW)
+    client.hdel(ENTRIES_KEY, "token:t-9")
+    known.refresh()
+    assert not known.covers(token_id="t-9", subject="s", issued_at=NOW)
+    store.add(entry("t-10"), now=NOW)
+    assert store.version() == store.version()
+    known.refresh()
+    assert known.covers(token_id="t-10", subject="s", issued_at=NOW)
+
+
+@pytest.mark.parametrize("key", [ENTRIES_KEY, EXPIRY_KEY])
+def test_a_list_of_another_type_is_named_and_unavailable_until_it_is_deleted(
+    client: "redis.Redis", store: RedisRevocations, key: str
+) -> None:
+    client.set(key, "x")
+    with pytest.raises(RevocationsUnavailableError, match="delete"):
+        store.add(entry("t-9"), now=NOW)
+    if key == ENTRIES_KEY:
+        with pytest.raises(RevocationsUnavailableError, match="delete"):
+            store.read()
+    client.delete(key)
+    store.add(entry("t-9"), now=NOW)
+    assert [item.name for item in store.read().entries] == ["t-9"]

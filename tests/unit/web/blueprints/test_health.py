@@ -1,10 +1,13 @@
 from dataclasses import replace
 
+import pytest
+
 from tasks.upkeep.queue_status import ShardStatus, WorkerStatus
 from tests.unit.web.world import World
 from web.dispatch.local_scoring import LocalScoring
 from web.http.schemas.administration import LivenessAnswer, ReadinessAnswer
-from web.services import provide_services
+from web.protection.recent_look import RecentLook
+from web.services import ScoringServers, provide_services
 
 
 def failed(world: World) -> list[str]:
@@ -102,3 +105,23 @@ def test_not_ready_while_no_worker_reads_any_history(world: World) -> None:
 
 def test_readiness_says_what_the_process_runs_for(world: World) -> None:
     assert world.client.get("/health/ready").get_json()["environment"] == "development"
+
+
+def test_a_flood_of_questions_asks_redis_once_and_a_later_one_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, asked = [0.0], []
+    check_writes = world.monitor.check_writes
+    monkeypatch.setattr(world.monitor, "check_writes", lambda: asked.append(now[0]) or check_writes())
+    readiness: RecentLook[ScoringServers | None] = RecentLook(clock=lambda: now[0])
+    provide_services(world.app, replace(world.services, readiness=readiness))
+    for _ in range(50):
+        assert failed(world) == []
+    world.monitor.reachable = False
+    now[0] = 1.0
+    for _ in range(50):
+        assert failed(world) == ["broker", "scoring_worker", "model"]
+    world.monitor.reachable = True
+    now[0] = 2.0
+    assert failed(world) == []
+    assert asked == [0.0, 1.0, 2.0]

@@ -135,7 +135,7 @@ class TestRedisDecisionStore(DecisionStoreContract):
             "{fingerprint}00000002{{",
             '{fingerprint}00000002{{}}{{"seal":"""""""""""""""""""""""""""""""""""""""""""""","a":1}}',
             '{fingerprint}00000009{{"a":"\n"}}',
-            *("{fingerprint}%08d{{%s}}" % (len(member.encode("latin-1")) + 2, member) for member in _NO_JSON),
+            *(f"{{fingerprint}}{len(member) + 2:08d}{{{{{member}}}}}" for member in _NO_JSON),
         ],
     )
     def test_what_is_no_record_costs_its_transaction_alone(self, garbage: str) -> None:

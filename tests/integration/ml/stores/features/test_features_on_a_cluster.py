@@ -18,7 +18,7 @@ from settings import Settings
 from tasks.wiring.clients_redis import connect_redis_cluster
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import feature_store
-from tests.contracts.feature_store import FeatureStoreContract, payment
+from tests.contracts.feature_store import FeatureStoreContract, label, payment
 from tests.valkey_cluster import ValkeyCluster, valkey_cluster
 
 T = TypeVar("T")
@@ -130,3 +130,16 @@ def test_scoring_through_a_masters_death_finds_the_same_features(
     # One call met the death and was repeated until the replica served; no other was refused.
     assert len([refused for refused in caller.refusals if refused]) == 1
     assert 0 < max(caller.refusals) < 200
+
+
+def test_a_history_of_another_type_stops_no_batch_of_labels(cluster: ValkeyCluster, store: RedisFeatureStore) -> None:
+    payments = [payment(number, customer=f"c{number}", terminal=f"t{number}") for number in range(4)]
+    store.observe(payments)
+    key = entity_key("customer", "c1")
+    owner = cluster.owner(key)
+    owner.call("DEL", key)
+    owner.call("LPUSH", key, "x")
+    labels = [label(item, known_at=60) for item in payments]
+    assert store.apply_labels(labels) == 4  # its terminal has it
+    owner.call("DEL", key)
+    assert store.apply_labels(labels) == 4

@@ -251,6 +251,14 @@ def test_a_refused_command_is_an_error_at_once(cluster: ValkeyCluster, watched: 
     assert watched.pipelines == 1
 
 
+def test_a_value_of_another_type_leaves_its_own_command_unanswered(cluster: ValkeyCluster, watched: Watched) -> None:
+    wrong, right = key_on(cluster, cluster.nodes[0]), key_on(cluster, cluster.nodes[0])
+    watched.runner.run([("SET", wrong, "text", "EX", 60)])
+    with pytest.raises(UnansweredError, match="WRONGTYPE") as raised:
+        watched.runner.run([("SET", right, 1, "EX", 60), ("LPUSH", wrong, 1), ("GET", right)])
+    assert (raised.value.replies[0], raised.value.replies[2]) == (b"OK", b"1")
+
+
 def test_an_unreachable_cluster_is_unavailable_after_four_tries(watch: Callable[..., Watched]) -> None:
     watched = watch([1])
     with pytest.raises(StoreUnavailableError, match="1 of 1 commands unanswered"):
