@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
-from pydantic import ValidationError
 
 from security.errors import KeysUnavailableError, KeyUnusableError
 from security.keys import generate_secret
 from security.tokens.jwks_keys import RETRY_SECONDS, JwksKeys, key_source
 from security.tokens.token_keys import FixedKeys, VerificationKey
 from settings import Settings
+from settings.problems import SettingsRefusedError
 
 FIRST, SECOND = (ec.generate_private_key(ec.SECP256R1()).public_key() for _ in range(2))
 OLD, NEW = VerificationKey(FIRST, "ES256", "old"), VerificationKey(SECOND, "ES256", "new")
@@ -224,5 +224,6 @@ def test_a_file_without_a_key_of_ours_stops_the_start(write: Callable[..., Path]
 
 
 def test_production_asks_for_a_key_set_over_tls_only() -> None:
-    with pytest.raises(ValidationError, match="JWT_JWKS_URL is not encrypted"):
-        settings(environment="production", jwt_jwks_url="http://idp.test/jwks")
+    secure = {"environment": "production", "redis_url": "rediss://r/0", "jwt_algorithm": "ES256"}
+    with pytest.raises(SettingsRefusedError, match="JWT_JWKS_URL is not encrypted"):
+        key_source(settings(**secure, jwt_jwks_url="http://idp.test/jwks"))
