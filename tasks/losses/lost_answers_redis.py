@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import compress, takewhile
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import redis
@@ -24,12 +24,15 @@ from ml.domain.errors import StoreUnavailableError
 from ml.domain.transaction import Transaction
 from ml.stores.decisions.decisions import CommitOutcome, DecisionStore, Reply
 from ml.stores.decisions.decisions_redis import lookup_command
-from ml.stores.features.features import FeatureStore
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
 from tasks.clock import SHARED_CLOCK
 from tasks.losses.dataset_memory import StateFile
 from tasks.losses.dataset_name_redis import NamedData
 from tasks.losses.recent_answers import AnswerSample, RecentAnswer, RecentAnswers
+
+if TYPE_CHECKING:
+    # Its histories are arrays; the API, which keeps none, imports this without numpy.
+    from ml.stores.features.features import FeatureStore
 
 OLD_COPY_SECONDS = 60.0
 """No replica lags as long as this; a Redis that lacks older answers holds an old copy of the data."""
@@ -72,7 +75,7 @@ class AnswersServer:
 
     client: "redis.Redis"
     data: NamedData
-    histories: FeatureStore | None
+    histories: "FeatureStore | None"
 
 
 class LostAnswers:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ml.stores.features.features import FeatureStore
 from ml.stores.redis.cluster_redis import ClusterCommands
 from observability import metrics
 from security.messages.message_signer import MessageSigner
@@ -23,6 +23,9 @@ from tasks.upkeep.housekeeping import Job
 from tasks.wiring.clients_redis import connect_redis_cluster
 from tasks.wiring.connections import Connections, Policy
 from tasks.wiring.stores import decision_store, feature_store
+
+if TYPE_CHECKING:
+    from ml.stores.features.features import FeatureStore
 
 _PATIENCE_SECONDS = 1.0
 """As of `Policy.PROBE`: a silent server must not keep the housekeeping from the worker's sign of life."""
@@ -94,7 +97,7 @@ def watch_for_losses_from_mongo(connections: Connections, switch: SafeModeStore,
     return list(_identities(connections, memories, switch, name).values())
 
 
-def _histories_beside_answers(connections: Connections) -> FeatureStore | None:
+def _histories_beside_answers(connections: Connections) -> "FeatureStore | None":
     """Returns the histories if the server of the answers holds them; another one's are not lost with the answers."""
     settings = connections.settings
     is_same = settings.feature_store_url == settings.delivery_url and not settings.feature_cluster_urls
