@@ -1,9 +1,13 @@
 """Copies the events of SAFE MODE from the switch, where they are written at once, into the lasting audit."""
 
+import logging
+
 from security.audit.audit import AuditEvent, AuditLog, AuditUnavailableError
 from security.safe_mode.safe_mode import AUDIT_LIMIT, SafeModeEvent, SafeModeStore, SafeModeUnavailableError
 
 _USUAL_EVENTS = 20
+
+_log = logging.getLogger(__name__)
 
 
 class AuditCourier:
@@ -18,6 +22,7 @@ class AuditCourier:
         self._switch = switch
         self._audit = audit
         self._newest: SafeModeEvent | None = None
+        self._is_failing = False
 
     def carry(self) -> None:
         """Copies the events since the last time; an event that cannot be copied now is copied next time."""
@@ -26,8 +31,12 @@ class AuditCourier:
             if events is None:
                 events = self._new_events(AUDIT_LIMIT) or []
             self._audit.record([_audited(event) for event in events])
-        except (SafeModeUnavailableError, AuditUnavailableError):
+        except (SafeModeUnavailableError, AuditUnavailableError) as error:
+            if not self._is_failing:  # once: every drain comes by
+                _log.warning("the events of SAFE MODE do not reach the audit, and wait: %s", error)
+            self._is_failing = True
             return
+        self._is_failing = False
         if events:
             self._newest = events[0]
 

@@ -1,5 +1,7 @@
 from collections.abc import Sequence
 
+import pytest
+
 from security.audit.audit import AuditEvent, AuditUnavailableError
 from security.audit.audit_memory import MemoryAuditLog
 from security.safe_mode.safe_mode import SafeModeEvent, SafeModeUnavailableError
@@ -75,3 +77,17 @@ def test_a_switch_that_cannot_be_read_is_read_next_time() -> None:
     switch.away = False
     courier.carry()
     assert len(audit.latest(10)) == 1
+
+
+def test_an_audit_that_takes_nothing_is_told_once_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    switch, audit = MemorySafeMode(), CountingAudit()
+    courier = AuditCourier(switch, audit)
+    for times in (1, 2):
+        audit.away = True
+        for _ in range(3):
+            courier.carry()
+        assert [record.getMessage() for record in caplog.records] == [
+            "the events of SAFE MODE do not reach the audit, and wait: away"
+        ] * times
+        audit.away = False
+        courier.carry()
