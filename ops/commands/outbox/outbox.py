@@ -79,7 +79,9 @@ def redrive(group: str, letters: Sequence[str], everything: bool, as_json: bool)
     named = {name for letter in found for name in (letter.letter_id, letter.transaction_id)}
     missing = sorted(set(letters) - named)
     if missing:
-        raise click.ClickException(f"{group} has no dead letter {missing[0]}.")
+        raise click.ClickException(
+            f"{group} has no dead letter {missing[0]}; `python -m ops outbox dead-letters {group}` lists those it has."
+        )
     if everything and not known and not as_json:
         click.echo(f"{group} has no dead letters, so nothing is put back.")
         return

@@ -67,3 +67,11 @@ def test_ids_of_labels_follow_the_same_setting(settings: Settings, name: str) ->
         violation = label_violation(label, settings.model_copy(update={"card_number_check": check}))
         assert (violation and violation.pointer) == pointer
         assert violation is None or violation.message == CARD_NUMBER_REFUSED
+
+
+def test_a_time_too_far_ahead_names_its_bound_and_its_setting(settings: Settings) -> None:
+    ahead = settings.model_copy(update={"transaction_max_future_seconds": 60})
+    late = Transaction.model_validate(examples.TRANSACTION | {"timestamp": int(time.time()) + 3600})
+    violation = transaction_violation(late, ahead)
+    assert violation is not None
+    assert "at most 60 seconds in the future (TRANSACTION_MAX_FUTURE_SECONDS)" in violation.message

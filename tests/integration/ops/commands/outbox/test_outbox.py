@@ -62,6 +62,7 @@ class TestOutboxCommand:
         assert [entry.transaction_id for entry in self.explain.read_new(5)] == ["t-1"]
         assert "1 put back" in self.run("redrive", "explain", "--all")
         assert "no dead letters" in self.run("dead-letters", "explain")
+        assert "explain has no dead letters, so nothing is put back." in self.run("redrive", "explain", "--all")
 
     def test_redrives_by_transaction_as_well_and_prints_json(self) -> None:
         self.bury("t-1", "t-2", "t-3")
