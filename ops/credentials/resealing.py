@@ -5,28 +5,36 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from ml.stores.decisions.decision_seal import DecisionSeal
+from ml.stores.decisions.decisions import DecisionRecord
 from ml.stores.labels.label_inbox_redis import LABELS
 from ml.stores.labels.label_seal import LabelSeal
 from ml.stores.outbox.event_seal import EventSeal
 from ml.stores.outbox.keys_redis import OUTBOX, dead_letter_key
 from ml.stores.outbox.outbox import SINKS
 from ops.credentials.sealed_entries_redis import SealCounts, Verify, count_entries
+from ops.credentials.sealed_records_redis import RecordCount, VerifyRecord, count_records
 from ops.errors import OpsError
 from security.errors import MessageRejectedError
 from security.messages.message_signer import MessageSigner
 from security.safe_mode.safe_mode import ALTERED
 from settings import ScoringTopology, Settings
 from tasks.wiring.connections import Connections
+from tasks.wiring.losses import named_data
 from tasks.wiring.stores import accepted_version, safe_mode_store
 
 
 @dataclass(frozen=True, slots=True)
 class Resealing:
-    """What was sealed anew, and how many entries neither key or only the previous one sealed, by where they are."""
+    """What was sealed anew, and how many entries neither key or only the previous one sealed, by where they are.
+
+    `records` counts the decision records, by where they are.
+    """
 
     renewed: tuple[str, ...] = ()
     waiting: Mapping[str, int] = field(default_factory=dict)
     strange: Mapping[str, int] = field(default_factory=dict)
+    records: Mapping[str, RecordCount] = field(default_factory=dict)
 
 
 def reseal(connections: Connections) -> Resealing:
@@ -47,6 +55,7 @@ def reseal(connections: Connections) -> Resealing:
     renewals = {
         "the SAFE MODE record": safe_mode_store(connections).renew,
         "the last accepted model version": accepted_version(connections).renew,
+        **{f"the name of the data ({server})": data.renew for server, data in named_data(connections).items()},
     }
     renewed = tuple(name for name, renew in renewals.items() if renew())
     counts = dict(_counts(connections))
@@ -54,6 +63,7 @@ def reseal(connections: Connections) -> Resealing:
         renewed,
         {place: count.previous for place, count in counts.items() if count.previous},
         {place: count.neither for place, count in counts.items() if count.neither},
+        dict(_records(connections)),
     )
 
 
@@ -74,19 +84,50 @@ def _counts(connections: Connections) -> Iterator[tuple[str, SealCounts]]:
     yield "labels", count_entries(shared, LABELS, **labels)
     yield "labels given up", count_entries(shared, dead_letter_key("labels"), **labels)
     events = _verifiers(settings, _opens_event)
-    topology = ScoringTopology.from_settings(settings)
-    places = [connections.of(own) for own in topology.shards.values()] if topology.is_sharded else [connections]
-    for place in places:
-        name = f" of shard {place.settings.shard}" if place.settings.shard else ""
+    for name, place in _places(connections):
         client = place.redis(place.settings.delivery_url)
         yield f"outbox entries{name}", count_entries(client, OUTBOX, **events)
         for sink in SINKS:
             yield f"outbox entries given up by {sink}{name}", count_entries(client, dead_letter_key(sink), **events)
 
 
-def _verifiers(settings: Settings, opens: Callable[[MessageSigner, str, bytes], bool]) -> dict[str, Verify]:
+def _records(connections: Connections) -> Iterator[tuple[str, RecordCount]]:
+    either, current = _signers(connections.settings)
+    for name, place in _places(connections):
+        client = place.redis(place.settings.delivery_url)
+        count = count_records(client, by_current=_opens_record(current), by_either=_opens_record(either))
+        if count.previous or not count.is_whole:
+            yield f"decision records{name}", count
+
+
+def _places(connections: Connections) -> Iterator[tuple[str, Connections]]:
+    topology = ScoringTopology.from_settings(connections.settings)
+    places = [connections.of(own) for own in topology.shards.values()] if topology.is_sharded else [connections]
+    for place in places:
+        yield f" of shard {place.settings.shard}" if place.settings.shard else "", place
+
+
+def _signers(settings: Settings) -> tuple[MessageSigner, MessageSigner]:
+    """Returns who verifies with either key, and who with the present one alone."""
     either = MessageSigner.from_settings(settings)
-    current = MessageSigner.from_settings(settings.model_copy(update={"message_previous_key": None}))
+    return either, MessageSigner.from_settings(settings.model_copy(update={"message_previous_key": None}))
+
+
+def _opens_record(signer: MessageSigner) -> VerifyRecord:
+    seal = DecisionSeal(signer)
+
+    def opens(transaction_id: str, record: DecisionRecord) -> bool:
+        try:
+            seal.verify_record(transaction_id, record)
+        except MessageRejectedError:
+            return False
+        return True
+
+    return opens
+
+
+def _verifiers(settings: Settings, opens: Callable[[MessageSigner, str, bytes], bool]) -> dict[str, Verify]:
+    either, current = _signers(settings)
     return {
         "by_current": lambda transaction_id, content: opens(current, transaction_id, content),
         "by_either": lambda transaction_id, content: opens(either, transaction_id, content),

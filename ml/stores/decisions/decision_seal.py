@@ -36,6 +36,14 @@ class DecisionSeal:
         """
         return self.is_valid(transaction_id, record.fingerprint, record.decision_json, seal=record.seal)
 
+    def verify_record(self, transaction_id: str, record: DecisionRecord) -> None:
+        """Returns if a record's decision was made by a holder of the key.
+
+        Raises:
+            MessageRejectedError: it was not.
+        """
+        self._seal.verify(transaction_id, record.fingerprint.encode() + record.decision_json, record.seal)
+
     def is_valid(self, transaction_id: str, fingerprint: str, decision: bytes, *, seal: str | None) -> bool:
         """Returns whether the decision was made by a holder of the key; one that was not is logged."""
         return self._seal.is_valid(transaction_id, fingerprint.encode() + decision, seal)

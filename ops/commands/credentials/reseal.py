@@ -1,10 +1,12 @@
 """`python -m ops reseal`: ends a rotation of MESSAGE_KEY: seals anew what lasts, and says what still waits."""
 
 import sys
+from datetime import UTC, datetime, timedelta
 
 import click
 
 from ops.credentials.resealing import reseal
+from ops.credentials.sealed_records_redis import MOST_RECORDS, RecordCount
 from ops.errors import OpsError
 from ops.stack.addresses import REDIS, joined_settings
 from tasks.wiring.connections import Connections
@@ -32,4 +34,19 @@ def command() -> None:
         )
         if any("given up" not in place for place in found.strange):
             sys.exit(1)
-    click.echo("Nothing in Redis waits under MESSAGE_PREVIOUS_KEY. Decision records end by DECISION_TTL_SECONDS.")
+    if found.records:
+        raise OpsError(" ".join(_sentence(place, count) for place, count in found.records.items()))
+    click.echo("Nothing in Redis waits under MESSAGE_PREVIOUS_KEY: it may go.")
+
+
+def _sentence(place: str, count: RecordCount) -> str:
+    if not count.is_whole:
+        return (
+            f"Of {place} only {MOST_RECORDS:,} were looked at, {count.previous:,} of them sealed with "
+            "MESSAGE_PREVIOUS_KEY: keep it until DECISION_TTL_SECONDS have passed since the last process changed keys."
+        )
+    end = datetime.now(UTC) + timedelta(seconds=count.seconds_left)
+    return (
+        f"{count.previous:,} {place} are still sealed with MESSAGE_PREVIOUS_KEY; the last one ends at "
+        f"{end:%Y-%m-%d %H:%M:%S} UTC. Keep that key until then: without it, their retries are refused."
+    )

@@ -1,17 +1,26 @@
 """The end of a rotation of the message key says the end only when it can know."""
 
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
 from click.testing import CliRunner, Result
 
 from ml.domain.label import Label
+from ml.stores.decisions.decision_seal import DecisionSeal
+from ml.stores.decisions.decisions import Reply
+from ml.stores.decisions.decisions_redis import RedisDecisionStore
+from ml.stores.decisions.keys_redis import decision_key
 from ml.stores.labels.label_inbox_redis import LABELS, RedisLabelInbox
+from ml.stores.outbox.event_seal import EventSeal
+from ml.stores.outbox.keys_redis import OUTBOX
 from ops.commands.credentials.reseal import command
+from ops.credentials.sealed_records_redis import RecordCount, count_records
 from security.keys import generate_secret
 from security.messages.message_signer import MessageSigner
 from security.safe_mode.safe_mode_redis import RedisSafeMode
+from tests.contracts.decision_store import new_decision
 
 OLD, NEW, WRONG = (generate_secret() for _ in range(3))
 
@@ -64,4 +73,34 @@ def test_what_waits_is_counted_and_what_stays_is_sealed_anew(rotation: Rotation)
     rotation.client.delete(LABELS)
     done = rotation.reseal(NEW, OLD)
     assert done.exit_code == 0
-    assert "Nothing in Redis waits under MESSAGE_PREVIOUS_KEY." in done.output
+    assert "Nothing in Redis waits under MESSAGE_PREVIOUS_KEY: it may go." in done.output
+
+
+def test_records_under_the_previous_key_are_counted_with_their_end(rotation: Rotation) -> None:
+    rotation.client.delete(LABELS)
+    for signer, name in ((OLD, "old"), (NEW, "new"), (WRONG, "foreign")):
+        key = MessageSigner(signer.encode())
+        records = RedisDecisionStore(
+            rotation.client,
+            record_ttl_seconds=90_000,
+            outbox_limit=9,
+            seal=DecisionSeal(key),
+            event_seal=EventSeal(key),
+        )
+        records.commit([new_decision(name)], Reply(None, "b", {}))
+    rotation.client.delete(OUTBOX)
+    rotation.client.set(decision_key("garbage"), "x")
+    done = rotation.reseal(NEW, OLD)
+    assert done.exit_code == 1
+    end = datetime.now(UTC) + timedelta(seconds=90_000)
+    assert "1 decision records are still sealed with MESSAGE_PREVIOUS_KEY; the last one ends at" in str(done.exception)
+    assert f"{end:%Y-%m-%d}" in str(done.exception)
+    rotation.client.delete(decision_key("old"))
+    assert rotation.reseal(NEW, OLD).exit_code == 0
+
+
+def test_a_count_that_is_not_whole_is_no_end(redis_client: redis.Redis) -> None:
+    redis_client.mset({decision_key(f"t-{number}"): "x" for number in range(1_200)})
+    never = {"by_current": lambda *_: False, "by_either": lambda *_: False}
+    assert not count_records(redis_client, most=500, **never).is_whole
+    assert count_records(redis_client, **never) == RecordCount()
