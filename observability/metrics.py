@@ -84,11 +84,6 @@ scrape_credentials_expiry_timestamp_seconds = Gauge(
 )
 rate_limit_block_total = Counter("rate_limit_block_total", "Requests refused by a rate limit.", ["bucket"])
 requests_shed_total = Counter("requests_shed_total", "Requests refused because the process had no room for them.")
-scrape_token_expires_timestamp_seconds = Gauge(
-    "scrape_token_expires_timestamp_seconds",
-    "When the token that read the API's metrics last expires, in seconds since 1970.",
-    multiprocess_mode="mostrecent",
-)
 safe_mode_record_faults_total = Counter(
     "safe_mode_record_faults_total",
     "Readings that found the SAFE MODE record in Redis wrong; the known state was obeyed and written back.",

@@ -463,8 +463,8 @@ _SCRAPING = [
     ),
     Case(
         alert="ScrapeTokenExpires",
-        firing={"scrape_token_expires_timestamp_seconds": then(hold(_THREE_DAYS, 10), hold(9 * _THREE_DAYS, 20))},
-        below={"scrape_token_expires_timestamp_seconds": hold(_THREE_DAYS + 3600, 30)},
+        firing={"scrape_credentials_expiry_timestamp_seconds": then(hold(_THREE_DAYS, 10), hold(9 * _THREE_DAYS, 20))},
+        below={"scrape_credentials_expiry_timestamp_seconds": hold(_THREE_DAYS + 3600, 30)},
         fires_at=5,
         over_at=20,
     ),

@@ -25,7 +25,7 @@ SCRAPING: Final = RuleGroup(
         Alert(
             name="ScrapeTokenExpires",
             severity=Severity.WARNING,
-            expression="min(min_over_time(scrape_token_expires_timestamp_seconds[5m])) - time() < 3 * 86400",
+            expression="min(min_over_time(scrape_credentials_expiry_timestamp_seconds[5m])) - time() < 3 * 86400",
             summary="The scraper's token expires in {{ $value | humanizeDuration }}",
             description="After that the API's metrics, and with them most alerts, are gone.",
             board=Board.SYSTEM,

@@ -18,6 +18,7 @@ Written by `make observability` from `observability/alerts/`; a test compares bo
 | --- | --- |
 | `observability/prometheus/rules.yml` | Prometheus 2.42 or newer (`rule_files`) |
 | `observability/alertmanager/alertmanager.yml` | Alertmanager 0.25 or newer |
+| `observability/grafana/*.json` | Grafana 10 or newer: the dashboards that alerts lead to |
 
 For an installation of your own, `python -m ops observability --out FOLDER` writes the same files with your addresses:
 `--grafana-url`, `--runbooks-url`, `--email-to`, `--slack-channel`, `--webhook-url`, `--heartbeat-url`, and `--receiver`

@@ -34,8 +34,6 @@ blueprint = Blueprint("metrics", __name__)
 def metrics(call: Call) -> HttpAnswer:
     """Returns the exposition."""
     safe_mode_state(call.services)  # an idle process still shows the present state
-    if call.identity is not None:
-        gauges.scrape_token_expires_timestamp_seconds.set(call.identity.expires_at)
     _measure_queues(call.services.monitor)
     if call.identity is not None:
         gauges.scrape_credentials_expiry_timestamp_seconds.set(call.identity.expires_at)

@@ -7,14 +7,13 @@ import pytest
 
 from observability.alerts.catalogue import GROUPS, all_alerts
 from observability.configuration.files import repository_files
+from observability.dashboards.catalogue import FOREIGN_METRICS
 from observability.metrics_document import defined_metrics
+from tests.promql import metrics_in
 
 ROOT = Path(__file__).parents[4]
 RUNBOOKS = ROOT / "ops" / "runbooks"
 HEADINGS = ["What it means", "How to look", "What to do", "How to know that it is over"]
-
-OF_EXPORTERS = {"up", "redis_memory_used_bytes", "redis_memory_max_bytes"}
-"""Prometheus's own, and those of the Redis exporter (oliver006/redis_exporter 1.45, docs/metrics)."""
 
 
 @pytest.mark.parametrize("path", repository_files(), ids=str)
@@ -43,13 +42,5 @@ def test_every_metric_that_a_rule_names_exists() -> None:
     rules = [rule.expression for group in GROUPS for rule in (*group.recordings, *group.alerts)]
     named = {name for rule in rules for name in metrics_in(rule)}
     histograms = {f"{name}_{part}" for name in defined_metrics() for part in ("bucket", "count", "sum")}
-    assert named - defined_metrics().keys() - histograms - recorded - OF_EXPORTERS == set()
+    assert named - defined_metrics().keys() - histograms - recorded - FOREIGN_METRICS.keys() == set()
     assert len(named) > 30
-
-
-def metrics_in(expression: str) -> set[str]:
-    """Returns the names in a PromQL expression that are neither functions, labels nor keywords."""
-    bare = re.sub(r'"[^"]*"|\[[^\]]*\]|offset \w+|\b(?:by|on) \([^)]*\)', "", expression)
-    bare = re.sub(r"\{[^}]*\}", " ", bare)
-    words = re.findall(r"[a-zA-Z_][\w:]*(?!\w)(?!\s*\()", bare)
-    return set(words) - {"and", "or", "unless", "sum", "max", "min", "count", "by", "on"}

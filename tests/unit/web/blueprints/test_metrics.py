@@ -75,12 +75,3 @@ def test_the_queues_of_shards_are_measured_each_by_its_shard(world: World) -> No
     answer = world.client.get("/metrics", headers={"Authorization": f"Bearer {world.token(Role.ADMIN)}"})
     shown = [line for line in answer.text.splitlines() if line.startswith("celery_queue_length{")]
     assert shown == ['celery_queue_length{queue="score-s1"} 7.0', 'celery_queue_length{queue="publish-s1"} 1.0']
-
-
-def test_the_scraper_s_token_shows_when_it_expires(world: World) -> None:
-    token = world.token(Role.ADMIN)
-    answer = world.client.get("/metrics", headers={"Authorization": f"Bearer {token}"})
-    expires_at = jwt.decode(token, options={"verify_signature": False})["exp"]
-    shown = re.search(r"^scrape_token_expires_timestamp_seconds (\S+)$", answer.text, re.MULTILINE)
-    assert shown is not None
-    assert float(shown[1]) == expires_at
