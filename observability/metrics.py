@@ -135,7 +135,22 @@ drift_alerts_total = Counter(
 
 # Celery
 celery_queue_length = Gauge(
-    "celery_queue_length", "Messages waiting in a queue.", ["queue"], multiprocess_mode="mostrecent"
+    "celery_queue_length",
+    "Messages waiting in a queue; the active beat and the API show the same: take the maximum, not the sum.",
+    ["queue"],
+    multiprocess_mode="mostrecent",
+)
+celery_queue_oldest_seconds = Gauge(
+    "celery_queue_oldest_seconds",
+    "How long the oldest message of a queue has waited, in seconds; shown by the active beat.",
+    ["queue"],
+    multiprocess_mode="mostrecent",
+)
+celery_queue_consumers = Gauge(
+    "celery_queue_consumers",
+    "Workers of a queue that gave a sign of life within 5 seconds; shown by the active beat.",
+    ["queue"],
+    multiprocess_mode="mostrecent",
 )
 celery_queue_wait_seconds = Histogram(
     "celery_queue_wait_seconds",

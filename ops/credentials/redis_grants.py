@@ -152,6 +152,9 @@ _BEAT = (
     Grant("~shrike:redbeat:*", "evalsha hget hset hsetnx zadd zrem zrangebyscore get set pexpire pttl del"),
     *_send_doorbell(*CONSUMER_GROUPS),
     Grant("~retrain", "lpush llen"),
+    # It measures the queues, and clears the signs of workers that are long gone.
+    Grant(_QUEUES_READER, "llen lindex"),
+    Grant("~shrike:workers ~shrike:workers:seals", "hgetall hdel"),
 )
 _FLOWER = (
     Grant(_QUEUES_READER, "llen"),

@@ -18,10 +18,21 @@ class OperationsSettings(ProcessSettings):
     reconcile_window_minutes: int = Field(
         15, ge=1, le=55, description="How far back answers are looked for in MongoDB and Kafka, minutes."
     )
-    metrics_port: int = Field(
-        0, ge=0, le=65535, description="Port of a worker's /metrics and /health; 0 takes a free one."
+    metrics_port_base: int = Field(
+        17_000,
+        ge=0,
+        le=60_000,
+        description="Where the ports of the /metrics and /health of workers and beat begin, each fixed by role and "
+        "number (docs/operations.md): score 1 is 101 above. 0 takes free ones.",
     )
-    metrics_host: str = Field("127.0.0.1", description="Address of a worker's /metrics and /health.")
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port of this one process's /metrics and /health; 0 takes a free one. Default: by "
+        "METRICS_PORT_BASE.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address of the /metrics and /health of workers and beat.")
     watchdog_seconds: float = Field(
         2.0,
         ge=0,

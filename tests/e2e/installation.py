@@ -102,6 +102,7 @@ def make_home(folder: Path, trained: TrainedModel | None) -> Home:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "WEB_PORT": "0",
+            "METRICS_PORT_BASE": "0",
             "FLOWER_PORT": "0",
             "RATE_LIMIT_OVERRIDES": json.dumps(limits),
             # Generous: the tests' machine is busy, and what is tested here is not speed.

@@ -1,4 +1,4 @@
-"""A worker's own HTTP endpoint: `/metrics`, `/health/live` and `/health/ready`, for scrapers and probes."""
+"""The HTTP endpoint of a worker or of beat: `/metrics`, `/health/live` and `/health/ready`, for scrapers and probes."""
 
 import logging
 from collections.abc import Callable, Iterable

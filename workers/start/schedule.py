@@ -53,6 +53,10 @@ class FixedScheduler(RedBeatScheduler):  # type: ignore[misc,unused-ignore]
         app.conf.redbeat_redis_options = app.conf.redbeat_redis_options | own
         super().__init__(app, **options)
 
+    def is_active(self) -> bool:
+        """Whether this beat schedules; one that waits for the lock does not."""
+        return not self.lock_key or self.lock is not None
+
     def setup_schedule(self) -> None:
         """Reads nothing from Redis: there is no entry but the configured ones."""
         ensure_conf(self.app)

@@ -156,7 +156,7 @@ class _RunningWorker:
         jobs = [*parts.jobs, self._give_sign, durability, *self._watch(connections, parts, name)]
         self._endpoint = Endpoint(
             settings.metrics_host,
-            settings.metrics_port,
+            settings.metrics_port or 0,
             is_ready=lambda: self._takes_messages() and parts.is_ready(),
             is_alive=lambda: not self._is_stuck,
         )

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from ops.processes.ports import check_port
+from ops.processes.metrics_port import take_metrics_port
 from ops.processes.worker_command import worker_arguments
 from ops.stack.addresses import KAFKA, MONGO, REDIS, join_process
 from ops.startup.preflight import check_worker
@@ -23,5 +23,5 @@ def command(queue: str, number: int) -> None:
     """Run a worker that consumes QUEUE and nothing else."""
     join_process(REDIS, *_SINKS.get(queue, ()))
     settings = check_worker(queue)
-    check_port(settings.metrics_port, settings.metrics_host, setting="METRICS_PORT")
+    take_metrics_port(settings, queue, number)
     os.execv(sys.executable, [sys.executable, *worker_arguments(queue, number, shard=settings.shard)])  # noqa: S606 - no shell

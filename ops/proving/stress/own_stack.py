@@ -36,6 +36,7 @@ def stack_of_its_own(
         "MODEL_DIR": str((folder / "models").absolute()),
         "RATE_LIMIT_OVERRIDES": json.dumps({}),
         "WEB_PORT": "0",
+        "METRICS_PORT_BASE": "0",
         "FLOWER_PORT": "0",
     }
     with running_stack(folder, env, options=_options(score_workers, web_processes)) as state:

@@ -90,7 +90,7 @@ def make_plan(settings: Settings, *, score_workers: int | None = None, web_proce
         for shard in owners(role.name, settings.score_shard_urls)
         for number in range(1, counts[role.name] + 1)
     ]
-    return Plan((*servers, *processes), _urls(settings, env), env, tuple(ports.notes))
+    return Plan((*servers, *processes), _urls(settings, env), env, (*ports.notes, *ports.notes_of_metrics()))
 
 
 def _servers(settings: Settings, ports: Ports) -> tuple[list[Process], dict[str, str]]:
@@ -145,7 +145,8 @@ def _process(
     env = dict(env)
     if role.stage is Stage.WORKERS:
         argv += ["--number", str(number)]
-        port = ports.take(0, role.name)
+    if role.has_metrics_port:
+        port = ports.of_metrics(settings, name, (role.name, number, env.get("SHARD")))
         env["METRICS_PORT"] = str(port)
     is_healthy: Callable[[], bool] | None = None
     is_alive: Callable[[], bool] | None = None

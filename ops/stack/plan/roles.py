@@ -49,6 +49,11 @@ class Role:
     health_path: str | None = None
     live_path: str | None = None
 
+    @property
+    def has_metrics_port(self) -> bool:
+        """Whether it serves metrics and health on a port of its own, and nothing else."""
+        return self.stage is Stage.WORKERS or self.name == "beat"
+
 
 _READY = "/health/ready"
 _LIVE = "/health/live"
@@ -74,7 +79,8 @@ ROLES: tuple[Role, ...] = (
     *(_drain(name) for name in CONSUMER_GROUPS),
     Role("retrain", ("worker", "retrain"), Stage.WORKERS, "training", is_background=True, health_path=_READY),
     Role("web", ("web",), Stage.WEB, "web", is_essential=True, health_path=_LIVE),
-    Role("beat", ("beat",), Stage.OPERATIONS, "operations"),
+    # Of two beats one waits for the lock and is not ready; that is no fault.
+    Role("beat", ("beat",), Stage.OPERATIONS, "operations", health_path=_LIVE),
     Role("flower", ("flower",), Stage.OPERATIONS, "operations", is_background=True, health_path="/healthcheck"),
 )
 

@@ -64,6 +64,7 @@ def secure_url(tls: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def secure_works(works: Works, tls: Path, secure_url: str) -> Works:
     """The works on that Redis."""
     env = works.env | {
+        "METRICS_PORT_BASE": "0",
         "REDIS_URL": secure_url,
         "REDIS_CA_FILE": str(tls / "ca.pem"),
         "REDIS_CERTIFICATE_FILE": str(tls / "internal.pem"),

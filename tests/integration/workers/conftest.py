@@ -165,6 +165,7 @@ def works(
     run = uuid4().hex[:8]
     env = {name: value for name, value in keys.items() if value is not None} | {
         "VAR_DIR": str(folder / "var"),
+        "METRICS_PORT_BASE": "0",
         "REDIS_URL": f"{valkey_url.rsplit('/', 1)[0]}/{_DATABASE}",
         "MONGO_URL": mongo_url,
         "MONGO_DATABASE": f"works_{run}",

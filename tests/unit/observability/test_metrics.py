@@ -26,6 +26,8 @@ CONTRACT = {
     "psi_score": (),
     "drift_alerts_total": ("kind",),
     "celery_queue_length": ("queue",),
+    "celery_queue_oldest_seconds": ("queue",),
+    "celery_queue_consumers": ("queue",),
     "celery_queue_wait_seconds": ("queue",),
     "celery_task_runtime_seconds": ("task",),
     "celery_task_total": ("task", "state"),

@@ -12,6 +12,8 @@ from ops.credentials.redis_users import ACCESS_LIST_NAME, FOLDER_NAME
 from ops.credentials.service_keys import FOLDER_NAME as SERVICES
 from ops.credentials.service_keys import SERVER
 from ops.stack.plan.roles import ROLES, SET_UP, role
+from settings import Settings
+from settings.metrics_ports import metrics_port
 
 ROOT = Path(__file__).parents[3]
 SERVERS = {"valkey", "mongo", "mongo-init", "kafka", "mlflow"}
@@ -55,6 +57,17 @@ def test_a_role_runs_as_often_as_in_the_embedded_stack(compose: dict[str, Any]) 
     for each in ROLES:
         replicas = compose["services"][each.name].get("deploy", {}).get("replicas", 1)
         assert replicas == each.count, each.name
+
+
+def test_each_process_has_the_metrics_port_of_every_other_deployment(compose: dict[str, Any]) -> None:
+    base = Settings.model_fields["metrics_port_base"].default
+    for each in ROLES:
+        if each.has_metrics_port:
+            service = compose["services"][each.name]
+            port = str(metrics_port(each.name, 1, base=base))
+            assert service["environment"]["METRICS_PORT"] == port, each.name
+            probe = service["healthcheck"]["test"][-1]
+            assert "METRICS_PORT" in probe or port in probe, each.name
 
 
 def test_each_image_installs_its_role_s_requirements_only(compose: dict[str, Any]) -> None:
@@ -134,8 +147,6 @@ def test_ports_are_published_on_this_machine_only(compose: dict[str, Any]) -> No
 
 
 def test_environment_variables_are_settings(compose: dict[str, Any]) -> None:
-    from settings import Settings
-
     known = {name.upper() for name in Settings.model_fields}
     for name, service in compose["services"].items():
         if name not in SERVERS:

@@ -134,5 +134,6 @@ def _environment(models: Path) -> dict[str, str]:
         "USE_LOCAL_INFERENCE": "false",
         "PERF_MODE": "false",
         "WEB_PORT": "0",
+        "METRICS_PORT_BASE": "0",
         "FLOWER_PORT": "0",
     }

@@ -48,6 +48,7 @@ def environment(models: Path) -> dict[str, str]:
         "INFER_BATCH_SIZE": "16",
         "WEB_REUSE_PORT": "true",
         "WEB_PORT": "0",
+        "METRICS_PORT_BASE": "0",
         "FLOWER_PORT": "0",
         "RETRAIN_CRON": "* * * * *",
     }

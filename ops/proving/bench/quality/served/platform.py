@@ -45,6 +45,7 @@ _POLL_SECONDS = 0.05
 _STALL_SECONDS = 60.0
 _CHOICES = {
     "WEB_PORT": "0",
+    "METRICS_PORT_BASE": "0",
     "FLOWER_PORT": "0",
     # This one subject sends as fast as it is answered.
     "RATE_LIMIT_OVERRIDES": json.dumps({_SUBJECT: [0, 0]}),

@@ -40,13 +40,23 @@ def ops(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProce
 
 @pytest.mark.parametrize(
     ("command", "setting"),
-    [("web", "WEB_PORT"), ("flower", "FLOWER_PORT"), ("worker labels", "METRICS_PORT")],
+    [("web", "WEB_PORT"), ("flower", "FLOWER_PORT"), ("worker labels", "METRICS_PORT"), ("beat", "METRICS_PORT")],
 )
 def test_a_taken_port_is_one_sentence(command: str, setting: str, home: Path, listener: str) -> None:
     refused = ops(home, *command.split(), **{setting: listener})
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"{setting} {listener} is taken by another process")
     assert refused.stderr.count("\n") == 1
+
+
+def test_a_worker_s_own_port_is_fixed_by_its_number_and_refused_by_name(home: Path, listener: str) -> None:
+    number = int(listener) % 100 or 1
+    base = int(listener) - 400 - number
+    refused = ops(home, "worker", "labels", "--number", str(number), METRICS_PORT_BASE=str(base))
+    assert refused.stderr.startswith(f"METRICS_PORT {base + 400 + number} is taken by another process")
+    beyond = ops(home, "worker", "labels", "--number", "100", METRICS_PORT_BASE=str(base))
+    assert (beyond.returncode, beyond.stderr.count("\n")) == (1, 1)
+    assert "set METRICS_PORT" in beyond.stderr
 
 
 def test_the_embedded_kafka_says_it_too(home: Path, listener: str) -> None:

@@ -1,3 +1,4 @@
+import os
 import socket
 from collections.abc import Iterator
 from functools import partial
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ops.errors import StackError
-from ops.processes.ports import free_port
+from ops.processes.ports import free_port, is_free
 from ops.stack.plan.plan import Plan, make_plan
 from ops.stack.plan.roles import ROLES, STOP_ORDER, Stage
 from settings import Settings
@@ -19,7 +20,7 @@ def listener() -> Iterator[int]:
 
 
 def plan_of(var_dir: Path, *, score_workers: int | None = None, **given: object) -> Plan:
-    values = {"web_port": 0, "flower_port": 0, "var_dir": var_dir} | given
+    values = {"web_port": 0, "flower_port": 0, "metrics_port_base": 0, "var_dir": var_dir} | given
     return make_plan(Settings(_env_file=None, **values), score_workers=score_workers)
 
 
@@ -79,9 +80,54 @@ def test_every_process_learns_where_its_servers_are(tmp_path: Path) -> None:
 
 
 def test_every_worker_has_a_port_of_its_own_for_health_and_metrics(tmp_path: Path) -> None:
-    workers = [process for process in plan_of(tmp_path).processes if process.stage is Stage.WORKERS]
-    ports = [process.env["METRICS_PORT"] for process in workers]
-    assert len(set(ports)) == len(workers) == 6
+    plan = plan_of(tmp_path)
+    ports = {process.name: process.env["METRICS_PORT"] for process in plan.processes if "METRICS_PORT" in process.env}
+    assert set(ports) == {"score-1", "score-2", "explain", "publish", "labels", "retrain", "beat"}
+    assert len(set(ports.values())) == len(ports)
+
+
+def test_a_chosen_base_fixes_the_metrics_port_of_each_process(tmp_path: Path) -> None:
+    base = free_base()
+    plan = plan_of(tmp_path, metrics_port_base=base)
+    ports = {process.name: process.port for process in plan.processes if "METRICS_PORT" in process.env}
+    offsets = {"score-1": 101, "score-2": 102, "explain": 201, "publish": 301, "labels": 401, "retrain": 501}
+    assert ports == {name: base + offset for name, offset in (offsets | {"beat": 901}).items()}
+
+
+def test_a_metrics_port_of_a_chosen_base_that_is_taken_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.stack.plan.ports._PATIENCE_SECONDS", 0)
+    base = free_base()
+    with socket.create_server(("127.0.0.1", base + 301)):
+        expected = f"METRICS_PORT_BASE {base} gives publish the port {base + 301}, which another process has"
+        with pytest.raises(StackError, match=expected):
+            plan_of(tmp_path, metrics_port_base=base)
+
+
+def test_a_metrics_port_of_a_chosen_base_that_the_api_has_is_refused_too(tmp_path: Path) -> None:
+    base = free_base()
+    with pytest.raises(StackError, match=rf"gives score-1 the port {base + 101}, which the API has"):
+        plan_of(tmp_path, metrics_port_base=base, web_port=base + 101)
+
+
+def test_usual_metrics_ports_that_are_taken_are_others_and_named(tmp_path: Path) -> None:
+    base = free_base()
+    settings = Settings(_env_file=None, web_port=0, flower_port=0, var_dir=tmp_path, metrics_port_base=base)
+    settings.model_fields_set.discard("metrics_port_base")
+    with socket.create_server(("127.0.0.1", base + 301)):
+        plan = make_plan(settings)
+    ports = {process.name: process.port for process in plan.processes if "METRICS_PORT" in process.env}
+    assert ports["labels"] == base + 401
+    assert ports["publish"] != base + 301
+    assert [note for note in plan.notes if "metrics ports of publish are taken" in note]
+
+
+def free_base() -> int:
+    """Returns a base whose ports nobody listens on now, the one that a test takes among them."""
+    offsets = (101, 102, 201, 301, 401, 501, 901)
+    bases = range(20_000 + os.getpid() % 100 * 100, 31_000, 1_000)
+    return next(base for base in bases if all(is_free(base + offset) for offset in offsets))
 
 
 def test_background_work_steps_back_for_answers(tmp_path: Path) -> None:
