@@ -1,20 +1,24 @@
 """TCP ports on this machine: free ones, taken ones, and waiting for a server to listen."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ops.errors import ServerStartError, StackError
-from ops.processes.scheduling import seconds_at_work
+from ops.processes.scheduling import open_sockets, seconds_at_work
 
 LOOPBACK = "127.0.0.1"
 _WILDCARD_HOSTS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not listened on  # nosec B104
 _POLL_SECONDS = 0.05
 _TAIL_BYTES = 65_536
 _LONGEST_START_SECONDS = 900.0
+_LISTENING = "0A"
+_RESERVATIONS: dict[int, socket.socket] = {}
+"""What this process has reserved, until it ends."""
 
 
 def free_port() -> int:
@@ -42,6 +46,47 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
     return True
 
 
+def reserve(port: int) -> bool:
+    """Keeps other stacks of this machine from planning with the port, as long as this process lives.
+
+    Minutes lie between the plan of a stack and the moment in which its last process listens. Servers are not kept from
+    listening there. An abstract socket's name belongs to one process and goes with it, however it ends.
+
+    Returns:
+        Whether the port is this process's now; another stack may have reserved it.
+
+    Source: `man 7 unix`, abstract sockets.
+    """
+    if port in _RESERVATIONS:
+        return True
+    reservation = socket.socket(socket.AF_UNIX)
+    try:
+        reservation.bind(f"\0shrike-port-{port}")
+    except OSError:
+        reservation.close()
+        return False
+    _RESERVATIONS[port] = reservation
+    return True
+
+
+def listens(group: int, port: int) -> bool:
+    """Whether a process of this group listens on the port, and not somebody else who has it; yes if nothing says it.
+
+    Source: `man 5 proc_net_tcp` (state 0A listens; the tenth field is the socket's inode).
+    """
+    inodes = set(_listening_inodes(port))
+    return not inodes or not inodes.isdisjoint(open_sockets(group))
+
+
+def _listening_inodes(port: int) -> Iterator[str]:
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    yield fields[9]
+
+
 def check_port(port: int, host: str, *, setting: str, patience_seconds: float = 0.0) -> None:
     """Checks that a server can listen where a setting says.
 
@@ -67,10 +112,13 @@ def check_port(port: int, host: str, *, setting: str, patience_seconds: float = 
             raise StackError(f"{setting} {port} is not permitted to this user; choose one above 1023.") from error
         except OSError as error:
             if time.monotonic() >= deadline:
-                raise StackError(
-                    f"{setting} {port} is taken by another process; end that one, choose another port, or 0 for any."
-                ) from error
+                raise refusal_of_taken(setting, port) from error
         time.sleep(_POLL_SECONDS)
+
+
+def refusal_of_taken(setting: str, port: int) -> StackError:
+    """Returns the refusal of a port that another process has."""
+    return StackError(f"{setting} {port} is taken by another process; end that one, choose another port, or 0 for any.")
 
 
 def loopback_of(host: str) -> str:

@@ -1,4 +1,4 @@
-"""How Linux shares the CPU out to a process: taking it last, how long it was at work, and how many others are."""
+"""What Linux says of a process group: how it shares the CPU out to it, how long it was at work, what it has open."""
 
 import contextlib
 import os
@@ -72,6 +72,17 @@ def threads_at_work(groups: Iterable[int]) -> int:
     """Returns how many threads of process groups have a CPU or want one now."""
     states = (_state(thread) for pid in _members(set(groups)) for thread in _threads(pid))
     return sum(state == "R" for state in states)
+
+
+def open_sockets(group: int) -> Iterator[str]:
+    """Yields the inodes of the sockets that a process group has open."""
+    for pid in _members({group}):
+        with contextlib.suppress(OSError):
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    kind, _, inode = descriptor.readlink().name.partition(":")
+                    if kind == "socket":
+                        yield inode.strip("[]")
 
 
 def _state(thread: Path) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from ops.errors import StackError
-from ops.processes.ports import LOOPBACK, check_port, free_port, is_free
+from ops.processes.ports import LOOPBACK, check_port, free_port, is_free, refusal_of_taken, reserve
 from settings import Settings
 from settings.metrics_ports import NoMetricsPortError, metrics_port
 
@@ -26,7 +26,7 @@ class Ports:
     def take(self, wanted: int, name: str, host: str = LOOPBACK) -> int:
         """Returns a port for the named server and notes when it is not the wanted one; 0 wants any."""
         port = wanted
-        while port == 0 or port in self._taken or not is_free(port, host):
+        while port == 0 or port in self._taken or not is_free(port, host) or not reserve(port):
             port = free_port()
         if wanted and port != wanted:
             self.notes.append(f"Port {wanted} is taken; {name} listens on {port} instead.")
@@ -113,5 +113,7 @@ class Ports:
         )
         if not is_chosen:
             return self.take(port, name, host)
+        if not is_shared and not reserve(port):
+            raise refusal_of_taken(setting.upper(), port)
         self._taken[port] = name
         return port

@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from ops.processes.ports import is_stuck, last_line
+from ops.processes.ports import is_stuck, last_line, listens
 from ops.processes.spawn import kill_group, spawn
 from ops.stack import state
 from ops.stack.log_file import LogFile
@@ -87,10 +87,14 @@ class Child:
             os.close(writer)
 
     def look(self) -> bool:
-        """Notes and returns whether it is healthy."""
-        self.is_ready = self.process.is_healthy is None or self.process.is_healthy()
+        """Notes and returns whether it is healthy; an answer counts only if it is this process that listens."""
+        self.is_ready = (self.process.is_healthy is None or self.process.is_healthy()) and self._listens()
         self.was_ready |= self.is_ready
         return self.is_ready
+
+    def _listens(self) -> bool:
+        port = self.process.port
+        return port is None or self.running is None or listens(self.running.pid, port)
 
     def kill(self) -> None:
         """Ends its whole process group, if it runs."""

@@ -1,3 +1,4 @@
+import os
 import socket
 import subprocess
 import sys
@@ -8,7 +9,16 @@ import pytest
 
 from ops.errors import ServerStartError, StackError
 from ops.processes import ports
-from ops.processes.ports import LOOPBACK, accepts, check_port, free_port, is_free, last_line, wait_until
+from ops.processes.ports import (
+    LOOPBACK,
+    accepts,
+    check_port,
+    free_port,
+    is_free,
+    last_line,
+    listens,
+    wait_until,
+)
 from ops.processes.spawn import spawn, stop
 
 
@@ -80,3 +90,30 @@ def test_the_last_line_of_a_long_file_is_read_from_its_end(tmp_path: Path) -> No
     log.write_bytes(b"\xff" * 200_000 + b"\n the end \n\n")
     assert last_line(log) == "the end"
     assert last_line(tmp_path / "absent.log") == "it wrote nothing"
+
+
+LISTENING_IN_A_CHILD = """
+import os, socket, time
+server = socket.create_server(("127.0.0.1", 0))
+if os.fork():
+    server.close()
+    os.wait()
+print(server.getsockname()[1], flush=True)
+time.sleep(99)
+"""
+
+
+def test_who_listens_is_told_from_who_does_not() -> None:
+    reader, writer = os.pipe()
+    listening = spawn([sys.executable, "-c", LISTENING_IN_A_CHILD], output=writer)
+    idle = spawn([sys.executable, "-c", "import time; time.sleep(99)"], output=subprocess.DEVNULL)
+    try:
+        port = int(os.read(reader, 100))
+        assert listens(listening.pid, port)
+        assert not listens(idle.pid, port)
+        assert listens(idle.pid, free_port()), "where nobody listens, nobody else does"
+    finally:
+        stop(listening)
+        stop(idle)
+        os.close(reader)
+        os.close(writer)

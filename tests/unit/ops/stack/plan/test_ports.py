@@ -1,11 +1,13 @@
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from ops.errors import StackError
-from ops.processes.ports import free_port
+from ops.processes.ports import free_port, reserve
 from ops.stack.plan import ports
 from ops.stack.plan.ports import Ports
 from settings import Settings
@@ -85,3 +87,38 @@ def test_no_port_is_handed_out_twice() -> None:
     taken = [handed_out.take(wanted, "a"), handed_out.take(wanted, "b"), handed_out.take(0, "c")]
     assert len(set(taken)) == 3
     assert len(handed_out.notes) == 1
+
+
+RESERVING = "import sys; from ops.processes.ports import reserve; print(reserve(int(sys.argv[1])), flush=True); input()"
+
+
+@pytest.fixture
+def reserved() -> Iterator[int]:
+    """A port that another stack has planned with and on which nobody listens yet."""
+    port = free_port()
+    command = [sys.executable, "-c", RESERVING, str(port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        yield port
+        other.kill()
+
+
+def test_what_another_stack_has_planned_with_is_taken_although_nobody_listens_there_yet(reserved: int) -> None:
+    found = Ports().of_people(usual(web_port=reserved, flower_port=0))
+    assert found["web"] != reserved
+    with pytest.raises(StackError, match=f"WEB_PORT {reserved} is taken by another process"):
+        Ports().of_people(chosen(web_port=reserved))
+
+
+def test_a_reservation_ends_with_its_process() -> None:
+    port = free_port()
+    subprocess.run([sys.executable, "-c", RESERVING, str(port)], input=b"\n", check=True, capture_output=True)
+    assert reserve(port)
+
+
+def test_a_reserved_port_can_be_listened_on_and_stays_this_processs() -> None:
+    port = free_port()
+    assert reserve(port)
+    with socket.create_server(("127.0.0.1", port)):
+        assert reserve(port)
