@@ -1,0 +1,90 @@
+"""A real Prometheus, Debian's, that scrapes a platform with the repository's rules."""
+
+import json
+import os
+import shutil
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ops.processes.health import answers_ok
+from ops.processes.ports import free_port, wait_until
+from ops.processes.spawn import spawn, stop
+
+ROOT = Path(__file__).parents[1]
+RULES = ROOT / "observability" / "prometheus" / "rules.yml"
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A running server."""
+
+    url: str
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """Returns the series of an instant query."""
+        found: list[dict[str, Any]] = self._get("query", query=expression)["result"]
+        return found
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Returns every rule with its health."""
+        return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
+
+    def firing(self) -> set[str]:
+        """Returns the names of the alerts that fire."""
+        return {alert["labels"]["alertname"] for alert in self._get("alerts")["alerts"] if alert["state"] == "firing"}
+
+    def _get(self, what: str, **parameters: str) -> dict[str, Any]:
+        url = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
+        with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - loopback, http
+            answer = json.load(response)
+        assert answer["status"] == "success", answer
+        found: dict[str, Any] = answer["data"]
+        return found
+
+
+@contextmanager
+def running_prometheus(folder: Path, jobs: Mapping[str, tuple[list[str], Path | None]]) -> Iterator[Prometheus]:
+    """Runs a server that scrapes these targets every second, by job, with a token's file where one is given."""
+    server = shutil.which("prometheus")
+    if server is None:
+        missing = "prometheus is missing; `apt-get install prometheus` brings it, as .ci/run does."
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    config, log, port = folder / "prometheus.yml", folder / "prometheus.log", free_port()
+    config.write_text(yaml.safe_dump(_configuration(jobs)))
+    command = [
+        server,
+        *(f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"),
+        *(f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"),
+    ]
+    with log.open("wb") as output:
+        process = spawn(command, output=output)
+    try:
+        wait_until(lambda: answers_ok(port, "/-/ready"), process, name="prometheus", log=log)
+        yield Prometheus(f"http://127.0.0.1:{port}")
+    finally:
+        stop(process)
+
+
+def _configuration(jobs: Mapping[str, tuple[list[str], Path | None]]) -> dict[str, Any]:
+    return {
+        "global": {"scrape_interval": "2s", "scrape_timeout": "2s", "external_labels": {"environment": "test"}},
+        "rule_files": [str(RULES)],
+        "scrape_configs": [
+            {
+                "job_name": job,
+                "static_configs": [{"targets": targets}],
+                **({} if token is None else {"authorization": {"credentials_file": str(token)}}),
+            }
+            for job, (targets, token) in jobs.items()
+        ],
+    }
