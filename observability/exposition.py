@@ -6,12 +6,13 @@ import logging
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.samples import Sample
 
 from observability.shared_files import ReservedDict
 
@@ -32,11 +33,27 @@ def render(multiproc_dir: Path | None = None) -> tuple[bytes, str]:
     """
     if multiproc_dir is None:
         return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+    with _all_processes(multiproc_dir) as registry:
+        return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def samples(names: Collection[str], multiproc_dir: Path | None = None) -> list[Sample]:
+    """Returns the samples of some metrics, named as they are declared, of the same processes as `render`."""
+    wanted = {name.removesuffix("_total") for name in names}
+    if multiproc_dir is None:
+        return [sample for family in REGISTRY.collect() if family.name in wanted for sample in family.samples]
+    with _all_processes(multiproc_dir) as registry:
+        return [sample for family in registry.collect() if family.name in wanted for sample in family.samples]
+
+
+@contextmanager
+def _all_processes(multiproc_dir: Path) -> Iterator[CollectorRegistry]:
+    """Yields a registry that adds up all processes of a folder, whose files nobody moves meanwhile."""
     forget_dead_processes(multiproc_dir)
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(multiproc_dir))  # type: ignore[no-untyped-call] # published without types
     with _locked(multiproc_dir, fcntl.LOCK_SH):
-        return generate_latest(registry), CONTENT_TYPE_LATEST
+        yield registry
 
 
 def prepare(multiproc_dir: Path) -> None:

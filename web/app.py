@@ -3,7 +3,7 @@
 from flask import Flask, request
 
 from settings import Environment, Settings
-from web.blueprints import admin, documentation, explanations, health, labels, metrics, predictions
+from web.blueprints import admin, documentation, explanations, health, labels, metrics, predictions, status
 from web.http.exchange import exchange_of
 from web.protection.outages import Outages
 from web.routing.direct import DirectRoutes
@@ -15,7 +15,7 @@ from web.routing.spelling import Spellings
 from web.services import Services, provide_services, services_of
 from web.wiring import build_services
 
-_RESOURCES = (predictions, explanations, labels, admin, health, metrics, documentation)
+_RESOURCES = (predictions, explanations, labels, admin, health, metrics, status, documentation)
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Flask:

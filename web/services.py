@@ -17,6 +17,7 @@ from security.client_certificates import CertificateMap
 from security.safe_mode.safe_mode import CachedSafeMode, SafeModeStore
 from security.signatures.http_message_verifier import MessageSignatureVerifier
 from security.signatures.request_signatures import SignatureVerifier
+from security.tokens.page_sessions import PageSessions
 from security.tokens.token_verifier import TokenVerifier
 from settings import ScoringTopology, Settings
 from tasks.upkeep.housekeeping import Housekeeping
@@ -29,6 +30,7 @@ from web.protection.draining import Draining
 from web.protection.load_shedding import LoadShedder
 from web.protection.recent_look import RecentLook
 from web.scoring.queue import ScoringQueue
+from web.status.memory import StatusMemory
 
 _EXTENSION = "shrike"
 
@@ -103,6 +105,8 @@ class Services:
         upkeep: the small jobs beside the requests.
         draining: begins when the process is told to stop.
         readiness: what anonymous probes have seen of the servers lately; None if scoring's Redis could not be used.
+        sessions: links and cookies of the status page.
+        status: what the status page remembers.
     """
 
     settings: Settings
@@ -123,12 +127,14 @@ class Services:
     registry: ModelRegistry
     shedder: LoadShedder
     models: Callable[[], ModelAdministration]
+    sessions: PageSessions
     certificates: CertificateMap | None = None
     local_scoring: LocalScoring | None = None
     recall: ShardRecall | None = None
     upkeep: Housekeeping | None = None
     draining: Draining = field(default_factory=Draining)
     readiness: RecentLook[ScoringServers | None] = field(default_factory=RecentLook)
+    status: StatusMemory = field(default_factory=StatusMemory)
 
 
 def provide_services(app: Flask, services: Services) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from ml.domain.scoring_batch import ScoringRequest
 from ml.registry.registry import ModelRegistry
@@ -21,7 +22,9 @@ from security.revocations.revocation_redis import RedisRevocations
 from security.safe_mode.safe_mode import CachedSafeMode
 from security.signatures.http_message_verifier import MessageSignatureVerifier
 from security.signatures.request_signatures import SignatureVerifier
+from security.tokens.page_sessions import PageSessions
 from security.tokens.token_verifier import TokenVerifier
+from security.tokens.used_links_redis import RedisUsedLinks
 from settings import ScoringTopology, Settings
 from settings.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS
 from tasks.app import app as celery_app
@@ -56,9 +59,12 @@ from web.protection.load_shedding import LoadShedder
 from web.scoring.early_send import EarlySend, PrepareEarlySend
 from web.scoring.queue import ScoringQueue
 from web.services import SelfTest, Services
+from web.status.memory import StatusMemory
+from web.status.samples import Samples
 
 _REDIS_OPEN_SECONDS = 1.0
 _UPKEEP_SECONDS = 5.0
+_SESSION_SECONDS = 12 * 3600
 
 
 def build_services(settings: Settings) -> Services:
@@ -103,7 +109,19 @@ def build_services(settings: Settings) -> Services:
         local_scoring=scoring.own,
         recall=scoring.recall,
         upkeep=_upkeep(connections, topology),
+        sessions=PageSessions(
+            MessageSigner.from_settings(settings),
+            revocations=revocations,
+            used=RedisUsedLinks(connections.redis(policy=Policy.PROBE)),
+            session_seconds=min(_SESSION_SECONDS, settings.jwt_max_lifetime_seconds),
+        ),
+        status=StatusMemory(Samples(_samples_file(settings))),
     )
+
+
+def _samples_file(settings: Settings) -> Path | None:
+    folder = settings.prometheus_multiproc_dir
+    return None if folder is None else folder / "status-samples.json"
 
 
 def _upkeep(connections: Connections, topology: ScoringTopology) -> Housekeeping:

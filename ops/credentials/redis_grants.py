@@ -124,6 +124,7 @@ _WEB = (
     Grant("%R~shrike:outbox %R~shrike:labels", _STREAMS_READER),
     Grant("%R~shrike:dead:*", "xlen"),
     Grant("~shrike:placement:*", "evalsha get set expire mget"),
+    Grant("~shrike:status_link:*", "set"),
     # It remembers in MongoDB which data Redis held, and declares it lost.
     _DATASET,
 )

@@ -62,6 +62,7 @@ class WorkerStatus:
         shard: where its queue is; None where scoring is not sharded, and for a worker that serves all shards.
         histories: what is wrong with its feature store, in a sentence; None while all of it answers.
         is_blind: whether no part of its feature store answers, so that it can decide nothing.
+        figures: its decisions so far by kind, and the drift that it found last.
     """
 
     name: str
@@ -71,6 +72,7 @@ class WorkerStatus:
     shard: str | None = None
     histories: str | None = None
     is_blind: bool = False
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class _SignOfLife(BaseModel):
     shard: str | None = None
     histories: str | None = None
     is_blind: bool = False
+    figures: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
     seen_at: Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -167,6 +170,8 @@ def show_worker(client: Redis, worker: WorkerStatus, seal: StoredSeal) -> None:
     content = asdict(worker) | {"seen_at": SHARED_CLOCK.now()}
     if worker.histories is None:  # an earlier version reads a sign without these, and no other
         del content["histories"], content["is_blind"]
+    if not worker.figures:
+        del content["figures"]
     sign = orjson.dumps(content)
     with redis_failures_as_unavailable(), client.pipeline(transaction=True) as pipeline:
         pipeline.hset(WORKERS, worker.name, sign)

@@ -77,6 +77,10 @@ class RoleMissingError(WebError):
     """The token does not carry the role that this route requires."""
 
 
+class LinkRefusedError(WebError):
+    """This link was used, is too old or is none of ours; `python -m ops status --open` prints a new one."""
+
+
 class ReplayedError(WebError):
     """This signature was used before; sign every request anew."""
 
@@ -203,6 +207,7 @@ _TABLE: dict[type[Exception], Kind] = {
     InvalidParameterError: problems.INVALID_PARAMETER,
     TokenRejectedError: problems.UNAUTHENTICATED,
     RoleMissingError: problems.ROLE_MISSING,
+    LinkRefusedError: problems.LINK_REFUSED,
     SignatureRejectedError: problems.SIGNATURE_REJECTED,
     ReplayedError: problems.REPLAYED,
     RateLimitedError: problems.RATE_LIMITED,

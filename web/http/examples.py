@@ -196,6 +196,7 @@ QUEUES: Final[dict[str, Any]] = {
             "shard": None,
             "histories": None,
             "is_blind": False,
+            "figures": {"approve": 48210.0, "review": 311.0, "decline": 96.0},
         }
     ],
     "shards": [],
@@ -221,4 +222,25 @@ NOT_READY: Final[dict[str, Any]] = {
     **READY,
     "status": "not_ready",
     "checks": {**READY["checks"], "scoring_worker": {"ok": False, "detail": "0 alive"}},
+}
+
+STATUS_LINK: Final[dict[str, Any]] = {
+    "path": "/status/sign-in#eyJzIjoib3BlcmF0b3IifQ.c2VhbA",
+    "expires_at": 1795442700,
+}
+
+STATUS_SESSION_REQUEST: Final[dict[str, Any]] = {"link": "eyJzIjoib3BlcmF0b3IifQ.c2VhbA"}
+
+STATUS: Final[dict[str, Any]] = {
+    "at": 1795442400.0,
+    "level": "warn",
+    "verdict": "Scoring works; 1 thing needs attention.",
+    "findings": ["publish: the oldest of 1,204 entries has waited for 3 min: Kafka or its worker does not keep up."],
+    "sections": [
+        {
+            "title": "Outbox",
+            "rows": [{"name": "publish", "value": "1,204 waiting, oldest 3 min", "level": "warn"}],
+            "note": "",
+        }
+    ],
 }

@@ -64,6 +64,13 @@ UNAUTHENTICATED = Kind(
     "Token refused",
     "The bearer token, or with MTLS_ONLY the client certificate, is missing, malformed, expired or not trusted.",
 )
+LINK_REFUSED = Kind(
+    "link-refused",
+    403,
+    "Link refused",
+    "The link to the status page was used, is older than five minutes or is none of this platform; "
+    "`python -m ops status --open` prints a new one.",
+)
 CERTIFICATE_REFUSED = Kind("unauthenticated", 401, "Certificate refused", UNAUTHENTICATED.meaning)
 """The same kind in the words of an API that knows its callers by their certificates."""
 SIGNATURE_REJECTED = Kind(

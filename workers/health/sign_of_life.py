@@ -1,6 +1,6 @@
 """A worker's sign of life in Redis: read by the API's readiness check and by operators."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from redis import Redis
 
@@ -21,6 +21,7 @@ class SignOfLife:
         model_version: returns the version that is loaded; None for a worker without a model.
         shard: the worker's, if it belongs to one.
         reach: which part of its feature store answers.
+        figures: returns what else it says of itself.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class SignOfLife:
         model_version: Callable[[], str | None] = lambda: None,
         shard: str | None = None,
         reach: HistoriesReach | None = None,
+        figures: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         self._client = client
         self._seal = seal
@@ -41,6 +43,7 @@ class SignOfLife:
         self._model_version = model_version
         self._shard = shard
         self._reach = reach or HistoriesReach()
+        self._figures = figures
         self._started_at = SHARED_CLOCK.now()
 
     def give(self) -> None:
@@ -57,6 +60,7 @@ class SignOfLife:
             self._shard,
             histories=self._reach.detail,
             is_blind=self._reach.is_blind,
+            figures=self._figures(),
         )
         show_worker(self._client, status, self._seal)
 

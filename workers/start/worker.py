@@ -16,6 +16,7 @@ from celery import Celery, signals
 
 from ml.domain.errors import StoreUnavailableError
 from observability import celery_hooks, logs
+from observability.worker_figures import worker_figures
 from security.masking import masker
 from security.messages.message_replays import SeenMessages
 from security.messages.message_signer import MessageSigner
@@ -150,6 +151,7 @@ class _RunningWorker:
             model_version=parts.model_version,
             shard=settings.shard,
             reach=parts.reach,
+            figures=worker_figures,
         )
         records = connections.redis(settings.delivery_url, Policy.HOUSEKEEPING)
         durability = no_more_often(_DURABILITY_SECONDS, watch_durability(settings, records))

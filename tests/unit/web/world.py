@@ -29,6 +29,7 @@ from security.artifacts.artifact_encryption import EncryptionKey
 from security.artifacts.artifact_keys import ArtifactSigner
 from security.audit.audit_memory import MemoryAuditLog
 from security.keys import generate_secret
+from security.messages.message_signer import MessageSigner
 from security.revocations.revocation_list import RevocationList
 from security.revocations.revocation_memory import MemoryRevocations
 from security.roles import Role
@@ -36,8 +37,10 @@ from security.safe_mode.safe_mode import CachedSafeMode
 from security.safe_mode.safe_mode_memory import MemorySafeMode
 from security.signatures.http_message_verifier import MessageSignatureVerifier
 from security.signatures.request_signatures import SignatureVerifier, sign
+from security.tokens.page_sessions import PageSessions
 from security.tokens.token_issuer import issue_token
 from security.tokens.token_verifier import TokenVerifier
+from security.tokens.used_links_memory import MemoryUsedLinks
 from settings import ScoringTopology, Settings
 from tasks.upkeep.queue_status import QueueStatus, ShardStatus, WorkerStatus
 from web.app import create_app
@@ -171,6 +174,7 @@ class World:
     self_test: FakeSelfTest
     audit: MemoryAuditLog
     revocations: MemoryRevocations
+    used_links: MemoryUsedLinks
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def token(self, *roles: Role, subject: str = "client-1", **options: Any) -> str:
@@ -220,7 +224,7 @@ def build_world(
 ) -> World:
     decisions, explanations = MemoryDecisionStore(), MemoryExplanationStore()
     worker, labels, monitor, safe_mode = Worker(decisions), MemoryLabelIntake(), MemoryQueueMonitor(), MemorySafeMode()
-    revocations = MemoryRevocations()
+    revocations, used_links = MemoryRevocations(), MemoryUsedLinks()
     self_test, audit, registry = FakeSelfTest(), MemoryAuditLog(), ModelRegistry(settings.models_path)
     used = transport or MemoryTransport(worker.score)
     gate = admission or MemoryAdmissionControl(AdmissionPolicy.from_settings(settings))
@@ -254,6 +258,12 @@ def build_world(
             registry=registry, verifier=ARTIFACT_SIGNER.verifier(), mark=MemoryAcceptedVersion(), audit=audit
         ),
         shedder=LoadShedder(scoring_share(settings.web_connections)),
+        sessions=PageSessions(
+            MessageSigner.from_settings(settings),
+            revocations=_known(revocations),
+            used=used_links,
+            session_seconds=3600,
+        ),
     )
     app = create_app(settings, services)
     return World(
@@ -270,6 +280,7 @@ def build_world(
         self_test,
         audit,
         revocations,
+        used_links,
     )
 
 

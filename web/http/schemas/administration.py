@@ -97,6 +97,9 @@ class WorkerAnswer(AnswerModel):
         str | None, Field(description="What is wrong with its feature store; null while all of it answers.")
     ]
     is_blind: Annotated[bool, Field(description="Whether no part of its feature store answers.")]
+    figures: Annotated[
+        dict[str, float], Field(description="Its decisions since its start, by kind; the drift that it found last.")
+    ]
 
 
 class ShardAnswer(AnswerModel):
@@ -115,3 +118,38 @@ class QueuesAnswer(AnswerModel):
     outbox: dict[str, LagAnswer]
     workers: list[WorkerAnswer]
     shards: Annotated[list[ShardAnswer], Field(description="Empty where scoring is not sharded.")]
+
+
+class StatusLinkAnswer(AnswerModel):
+    """A link to the status page."""
+
+    path: Annotated[str, Field(description="What follows the API's address; the part after # reaches no server.")]
+    expires_at: Annotated[int, Field(description="Epoch seconds.")]
+
+
+class StatusRowAnswer(AnswerModel):
+    """One line of the status page."""
+
+    name: str
+    value: str
+    level: Annotated[
+        Literal["ok", "warn", "bad", "info"], Field(description="How well it is; info says nothing of it.")
+    ]
+
+
+class StatusSectionAnswer(AnswerModel):
+    """One block of the status page."""
+
+    title: str
+    rows: list[StatusRowAnswer]
+    note: str
+
+
+class StatusAnswer(AnswerModel):
+    """What the status page shows."""
+
+    at: Annotated[float, Field(description="Epoch seconds.")]
+    level: Literal["ok", "warn", "bad"]
+    verdict: str
+    findings: Annotated[list[str], Field(description="What is not well, the worst first.")]
+    sections: list[StatusSectionAnswer]

@@ -75,6 +75,12 @@ class ReasonRequest(RequestModel):
     ]
 
 
+class StatusSessionRequest(RequestModel):
+    """A link that opens the status page."""
+
+    link: Annotated[str, Field(min_length=1, max_length=2048, description="What follows # in the link.")]
+
+
 class ModelVersionPath(ParameterModel):
     """Which model version."""
 

@@ -40,7 +40,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, self.server.readiness)
 
     def do_POST(self) -> None:
-        transaction = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        transaction = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
         self.server.seen.append({"path": self.path, "headers": dict(self.headers), **transaction})
         self._send(*self.server.answer(transaction))
 

@@ -12,7 +12,7 @@ from web.http.problems import KINDS
 from web.routing.openapi import openapi_document
 from web.routing.operations import endpoints_of
 
-UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/<name>"}
+UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/<name>", "/status", "/status/sign-in", "/status/<name>"}
 
 
 @pytest.fixture
@@ -58,6 +58,9 @@ def test_has_every_route_of_the_contract(document: dict[str, Any]) -> None:
         "POST /admin/models/{version}/promote",
         "POST /admin/models/{version}/rollback",
         "GET /admin/queues",
+        "GET /admin/status",
+        "POST /admin/status/links",
+        "POST /status/session",
         "GET /metrics",
         "GET /health/live",
         "GET /health/ready",
@@ -78,12 +81,12 @@ def test_the_document_names_the_security_that_the_guards_demand(world: World, do
         assert {"401", "403"} <= set(operation["responses"])
 
 
-def test_only_metrics_and_public_routes_are_unsigned(world: World) -> None:
+def test_only_metrics_the_status_and_public_routes_are_unsigned(world: World) -> None:
     declared = [item.declared for item in endpoints_of(world.app)]
     unsigned = {operation.path for operation in declared if operation.role and not operation.signed}
     public = {operation.path for operation in declared if operation.role is None}
-    assert unsigned == {"/metrics"}
-    assert public == {"/health/live", "/health/ready"}
+    assert unsigned == {"/metrics", "/admin/status"}
+    assert public == {"/health/live", "/health/ready", "/status/session"}
 
 
 def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
