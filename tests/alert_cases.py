@@ -304,10 +304,28 @@ _WORKERS = [
     ),
     Case(
         alert="BeatAbsent",
-        firing={'celery_task_total{task="explanations.drain", state="success"}': then(hold(5, 20), rise(5, 1, 20))},
+        firing={
+            'celery_queue_consumers{queue="score"}': hold(2, 40),
+            'celery_task_total{task="explanations.drain", state="success"}': then(hold(5, 20), rise(5, 1, 20)),
+        },
         below={'celery_task_total{task="explanations.drain", state="success"}': rise(0, 1, 40)},
         fires_at=15,
         over_at=25,
+    ),
+    Case(
+        alert="BeatAbsent",
+        firing={'celery_queue_consumers{queue="score"}': then(hold(2, 10), gone(10), hold(2, 10))},
+        below={'celery_queue_consumers{queue="score"}': hold(2, 30)},
+        fires_at=18,
+        over_at=22,
+    ),
+    Case(
+        alert="QueueStuck",
+        labels={"queue": "explain"},
+        firing={'celery_queue_oldest_seconds{queue="explain"}': then(hold(61, 10), hold(0, 10))},
+        below={'celery_queue_oldest_seconds{queue="explain"}': hold(60, 20)},
+        fires_at=8,
+        over_at=12,
     ),
     Case(
         alert="QueueWaitHigh",
@@ -487,6 +505,8 @@ HEALTHY: dict[str, str] = {
     'circuit_breaker_state{dependency="scoring"}': hold(0, 120),
     **{f'celery_worker_up{{queue="{name}"}}': hold(1, 120) for name in ("score", "explain", "publish", "labels")},
     'celery_worker_up{queue="retrain"}': hold(1, 120),
+    'celery_queue_consumers{queue="score"}': hold(2, 120),
+    'celery_queue_oldest_seconds{queue="score"}': hold(0, 120),
     'celery_task_total{task="explanations.drain", state="success"}': rise(0, 30, 120),
     'model_info{model_version="1", manifest_hash="f"}': hold(1, 120),
     'outbox_lag{sink="mongo"}': hold(3, 120),

@@ -56,11 +56,12 @@ WORKERS: Final = RuleGroup(
         Alert(
             name="BeatAbsent",
             severity=Severity.WARNING,
-            expression=f'sum(increase(celery_task_total{{task=~"{_DRAIN_TASKS}"}}[10m])) == 0',
-            wait="1m",
-            summary="No drain has been woken for ten minutes",
-            description="Beat sends every drain a doorbell all DRAIN_FALLBACK_SECONDS. None runs, so beat is gone: "
-            "retraining, drift check and reconciliation do not start either.",
+            expression="absent(celery_queue_consumers)\n"
+            f'or sum(increase(celery_task_total{{task=~"{_DRAIN_TASKS}"}}[10m])) == 0',
+            wait="2m",
+            summary="Beat is gone, or wakes nobody",
+            description="Nobody measures the queues, which the beat in charge does, or no drain has run for ten "
+            "minutes. Retraining, drift check and reconciliation do not start either.",
             board=Board.CELERY,
         ),
         Alert(
@@ -94,6 +95,16 @@ WORKERS: Final = RuleGroup(
             wait="10m",
             summary="{{ $value | humanize }} messages wait in {{ $labels.queue }}",
             description="More arrives than is worked off, or nobody reads the queue.",
+            board=Board.CELERY,
+            consequence_of=(SCORE_WORKER_ABSENT, "BackgroundWorkerAbsent"),
+        ),
+        Alert(
+            name="QueueStuck",
+            severity=Severity.WARNING,
+            expression='max by (queue) (celery_queue_oldest_seconds{queue!="retrain"}) > 60',
+            wait="5m",
+            summary="The oldest message of {{ $labels.queue }} has waited {{ $value | humanizeDuration }}",
+            description="Nobody takes the messages of this queue. Those of `retrain` may wait for a training's end.",
             board=Board.CELERY,
             consequence_of=(SCORE_WORKER_ABSENT, "BackgroundWorkerAbsent"),
         ),

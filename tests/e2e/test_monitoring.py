@@ -17,7 +17,7 @@ from tests.e2e.transactions import transaction
 from tests.monitoring import Prometheus, running_prometheus
 from tests.promql import filled
 
-WORKERS = {role.name for role in ROLES if role.command[0] == "worker"}
+SCRAPED = {role.name for role in ROLES if role.command[0] in {"worker", "beat"}}
 
 ONLY_AFTER_SOMETHING_HAPPENED = {
     "shrike-api: Refused for want of room",
@@ -55,7 +55,7 @@ def prometheus(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     workers = [
         f"127.0.0.1:{process.port}"
         for process in stack.state.processes
-        if process.port and process.name.split("-")[0] in WORKERS
+        if process.port and process.name.split("-")[0] in SCRAPED
     ]
     jobs = {"shrike-web": ([urlsplit(stack.api).netloc], token), "shrike-workers": (workers, None)}
     with running_prometheus(folder, jobs) as server:
