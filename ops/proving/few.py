@@ -22,10 +22,11 @@ _COLOURS = {"approve": "green", "review": "yellow", "decline": "red"}
 
 @dataclass
 class Sent:
-    """What became of the transactions: decisions, and the latencies of those, seconds."""
+    """What became of the transactions: decisions, the latencies of those in seconds, and the id of the last."""
 
     decisions: Counter[str] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
+    last_decided: str | None = None
 
     @property
     def decided(self) -> int:
@@ -51,7 +52,6 @@ def send_few(
     if obstacle is not None:
         click.secho(f"{access.url} does not score just now: {obstacle}.", fg="yellow", err=True)
     transactions, sent = SyntheticTransactions(count, seed=seed), Sent()
-    last = ""
     number = 0
     while number < count:
         token = access.token(_SUBJECT, [Role.SERVICE], lifetime_seconds=_TOKEN_SECONDS)
@@ -59,14 +59,14 @@ def send_few(
         with access.client(token, timeout_seconds=timeout_seconds) as client:
             while number < count and time.monotonic() - renewed_at < _RENEW_SECONDS:
                 transaction = transactions.next()
-                last = transaction["transaction_id"]
                 number += 1
-                click.echo(f"{number:>{len(str(count))}}/{count}  {last}  {_score(access, client, transaction, sent)}")
+                place = f"{number:>{len(str(count))}}/{count}"
+                click.echo(f"{place}  {transaction['transaction_id']}  {_score(access, client, transaction, sent)}")
                 if number < count:
                     time.sleep(pause_seconds)
     click.echo(_summary(sent, count))
-    if sent.decided:
-        click.echo(f"Read the last one: python -m ops request GET /predictions/{last} --url {access.url}")
+    if sent.last_decided is not None:
+        click.echo(f"Read one: python -m ops request GET /predictions/{sent.last_decided} --url {access.url}")
     return sent
 
 
@@ -85,6 +85,7 @@ def _score(access: ApiAccess, client: Client, transaction: dict[str, Any], sent:
     decision, score = decided
     sent.decisions[decision] += 1
     sent.latencies.append(seconds)
+    sent.last_decided = transaction["transaction_id"]
     return click.style(f"{decision:<8}", fg=_COLOURS.get(decision)) + f" score {score}  {seconds * 1000:.1f} ms"
 
 
