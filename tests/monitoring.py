@@ -41,6 +41,10 @@ class Prometheus:
         """Returns the names of the alerts that fire."""
         return {alert["labels"]["alertname"] for alert in self._get("alerts")["alerts"] if alert["state"] == "firing"}
 
+    def active(self) -> set[str]:
+        """Returns the names of the alerts that fire or wait to fire."""
+        return {alert["labels"]["alertname"] for alert in self._get("alerts")["alerts"]}
+
     def _get(self, what: str, **parameters: str) -> dict[str, Any]:
         url = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - loopback, http

@@ -111,7 +111,8 @@ REDIS: Final = RuleGroup(
         Alert(
             name="RedisPromisesBroken",
             severity=Severity.CRITICAL,
-            expression="min(redis_promises_kept) == 0",
+            # Beat and web processes never look, and show the 0 that a gauge begins with.
+            expression="min(redis_promises_kept and on (job, instance) celery_worker_up) == 0",
             wait="1m",
             summary="Redis is configured to lose answers",
             description="It runs without append-only file, with eviction, or flushes less often than DURABILITY needs.",

@@ -100,7 +100,7 @@ DRIFT: Final = RuleGroup(
         Alert(
             name="DriftCheckAbsent",
             severity=Severity.WARNING,
-            expression="absent_over_time(psi_score[6h]) and on () count(fraud_backend_requests_total offset 6h) > 0",
+            expression="absent_over_time(psi_feature[6h]) and on () count(fraud_backend_requests_total offset 6h) > 0",
             summary="No drift check has had a result for six hours",
             description="Either the check does not run, or too few payments were decided for one. Until it does, drift "
             "goes unseen.",

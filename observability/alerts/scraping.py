@@ -25,7 +25,8 @@ SCRAPING: Final = RuleGroup(
         Alert(
             name="ScrapeTokenExpires",
             severity=Severity.WARNING,
-            expression="min(min_over_time(scrape_credentials_expiry_timestamp_seconds[5m])) - time() < 3 * 86400",
+            # Workers take no token, and show the 0 that a gauge begins with.
+            expression="min(min_over_time(scrape_credentials_expiry_timestamp_seconds[5m]) > 0) - time() < 3 * 86400",
             summary="The scraper's token expires in {{ $value | humanizeDuration }}",
             description="After that the API's metrics, and with them most alerts, are gone.",
             board=Board.SYSTEM,

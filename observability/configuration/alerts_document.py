@@ -24,8 +24,24 @@ For an installation of your own, `python -m ops observability --out FOLDER` writ
 `--grafana-url`, `--runbooks-url`, `--email-to`, `--slack-channel`, `--webhook-url`, `--heartbeat-url`, and `--receiver`
 once for each kind that you have. Secrets are files in `--secrets FOLDER`; the head of the configuration names them.
 
-Give each Prometheus the external label `environment`, so that alerts of one installation silence none of another. Names
-of scrape jobs begin with `shrike`.
+A `prometheus.yml` that reads them. Names of scrape jobs begin with `shrike`; the external label `environment` keeps
+alerts of one installation from silencing those of another. The ports of workers and beat stand in
+[operations.md](operations.md#metrics-and-health-of-workers); the token comes from
+`python -m ops token --role metrics --days 30 --out FILE` ([authentication.md](authentication.md)).
+
+```yaml
+global: {scrape_interval: 15s, external_labels: {environment: production}}
+rule_files: [observability/prometheus/rules.yml]
+alerting: {alertmanagers: [{static_configs: [{targets: ["localhost:9093"]}]}]}
+scrape_configs:
+  - job_name: shrike-web
+    authorization: {credentials_file: /etc/prometheus/metrics.token}
+    static_configs: [{targets: ["localhost:8080"]}]
+  - job_name: shrike-workers
+    static_configs:
+      - targets: ["localhost:17101", "localhost:17102", "localhost:17201", "localhost:17301", "localhost:17401",
+                  "localhost:17501", "localhost:17901"]
+```
 """
 
 _SILENCED: Final = """\
@@ -49,8 +65,8 @@ def alerts_document() -> str:
 def _objectives() -> Iterator[str]:
     yield "## Objectives"
     yield ""
-    yield f"`POST /predictions/score`: {1 - AVAILABILITY_BUDGET:.1%} of the requests are answered below 500, and "
-    yield f"{1 - LATENCY_BUDGET:.0%} within 60 ms, over 30 days. An alert needs at least {LEAST_REQUESTS} requests and "
+    yield f"`POST /predictions/score`: {1 - AVAILABILITY_BUDGET:.1%} of the requests are answered below 500, and"
+    yield f"{1 - LATENCY_BUDGET:.0%} within 60 ms, over 30 days. An alert needs at least {LEAST_REQUESTS} requests and"
     yield f"{LEAST_BAD_REQUESTS} bad ones in its long window."
     yield ""
     yield "| burn rate | over | and still over | severity |"

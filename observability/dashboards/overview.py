@@ -119,7 +119,9 @@ OVERVIEW: Final = Dashboard(
                 Panel(
                     title="Redis keeps its promises",
                     description="No while Redis is configured so that it may lose answers.",
-                    queries=(Query("min(redis_promises_kept{$at})", "kept"),),
+                    queries=(
+                        Query("min(redis_promises_kept{$at} and on (job, instance) celery_worker_up{$at})", "kept"),
+                    ),
                     unit=Unit.NONE,
                     bad_from=1,
                     is_bad_below=True,
@@ -133,7 +135,7 @@ OVERVIEW: Final = Dashboard(
                 Panel(
                     title="Drift of the score",
                     description="Population stability index against training; above 0.25 is a shift.",
-                    queries=(Query("max(psi_score{$at})", "PSI"),),
+                    queries=(Query("max(psi_score{$at} and on (job, instance) psi_feature{$at})", "PSI"),),
                     unit=Unit.NONE,
                     warn_from=0.1,
                     bad_from=0.25,

@@ -78,7 +78,7 @@ SCORES: Final = Dashboard(
                 Panel(
                     title="Drift of the score",
                     description="Population stability index against training: below 0.1 stable, above 0.25 a shift.",
-                    queries=(Query("max(psi_score{$at})", "score"),),
+                    queries=(Query("max(psi_score{$at} and on (job, instance) psi_feature{$at})", "score"),),
                     unit=Unit.NONE,
                     warn_from=0.1,
                     bad_from=0.25,

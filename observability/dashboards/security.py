@@ -106,7 +106,7 @@ SECURITY: Final = Dashboard(
                 Panel(
                     title="The scraper's token expires",
                     description="After that the API's metrics are gone.",
-                    queries=(Query("min(scrape_credentials_expiry_timestamp_seconds{$at}) * 1000", "expires"),),
+                    queries=(Query("min(scrape_credentials_expiry_timestamp_seconds{$at} > 0) * 1000", "expires"),),
                     unit=Unit.MOMENT,
                     kind=Kind.NUMBER,
                     empty="not scraped yet",
