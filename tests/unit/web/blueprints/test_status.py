@@ -6,6 +6,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from ml.stores.outbox.outbox import Lag
+from observability.metrics import circuit_breaker_state
 from security.revocations.revocation import Revocation, RevokedKind
 from security.roles import Role
 from tasks.upkeep.queue_status import ShardStatus, WorkerStatus
@@ -13,9 +14,21 @@ from tests.unit.web.world import World
 from web.status.memory import StatusMemory
 
 
+@pytest.fixture(autouse=True)
+def _begin_here(world: World) -> None:
+    """Keeps what other tests of this process answered out of the window, and their breakers out of the gauge."""
+    circuit_breaker_state.clear()
+    look(world)
+    forget_the_last_look(world)
+
+
+def forget_the_last_look(world: World) -> None:
+    object.__setattr__(world.services, "status", StatusMemory(world.services.status.samples))
+
+
 def look(world: World) -> dict[str, Any]:
     """Returns the status as an administrator reads it now, not as somebody saw it a second ago."""
-    object.__setattr__(world.services, "status", StatusMemory(world.services.status.samples))
+    forget_the_last_look(world)
     answer = world.client.get("/admin/status", headers={"Authorization": f"Bearer {world.token(Role.ADMIN)}"})
     assert answer.status_code == HTTPStatus.OK
     return answer.get_json()
