@@ -1,0 +1,4 @@
+"""Debian's Prometheus as people run it: it scrapes a platform for some time, and what it saw is judged.
+
+May touch `ops.stack` and below.
+"""
