@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from observability.configuration.alertmanager_file import RECEIVERS, alertmanager_file
-from observability.configuration.alerts_document import alerts_document
 from observability.configuration.rules_file import rules_file
 from observability.configuration.site import DEVELOPMENT, Site
 from observability.dashboards.catalogue import DASHBOARDS
@@ -22,8 +21,3 @@ def configuration_files(site: Site = DEVELOPMENT, receivers: tuple[str, ...] = R
         Path("observability/prometheus/rules.yml"): rules_file(site),
         Path("observability/alertmanager/alertmanager.yml"): alertmanager_file(site, receivers),
     }
-
-
-def repository_files() -> Mapping[Path, str]:
-    """Returns the content of every file that the repository holds, the document included."""
-    return {**configuration_files(), Path("docs/alerts.md"): alerts_document()}

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from observability.alerts.catalogue import GROUPS, all_alerts
-from observability.configuration.files import repository_files
+from observability.configuration.alerts_document import alerts_document
+from observability.configuration.files import configuration_files
 from observability.dashboards.catalogue import FOREIGN_METRICS
 from observability.metrics_document import defined_metrics
 from tests.promql import metrics_in
@@ -16,9 +17,12 @@ RUNBOOKS = ROOT / "ops" / "runbooks"
 HEADINGS = ["What it means", "How to look", "What to do", "How to know that it is over"]
 
 
-@pytest.mark.parametrize("path", repository_files(), ids=str)
+FILES = {**configuration_files(), Path("docs/alerts.md"): alerts_document()}
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
 def test_the_repository_holds_what_is_generated(path: Path) -> None:
-    assert (ROOT / path).read_text(encoding="utf-8") == repository_files()[path], "run `make observability`"
+    assert (ROOT / path).read_text(encoding="utf-8") == FILES[path], "run `make observability`"
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
