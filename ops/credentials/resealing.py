@@ -17,8 +17,10 @@ from ops.credentials.sealed_records_redis import RecordCount, VerifyRecord, coun
 from ops.errors import OpsError
 from security.errors import MessageRejectedError
 from security.messages.message_signer import MessageSigner
+from security.messages.stored_seal import StoredSeal
 from security.safe_mode.safe_mode import ALTERED
 from settings import ScoringTopology, Settings
+from tasks.upkeep.queue_status import SIGN_OF_LIFE, live_names
 from tasks.wiring.connections import Connections
 from tasks.wiring.losses import named_data
 from tasks.wiring.stores import accepted_version, safe_mode_store
@@ -44,7 +46,8 @@ def reseal(connections: Connections) -> Resealing:
         StoreUnavailableError: a server does not answer.
         SafeModeUnavailableError: the SAFE MODE record can neither be read nor set.
         ArtifactError: the last accepted version is sealed by neither key.
-        OpsError: there is no previous key, or the SAFE MODE record is sealed by neither.
+        OpsError: there is no previous key, the SAFE MODE record is sealed by neither, or a live worker still signs
+            with the previous one; nothing was sealed anew.
     """
     _require_two_keys(connections.settings)
     if safe_mode_store(connections).read() == ALTERED:
@@ -52,6 +55,7 @@ def reseal(connections: Connections) -> Resealing:
             "Neither MESSAGE_KEY nor MESSAGE_PREVIOUS_KEY has sealed the SAFE MODE record: is MESSAGE_PREVIOUS_KEY the "
             "key that was used before?"
         )
+    _require_changed_workers(connections)
     renewals = {
         "the SAFE MODE record": safe_mode_store(connections).renew,
         "the last accepted model version": accepted_version(connections).renew,
@@ -75,6 +79,31 @@ def _require_two_keys(settings: Settings) -> None:
             "Set MESSAGE_KEY to the new key and MESSAGE_PREVIOUS_KEY to the old one, as for every process: otherwise "
             "nobody can tell what the old key sealed."
         )
+
+
+def _require_changed_workers(connections: Connections) -> None:
+    """Refuses while a live worker signs with the previous key: it may know that key alone.
+
+    To such a process what is sealed anew is a stranger's, and it would put all scoring into SAFE MODE.
+    """
+    either, current = (StoredSeal(signer, SIGN_OF_LIFE) for signer in _signers(connections.settings))
+
+    def is_by_previous(name: str, sign: bytes, given: str) -> bool:
+        return _holds(either, name, (sign, given)) and not _holds(current, name, (sign, given))
+
+    if names := live_names(connections.redis(), is_by_previous):
+        raise OpsError(
+            f"Nothing was sealed anew: with MESSAGE_PREVIOUS_KEY as their key still run {', '.join(names)}. Take steps "
+            "1 and 2 of docs/key-rotation.md first, for these, and for the API and beat, which give no sign of life."
+        )
+
+
+def _holds(seal: StoredSeal, name: str, sign: tuple[bytes, str]) -> bool:
+    try:
+        seal.verify(name, *sign)
+    except MessageRejectedError:
+        return False
+    return True
 
 
 def _counts(connections: Connections) -> Iterator[tuple[str, SealCounts]]:

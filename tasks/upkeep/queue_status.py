@@ -12,7 +12,7 @@ SAFE MODE is left, and would hide that none is there.
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Final
 
@@ -196,13 +196,8 @@ def live_workers(client: Redis, seal: StoredSeal) -> list[WorkerStatus]:
     Raises:
         StoreUnavailableError: Redis cannot be reached.
     """
-    # In one transaction: between the two hashes a worker may renew its sign.
-    with redis_failures_as_unavailable(), client.pipeline(transaction=True) as pipeline:
-        pipeline.time()
-        pipeline.hgetall(WORKERS)
-        pipeline.hgetall(SEALS)
-        clock, fields, seals = pipeline.execute()
-    now, live, old = _seconds(clock), [], list[bytes](seals.keys() - fields.keys())
+    now, fields, seals = _read_signs(client)
+    live, old = [], list[bytes](seals.keys() - fields.keys())
     for name, value in sorted(fields.items()):
         sign = _sign(value) if _is_ours(seal, name, value, seals.get(name)) else None
         if sign is None:
@@ -217,6 +212,38 @@ def live_workers(client: Redis, seal: StoredSeal) -> list[WorkerStatus]:
     if old:
         _remove(client, old)
     return live
+
+
+def live_names(client: Redis, is_sealed_by: Callable[[str, bytes, str], bool]) -> list[str]:
+    """Returns the names of the live workers whose sign somebody sealed, sorted; removes and logs nothing.
+
+    Args:
+        client: of the server with the signs of life.
+        is_sealed_by: tells it from a name, the sign and its seal.
+
+    Raises:
+        StoreUnavailableError: Redis cannot be reached.
+    """
+    now, fields, seals = _read_signs(client)
+    found = []
+    for raw, value in sorted(fields.items()):
+        sign, name = _sign(value), raw.decode(errors="replace")
+        if sign is None or raw not in seals or abs(now - sign[1]) >= ALIVE_SECONDS:
+            continue
+        if is_sealed_by(name, value, seals[raw].decode(errors="replace")):
+            found.append(name)
+    return found
+
+
+def _read_signs(client: Redis) -> tuple[float, dict[bytes, bytes], dict[bytes, bytes]]:
+    """Returns the server's time, and the signs of life and their seals by the workers' names."""
+    # In one transaction: between the two hashes a worker may renew its sign.
+    with redis_failures_as_unavailable(), client.pipeline(transaction=True) as pipeline:
+        pipeline.time()
+        pipeline.hgetall(WORKERS)
+        pipeline.hgetall(SEALS)
+        clock, fields, seals = pipeline.execute()
+    return _seconds(clock), fields, seals
 
 
 def _remove(client: Redis, names: Sequence[bytes | str]) -> None:

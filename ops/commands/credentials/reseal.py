@@ -17,6 +17,10 @@ def command() -> None:
     """Seal with MESSAGE_KEY what MESSAGE_PREVIOUS_KEY sealed; fails while entries of the previous key still wait."""
     with Connections(joined_settings(REDIS)) as connections:
         found = reseal(connections)
+    click.echo(
+        "No live worker signs with MESSAGE_PREVIOUS_KEY. The API and beat give no sign of life: make sure that they "
+        "have been restarted with the new key."
+    )
     for what in found.renewed:
         click.echo(f"Sealed anew: {what}.")
     if found.waiting:

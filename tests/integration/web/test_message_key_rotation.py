@@ -8,7 +8,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from click.testing import CliRunner
+import redis
+from click.testing import CliRunner, Result
 
 from ml.domain.label import Label
 from ml.stores.labels.label_inbox_redis import LABELS, RedisLabelInbox
@@ -17,6 +18,7 @@ from ops.commands.credentials.reseal import command
 from security.keys import generate_secret
 from security.messages.message_signer import MessageSigner
 from security.safe_mode.safe_mode_redis import RedisSafeMode
+from tasks.upkeep.queue_status import live_names
 from tasks.wiring.connections import Connections
 from tasks.wiring.stores import accepted_version, label_store
 from tests.integration.web.conftest import running_api
@@ -38,6 +40,20 @@ def step(works: Works, folder: Path, key: str, previous: str | None = None) -> W
     env |= {} if previous is None else {"MESSAGE_PREVIOUS_KEY": previous}
     folder.mkdir()
     return Works(folder, env, settings_of(env))
+
+
+def reseal_after_step_one(workers: ExitStack, client: redis.Redis) -> Result:
+    """Returns what resealing says once the worker of step 1 has ended; before, it refuses."""
+    early = CliRunner().invoke(command)
+    assert early.exit_code != 0
+    assert "score-1@" in str(early.exception)
+    assert "score-2@" not in str(early.exception)
+    workers.close()
+    wait_until(
+        lambda: not any(name.startswith("score-1@") for name in live_names(client, lambda *_: True)),
+        what="the worker of step 1 to be gone",
+    )
+    return CliRunner().invoke(command)
 
 
 def test_processes_of_both_middle_steps_serve_each_other_and_nothing_is_lost(
@@ -71,9 +87,9 @@ def test_processes_of_both_middle_steps_serve_each_other_and_nothing_is_lost(
                 statuses["/labels", labelling.status] += 1
                 labelled.append(payment["transaction_id"])
 
-    with ExitStack() as processes:
-        for place in (both_old, both_new):
-            processes.enter_context(place.worker("score"))
+    with ExitStack() as processes, ExitStack() as of_step_one:
+        of_step_one.enter_context(both_old.worker("score"))
+        processes.enter_context(both_new.worker("score"))
         apis = [processes.enter_context(running_api(place, SCORE_TIMEOUT_MS="10000")) for place in (both_old, both_new)]
         clients = [processes.enter_context(api.client()) for api in apis]
         threads = [threading.Thread(target=load, args=(client,)) for client in clients]
@@ -85,7 +101,7 @@ def test_processes_of_both_middle_steps_serve_each_other_and_nothing_is_lost(
 
         for name, value in both_new.env.items():
             monkeypatch.setenv(name, value)
-        waiting = CliRunner().invoke(command)
+        waiting = reseal_after_step_one(of_step_one, both_new.client)
         assert waiting.exit_code != 0
         assert "labels" in str(waiting.exception)
         assert "the SAFE MODE record" in waiting.output

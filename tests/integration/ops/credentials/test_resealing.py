@@ -19,7 +19,9 @@ from ops.commands.credentials.reseal import command
 from ops.credentials.sealed_records_redis import RecordCount, count_records
 from security.keys import generate_secret
 from security.messages.message_signer import MessageSigner
+from security.messages.stored_seal import StoredSeal
 from security.safe_mode.safe_mode_redis import RedisSafeMode
+from tasks.upkeep.queue_status import SIGN_OF_LIFE, WorkerStatus, forget_worker, show_worker
 from tests.contracts.decision_store import new_decision
 
 OLD, NEW, WRONG = (generate_secret() for _ in range(3))
@@ -63,6 +65,39 @@ def test_another_key_than_the_one_before_is_found_by_what_neither_sealed(rotatio
     done = rotation.reseal(NEW, WRONG)
     assert done.exit_code == 1
     assert "Sealed by neither key, and given up by every drain: 1 labels" in done.output
+
+
+def show(client: redis.Redis, name: str, key: str) -> None:
+    show_worker(client, WorkerStatus(name, "score", "v1", 1.0), StoredSeal(MessageSigner(key.encode()), SIGN_OF_LIFE))
+
+
+def test_while_a_worker_signs_with_the_previous_key_nothing_is_sealed_anew(rotation: Rotation) -> None:
+    rotation.client.delete(LABELS)
+    for name, key in (("score-1@vm", OLD), ("score-2@vm", NEW), ("made-up@vm", WRONG)):
+        show(rotation.client, name, key)
+    done = rotation.reseal(NEW, OLD)
+    assert done.exit_code == 1
+    assert "still run score-1@vm. Take steps 1 and 2 of docs/key-rotation.md first" in str(done.exception)
+    assert "the API and beat, which give no sign of life" in str(done.exception)
+    assert "Sealed anew" not in done.output
+    assert RedisSafeMode(rotation.client, MessageSigner(OLD.encode())).read().reason == "a test"
+    assert rotation.client.hlen("shrike:workers") == 3
+    # The way out: the worker runs with the new key.
+    show(rotation.client, "score-1@vm", NEW)
+    done = rotation.reseal(NEW, OLD)
+    assert done.exit_code == 0
+    assert "The API and beat give no sign of life: make sure" in done.output
+
+
+def test_a_worker_that_has_stopped_or_was_killed_keeps_nobody_from_resealing(
+    rotation: Rotation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotation.client.delete(LABELS)
+    show(rotation.client, "score-1@vm", OLD)
+    forget_worker(rotation.client, "score-1@vm")
+    monkeypatch.setattr("tasks.upkeep.queue_status.SHARED_CLOCK.now", lambda: time.time() - 60)
+    show(rotation.client, "score-2@vm", OLD)
+    assert rotation.reseal(NEW, OLD).exit_code == 0
 
 
 def test_what_waits_is_counted_and_what_stays_is_sealed_anew(rotation: Rotation) -> None:
