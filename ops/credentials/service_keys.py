@@ -19,7 +19,13 @@ FOLDER_NAME = "services"
 SERVER = "valkey"
 """The Redis server's folder, which holds the access list."""
 
-_MODELS = ("ARTIFACT_ENCRYPTION_KEY", "ARTIFACT_KEY_ID", "ARTIFACT_TRUST_FILE", "ARTIFACT_VERIFY_KEY_FILE")
+_MODELS = (
+    "ARTIFACT_ENCRYPTION_KEY",
+    "ARTIFACT_PREVIOUS_ENCRYPTION_KEY",
+    "ARTIFACT_KEY_ID",
+    "ARTIFACT_TRUST_FILE",
+    "ARTIFACT_VERIFY_KEY_FILE",
+)
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
     # The API checks a model before an administrator promotes it.
@@ -36,6 +42,13 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 def needed(user: str, values: Mapping[str, str]) -> dict[str, str]:
     """Returns those of the settings that the processes of a Redis user need."""
     return {name: value for name, value in values.items() if name.startswith(NEEDS[user])}
+
+
+def names_of_nobody(env_file: Path) -> list[str]:
+    """Returns the names in an env file that no kind of process gets from it."""
+    handed_out = {"REDIS_CREDENTIALS_FILE"}  # each gets its own
+    values = {name: value for name, value in dotenv_values(env_file).items() if value and name not in handed_out}
+    return sorted(set(values).difference(*(needed(user, values) for user in NEEDS)))
 
 
 def hand_out_production_keys(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from ops.credentials.development_keys import (
 )
 from ops.credentials.redis_grants import USER_OF_ROLE, USERS
 from ops.credentials.redis_users import ACCESS_LIST_NAME, FOLDER_NAME, make_redis_users
-from ops.credentials.service_keys import NEEDS, hand_out_production_keys
+from ops.credentials.service_keys import NEEDS, hand_out_production_keys, names_of_nobody
 from settings import DEVELOPMENT_ENV_FILE, Environment, asked_environment
 
 
@@ -66,3 +66,6 @@ def _tell_who_gets_what(folder: Path) -> None:
         "as EnvironmentFile= of a systemd unit, as env_file of a compose service that mounts the folder at the same"
     )
     click.echo("path, or in a shell by `set -a; . FILE; set +a`. docs/production.md says what else each one needs.")
+    env_file = folder.parent / PRODUCTION_ENV_NAME
+    if names := names_of_nobody(env_file):
+        click.echo(f"No process gets {', '.join(names)} of {env_file}; give it to its processes in another way.")

@@ -7,8 +7,17 @@ from dotenv import dotenv_values
 from ops.commands.credentials.keys import command
 from ops.credentials.development_keys import make_development_keys, make_production_keys
 from ops.credentials.redis_grants import USER_OF_ROLE
-from ops.credentials.service_keys import FOLDER_NAME, NEEDS, SERVER, hand_out_keys, hand_out_production_keys
+from ops.credentials.service_keys import (
+    FOLDER_NAME,
+    NEEDS,
+    SERVER,
+    hand_out_keys,
+    hand_out_production_keys,
+    names_of_nobody,
+    needed,
+)
 from ops.errors import OpsError
+from settings import Settings
 
 
 @pytest.fixture
@@ -57,6 +66,23 @@ def test_a_second_time_hands_out_what_is_new_and_takes_back_the_rest(keys: Path)
     hand_out_keys(keys)
     assert names(keys, "beat") == {"MESSAGE_PREVIOUS_KEY"}
     assert not (keys / FOLDER_NAME / "beat" / "left.pem").exists()
+
+
+def test_every_secret_setting_belongs_to_some_user() -> None:
+    secrets = {name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    assert "ARTIFACT_PREVIOUS_ENCRYPTION_KEY" in secrets
+    assert not secrets.difference(*(needed(user, dict.fromkeys(secrets, "x")) for user in NEEDS))
+    for user in ("web", "score", "trainer"):
+        assert needed(user, {"ARTIFACT_PREVIOUS_ENCRYPTION_KEY": "x"}), user
+
+
+def test_what_nobody_gets_is_named(tmp_path: Path) -> None:
+    env_file = make_production_keys(tmp_path / "keys", replace=False)
+    assert names_of_nobody(env_file) == []
+    env_file.write_text(env_file.read_text() + "MONGO_URL=mongodb://user:secret@mongo/\nTLS_KEY_FILE=tls.pem\n")
+    result = CliRunner().invoke(command, ["--redis-users", "--production", "--out", str(env_file.parent)])
+    assert result.exit_code == 0, result.output
+    assert f"No process gets MONGO_URL, TLS_KEY_FILE of {env_file}; give it" in result.output
 
 
 def test_without_keys_one_sentence_says_what_to_do(tmp_path: Path) -> None:
