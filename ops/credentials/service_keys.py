@@ -5,12 +5,14 @@ and only the trainer signs models.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from dotenv import dotenv_values
 
 from ops.credentials.development_keys import ENV_NAME, PRODUCTION_ENV_NAME, write_new_files
+from ops.credentials.key_files import find_file, read_key_files
+from ops.credentials.redis_access_list import read_access_list
 from ops.credentials.redis_users import ACCESS_LIST_NAME
 from ops.credentials.redis_users import FOLDER_NAME as REDIS_FOLDER_NAME
 from ops.errors import OpsError
@@ -67,43 +69,93 @@ def hand_out_production_keys(folder: Path) -> Path:
 def hand_out_keys(folder: Path, *, env_name: str = ENV_NAME) -> None:
     """Writes `services/<user>` for every kind of process, with its own settings, key files and Redis credentials.
 
-    It may be called again, after a rotation for example; what a kind no longer needs is removed from its folder.
+    It may be called again, after a rotation for example; what a kind no longer needs is removed from its folder. All
+    is read before anything is written, and a file gives way to its successor at once: a process may start meanwhile.
 
     Args:
         folder: with all keys.
         env_name: of the env file, in this folder and in each of the others.
 
     Raises:
-        OpsError: a file is missing or the folder cannot be written.
+        OpsError: a file is missing, two of a kind have the same name, or the folder cannot be written.
     """
+    contents = _contents(folder, env_name)
+    redis = folder / REDIS_FOLDER_NAME
+    try:
+        credentials = {user: {user: (redis / user).read_bytes()} for user in NEEDS}
+        access = (redis / ACCESS_LIST_NAME).read_bytes()
+    except OSError as error:
+        raise OpsError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    try:
+        for user in NEEDS:
+            place = folder / FOLDER_NAME / user
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_new_files(place / REDIS_FOLDER_NAME, credentials[user], replace=True)
+            write_new_files(place, contents[user], replace=True)
+            _remove_others(place / REDIS_FOLDER_NAME, {user})
+            _remove_others(place, {*contents[user], REDIS_FOLDER_NAME})
+        _hand_out_access_list(access, folder / FOLDER_NAME / SERVER)
+    except OSError as error:
+        raise OpsError(f"{error.filename} cannot be written: {error.strerror}.") from error
+
+
+def refuse_to_hand_out(folder: Path, *, env_name: str, renews_redis: bool) -> None:
+    """Returns if the keys of a folder can be handed out once its access list was written anew.
+
+    Args:
+        folder: with all keys.
+        env_name: of the env file in it.
+        renews_redis: whether every Redis user is about to get a new password.
+
+    Raises:
+        OpsError: they cannot; nothing was written.
+    """
+    _contents(folder, env_name)
+    redis = folder / REDIS_FOLDER_NAME
+    listed = read_access_list(redis / ACCESS_LIST_NAME)
+    for user in NEEDS:
+        if not renews_redis and listed.digests.get(user) and not (redis / user).exists():
+            raise OpsError(
+                f"{redis / user} is missing, and {ACCESS_LIST_NAME} knows its password by digest alone; put the file "
+                "back, or --force makes new passwords for everybody."
+            )
+
+
+def _contents(folder: Path, env_name: str) -> dict[str, dict[str, bytes]]:
+    """Returns the files of each user's folder by name, the env file last: it is what makes the others count."""
     values = {name: value for name, value in dotenv_values(folder / env_name).items() if value}
     if not values:
         made = "" if env_name == ENV_NAME else " --production"
         raise OpsError(f"{folder / env_name} holds no keys; make them with `python -m ops keys{made}`.")
-    redis = folder / REDIS_FOLDER_NAME
-    try:
-        for user in NEEDS:
-            place, own = folder / FOLDER_NAME / user, needed(user, values)
-            files = {name: Path(value).name for name, value in own.items() if name.endswith("_FILE")}
-            if env_name == PRODUCTION_ENV_NAME:
-                own |= {name: str(place / file) for name, file in files.items()}
-                own["REDIS_CREDENTIALS_FILE"] = str(place / REDIS_FOLDER_NAME / user)
-            lines = [f"# The keys of {user} alone, from those of the whole platform in {folder / env_name}."]
-            contents = {env_name: "\n".join([*lines, *(f"{name}={value}" for name, value in own.items()), ""]).encode()}
-            contents |= {file: (folder / file).read_bytes() for file in files.values()}
-            shutil.rmtree(place, ignore_errors=True)
-            write_new_files(place, contents, replace=True)
-            write_new_files(place / REDIS_FOLDER_NAME, {user: (redis / user).read_bytes()}, replace=True)
-        _hand_out_access_list(redis / ACCESS_LIST_NAME, folder / FOLDER_NAME / SERVER)
-    except OSError as error:
-        raise OpsError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    contents = {}
+    for user in NEEDS:
+        place, own = folder / FOLDER_NAME / user, needed(user, values)
+        files = {name: find_file(folder, value) for name, value in own.items() if name.endswith("_FILE")}
+        if env_name == PRODUCTION_ENV_NAME:
+            own |= {name: str(place / file.name) for name, file in files.items()}
+            own["REDIS_CREDENTIALS_FILE"] = str(place / REDIS_FOLDER_NAME / user)
+        lines = [f"# The keys of {user} alone, from those of the whole platform in {folder / env_name}."]
+        lines += [f"{name}={value}" for name, value in own.items()]
+        taken = frozenset({env_name, REDIS_FOLDER_NAME})
+        contents[user] = read_key_files(files, taken=taken) | {env_name: "\n".join([*lines, ""]).encode()}
+    return contents
 
 
-def _hand_out_access_list(source: Path, folder: Path) -> None:
+def _remove_others(folder: Path, kept: Collection[str]) -> None:
+    for path in folder.iterdir():
+        if path.name in kept:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _hand_out_access_list(content: bytes, folder: Path) -> None:
     """Copies the access list, which holds no password that could be used, for a server that runs as another user."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     draft = folder / f".{ACCESS_LIST_NAME}"
-    draft.write_bytes(source.read_bytes())
+    draft.write_bytes(content)
     draft.chmod(0o644)
     draft.replace(folder / ACCESS_LIST_NAME)

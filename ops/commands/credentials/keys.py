@@ -12,7 +12,7 @@ from ops.credentials.development_keys import (
 )
 from ops.credentials.redis_grants import USER_OF_ROLE, USERS
 from ops.credentials.redis_users import ACCESS_LIST_NAME, FOLDER_NAME, make_redis_users
-from ops.credentials.service_keys import NEEDS, hand_out_production_keys, names_of_nobody
+from ops.credentials.service_keys import NEEDS, hand_out_production_keys, names_of_nobody, refuse_to_hand_out
 from settings import DEVELOPMENT_ENV_FILE, Environment, asked_environment
 
 
@@ -49,10 +49,13 @@ def command(out: Path | None, production: bool, redis_users: bool, force: bool) 
 
 
 def _make_redis_users(out: Path, *, production: bool, force: bool) -> None:
+    hands_out = production and (out / PRODUCTION_ENV_NAME).exists()
+    if hands_out:
+        refuse_to_hand_out(out.absolute(), env_name=PRODUCTION_ENV_NAME, renews_redis=force)
     path = make_redis_users((out.absolute() if production else out) / FOLDER_NAME, replace=force)
     click.echo(f"The access list is {path}; start Redis with --aclfile, or let it read the list by ACL LOAD.")
     click.echo(f"Each process gets REDIS_CREDENTIALS_FILE={path.parent}/USER, of: {', '.join(USERS)}.")
-    if production and (out / PRODUCTION_ENV_NAME).exists():
+    if hands_out:
         _tell_who_gets_what(hand_out_production_keys(out))
 
 

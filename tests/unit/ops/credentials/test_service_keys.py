@@ -1,10 +1,11 @@
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from dotenv import dotenv_values
 
 from ops.commands.credentials.keys import command
+from ops.credentials import service_keys
 from ops.credentials.development_keys import make_development_keys, make_production_keys
 from ops.credentials.redis_grants import USER_OF_ROLE
 from ops.credentials.service_keys import (
@@ -132,3 +133,81 @@ def test_new_redis_passwords_reach_the_folders_of_production(tmp_path: Path, mon
     after = (keys / "services" / "web" / "redis" / "web").read_text()
     assert before != after == (keys / "redis" / "web").read_text()
     assert not (tmp_path / "var" / "keys" / "redis").exists()
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    folder = tmp_path / "made"
+    make_production_keys(folder, replace=False)
+    hand_out_production_keys(folder)
+    return folder
+
+
+def state(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def add(folder: Path, text: str) -> None:
+    with (folder / "production.env").open("a") as file:
+        file.write(text)
+
+
+def redis_users(folder: Path, *options: str) -> Result:
+    return CliRunner().invoke(command, ["--redis-users", "--production", "--out", str(folder), *options])
+
+
+def test_a_file_is_read_where_the_setting_says(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "clients").mkdir()
+    (tmp_path / "clients" / "hmac.json").write_text("named")
+    (made / "hmac.json").write_text("beside")
+    add(made, f"HMAC_KEYS_FILE={tmp_path}/clients/hmac.json\n")
+    services = hand_out_production_keys(made)
+    assert (services / "web" / "hmac.json").read_text() == "named"
+    (tmp_path / "clients" / "hmac.json").unlink()
+    assert (hand_out_production_keys(made) / "web" / "hmac.json").read_text() == "beside"
+
+
+def test_a_refusal_leaves_everything_as_it_was(made: Path) -> None:
+    add(made, "HMAC_KEYS_FILE=/absent/hmac.json\n")
+    (made / "redis" / "users.acl").write_text((made / "redis" / "users.acl").read_text().replace("+evalsha", ""))
+    before = state(made)
+    result = redis_users(made)
+    assert isinstance(result.exception, OpsError)
+    assert str(result.exception) == f"HMAC_KEYS_FILE: {made}/hmac.json cannot be read: No such file or directory."
+    with pytest.raises(OpsError, match="HMAC_KEYS_FILE"):
+        hand_out_production_keys(made)
+    assert state(made) == before
+
+
+def test_a_redis_user_whose_file_is_gone_changes_nothing_until_all_get_new_passwords(made: Path) -> None:
+    (made / "redis" / "trainer").unlink()
+    before = state(made)
+    assert "put the file back, or --force" in str(redis_users(made).exception)
+    assert state(made) == before
+    assert redis_users(made, "--force").exit_code == 0
+    assert (made / "services" / "trainer" / "redis" / "trainer").read_bytes() != before[
+        f"{made}/services/trainer/redis/trainer"
+    ]
+
+
+def test_two_different_files_of_one_name_are_refused(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text("one")
+    (made / "keys.json").write_text("other")
+    add(made, f"HMAC_KEYS_FILE={tmp_path}/keys.json\nJWT_JWKS_FILE={made}/keys.json\n")
+    with pytest.raises(OpsError, match=r"JWT_JWKS_FILE and HMAC_KEYS_FILE are different files named keys.json; rename"):
+        hand_out_production_keys(made)
+    (made / "keys.json").write_text("one")
+    assert (hand_out_production_keys(made) / "web" / "keys.json").read_text() == "one"
+
+
+def test_no_folder_is_without_its_keys_meanwhile(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process may start at any moment; and where the disk is full, the old keys stay."""
+    before = state(made / "services")
+
+    def fail(folder: Path, *_: object, **__: object) -> None:
+        raise OpsError(f"{folder} cannot be written: No space left on device.")
+
+    monkeypatch.setattr(service_keys, "write_new_files", fail)
+    with pytest.raises(OpsError, match="No space left"):
+        hand_out_production_keys(made)
+    assert state(made / "services") == before
