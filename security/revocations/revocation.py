@@ -7,9 +7,12 @@ tokens issued up to now and, because clocks differ, up to the leeway later; toke
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from security.errors import SecurityError
+
+LAST_SECOND: Final = 253_402_300_799
+"""Epoch seconds of the end of the year 9999; a later time cannot be shown."""
 
 
 class RevocationsUnavailableError(SecurityError):

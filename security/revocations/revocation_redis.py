@@ -21,13 +21,22 @@ from typing import Any, Final
 import orjson
 import redis
 
-from security.revocations.revocation import Revocation, RevocationSnapshot, RevocationsUnavailableError, RevokedKind
+from security.revocations.revocation import (
+    LAST_SECOND,
+    Revocation,
+    RevocationSnapshot,
+    RevocationsUnavailableError,
+    RevokedKind,
+)
 
 ENTRIES_KEY: Final = "shrike:revocations"
 EXPIRY_KEY: Final = "shrike:revocations:expiry"
 VERSION_KEY: Final = "shrike:revocations:version"
 
 _log = logging.getLogger(__name__)
+
+_MOST_SHOWN: Final = 140
+"""Bytes of a foreign entry's name that a log line shows."""
 
 _KEYS: Final = (ENTRIES_KEY, EXPIRY_KEY, VERSION_KEY)
 
@@ -59,7 +68,7 @@ class RedisRevocations:
             version, entries = both.execute(raise_on_error=False)
             if isinstance(entries, Exception):
                 raise entries
-            return RevocationSnapshot(_word(version), _parse(entries))
+            return RevocationSnapshot(_word(version), readable_entries(entries))
 
     def add(self, revocation: Revocation, *, now: int) -> None:
         """See `RevocationStore.add`."""
@@ -103,20 +112,23 @@ def _word(version: bytes | Exception | None) -> str:
     return (version or b"").decode(errors="backslashreplace")
 
 
-def _parse(entries: Mapping[bytes, bytes]) -> list[Revocation]:
+def readable_entries(entries: Mapping[bytes, bytes]) -> list[Revocation]:
+    """Returns the entries of the stored list; one of another form is logged and left out."""
     parsed = []
     for field, value in entries.items():
         try:
             parsed.append(_entry(field.decode(), orjson.loads(value)))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError):
             # A foreign entry must not hide the other ones.
-            _log.error("%s holds an entry of another form", ENTRIES_KEY)
+            _log.error("%s holds an entry of another form: %r", ENTRIES_KEY, field[:_MOST_SHOWN])
     return parsed
 
 
 def _entry(field: str, members: Mapping[str, Any]) -> Revocation:
     kind, _, name = field.partition(":")
     revoked_at, expires_at = int(members["revoked_at"]), int(members["expires_at"])
+    if not 0 <= revoked_at <= expires_at <= LAST_SECOND:
+        raise ValueError("a time that no revocation has")
     return Revocation(RevokedKind(kind), name, revoked_at, expires_at, str(members["reason"]), str(members["by"]))
 
 

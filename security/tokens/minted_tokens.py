@@ -6,16 +6,21 @@
 | `tokens.revoked` | once it is refused | `token_id`, `subject` |
 """
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from security.audit.audit import AuditEvent, AuditLog
+from security.names import is_name
+from security.revocations.revocation import LAST_SECOND
 from security.roles import Role
 from security.safe_mode.safe_mode import timestamp
 
 MINTED = "tokens.minted"
 REVOKED = "tokens.revoked"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +80,37 @@ class MintedTokens:
         self._audit.record([AuditEvent(REVOKED, by, timestamp(), reason, details)])
 
     def minted_within(self, life: timedelta, *, now: datetime | None = None) -> Sequence[MintedToken]:
-        """Returns the tokens minted within the longest life that a token may have, newest first."""
+        """Returns the tokens minted within the longest life that a token may have, newest first.
+
+        An event of another form is logged and left out: it must not hide the tokens beside it.
+        """
         earliest = (now or datetime.now(UTC)) - life
-        return [_minted(event) for event in self._audit.since(timestamp(earliest), MINTED)]
+        found = (_readable(event) for event in self._audit.since(timestamp(earliest), MINTED))
+        return [token for token in found if token is not None]
+
+
+def _readable(event: AuditEvent) -> MintedToken | None:
+    """Returns the token that an event tells of; None for an event that this module did not write."""
+    try:
+        token = _minted(event)
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
+        token = None
+    if token is None or not (is_name(token.token_id) and is_name(token.subject)):
+        _log.error("the audit holds an event %s of another form, of %r by %r", MINTED, event.at, event.by)
+        return None
+    return token
 
 
 def _minted(event: AuditEvent) -> MintedToken:
+    issued_at, expires_at = int(event.details["issued_at"]), int(event.details["expires_at"])
+    if not 0 <= issued_at <= expires_at <= LAST_SECOND:
+        raise ValueError("a time that no token has")
     return MintedToken(
         token_id=event.details["token_id"],
         subject=event.details["subject"],
         roles=tuple(event.details["roles"].split(",")),
-        issued_at=int(event.details["issued_at"]),
-        expires_at=int(event.details["expires_at"]),
+        issued_at=issued_at,
+        expires_at=expires_at,
         by=event.by,
         reason=event.reason,
     )
