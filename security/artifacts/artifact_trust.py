@@ -131,6 +131,33 @@ class _TrustDocument(BaseModel):
     revoked_versions: frozenset[Annotated[str, Field(max_length=100)]] = frozenset()
 
 
+def public_key_names(path: Path) -> tuple[Path, ...]:
+    """Returns the files of public keys that a list names, as it names them.
+
+    Raises:
+        KeyUnusableError: the list cannot be read.
+    """
+    try:
+        return tuple(entry.public_key for entry in _read(path, path.read_bytes()).keys)
+    except OSError as error:
+        raise KeyUnusableError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _read(path: Path, content: bytes) -> _TrustDocument:
+    if len(content) > _LIMIT_BYTES:
+        raise KeyUnusableError(f"{path} is larger than {_LIMIT_BYTES} bytes")
+    try:
+        document = _TrustDocument.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        raise KeyUnusableError(f"{path} is not valid at {place}: {first['msg']}") from None
+    ids = [entry.id for entry in document.keys]
+    if len(set(ids)) != len(ids):
+        raise KeyUnusableError(f"{path} names a key id twice")
+    return document
+
+
 class TrustFile:
     """The list in a file, read again once the file has changed; the key files are read with it."""
 
@@ -151,17 +178,7 @@ class TrustFile:
         return self._known
 
     def _parse(self, content: bytes) -> ArtifactTrust:
-        if len(content) > _LIMIT_BYTES:
-            raise KeyUnusableError(f"{self._path} is larger than {_LIMIT_BYTES} bytes")
-        try:
-            document = _TrustDocument.model_validate_json(content)
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
-            raise KeyUnusableError(f"{self._path} is not valid at {place}: {first['msg']}") from None
-        ids = [entry.id for entry in document.keys]
-        if len(set(ids)) != len(ids):
-            raise KeyUnusableError(f"{self._path} names a key id twice")
+        document = _read(self._path, content)
         keys = {
             entry.id: TrustedKey(
                 load_public_key(self._path.parent / entry.public_key), entry.not_before, entry.not_after
