@@ -19,16 +19,26 @@ _IS_ALMOST = 0.88
 
 def unknown_names(files: Iterable[Path] = (DEVELOPMENT_ENV_FILE, Path(".env"))) -> Iterator[str]:
     """Yields a sentence for each name that is no setting."""
-    known = {name.upper() for name in Settings.model_fields}
+    known = _known()
     for file in files:
-        if not file.is_file():
-            continue
-        for name in dict.fromkeys(_ASSIGNMENT.findall(file.read_text(errors="replace"))):
-            if name.upper() not in known and not _OTHERS.match(name.upper()):
-                yield f"{file} names {name}, which is no setting{_meant(name, known, _RESEMBLES)}."
+        yield from unknown_names_in(file)
     for name in sorted(os.environ):  # noqa: TID251 - the names that the settings leave unread
         if name.upper() not in known and (meant := _meant(name, known, _IS_ALMOST)):
             yield f"The environment names {name}, which is no setting{meant}."
+
+
+def unknown_names_in(file: Path) -> Iterator[str]:
+    """Yields a sentence for each name in an env file that is no setting."""
+    if not file.is_file():
+        return
+    known = _known()
+    for name in dict.fromkeys(_ASSIGNMENT.findall(file.read_text(errors="replace"))):
+        if name.upper() not in known and not _OTHERS.match(name.upper()):
+            yield f"{file} names {name}, which is no setting{_meant(name, known, _RESEMBLES)}."
+
+
+def _known() -> set[str]:
+    return {name.upper() for name in Settings.model_fields}
 
 
 def _meant(name: str, known: set[str], cutoff: float) -> str:

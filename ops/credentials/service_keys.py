@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 
 from ops.credentials.development_keys import ENV_NAME, PRODUCTION_ENV_NAME, write_new_files
 from ops.credentials.key_files import find_file, read_key_files
+from ops.credentials.mandatory_keys import refuse_incomplete
 from ops.credentials.redis_access_list import read_access_list
 from ops.credentials.redis_users import ACCESS_LIST_NAME
 from ops.credentials.redis_users import FOLDER_NAME as REDIS_FOLDER_NAME
@@ -127,6 +128,8 @@ def _contents(folder: Path, env_name: str) -> dict[str, dict[str, bytes]]:
     if not values:
         made = "" if env_name == ENV_NAME else " --production"
         raise OpsError(f"{folder / env_name} holds no keys; make them with `python -m ops keys{made}`.")
+    if env_name == PRODUCTION_ENV_NAME:
+        refuse_incomplete(folder / env_name, values)
     contents = {}
     for user in NEEDS:
         place, own = folder / FOLDER_NAME / user, needed(user, values)
