@@ -1,4 +1,4 @@
-"""Which characters the names in credentials may have: subjects, token ids, key ids."""
+"""Which characters the names in credentials may have: subjects, token ids, key ids; and what people read in lists."""
 
 import re
 from typing import Final, TypeGuard
@@ -26,3 +26,21 @@ def is_key_id(value: object) -> TypeGuard[str]:
     (True, False, False)
     """
     return isinstance(value, str) and _KEY_ID.fullmatch(value) is not None
+
+
+def is_line(text: str) -> bool:
+    r"""Returns whether a terminal shows a text as one line: line breaks and escapes could forge other lines.
+
+    >>> is_line("für Prometheus"), is_line("two\nlines"), is_line("\x1b[2J")
+    (True, False, False)
+    """
+    return text.isprintable()
+
+
+def as_line(text: str) -> str:
+    r"""Returns a text of which a terminal shows every character; what is not printable becomes an escape of letters.
+
+    >>> as_line("a\x1b[2J")
+    'a\\x1b[2J'
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

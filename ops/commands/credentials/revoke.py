@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 
 import click
 
+from ops.cli.reason import REASON
 from ops.stack.addresses import REDIS, joined_settings
-from security.names import is_name
-from security.revocations.revocation import RevokedKind, revocation
+from security.names import as_line, is_name
+from security.revocations.revocation import Revocation, RevokedKind, revocation
 from security.revocations.revocation_redis import RedisRevocations
 from settings import Settings
 from tasks.wiring.connections import Connections
@@ -26,7 +27,7 @@ def command() -> None:
 @command.command()
 @click.argument("kind", type=_KIND)
 @click.argument("name")
-@click.option("--reason", default="", help="Why; the list shows it.")
+@click.option("--reason", type=REASON, default="", help="Why; the list shows it.")
 def add(kind: str, name: str, reason: str) -> None:
     """Revoke the token whose `jti` is NAME, or every token that the subject NAME holds by now.
 
@@ -68,10 +69,15 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     if not entries:
         click.echo("Nothing is revoked.")
     for entry in entries:
-        click.echo(
-            f"{entry.kind:<8} {entry.name:<36} {_time(entry.revoked_at)}  until {_time(entry.expires_at)}  "
-            f"{entry.by}  {entry.reason}".rstrip()
-        )
+        click.echo(shown(entry))
+
+
+def shown(entry: Revocation) -> str:
+    """Returns the line of a revocation; whoever writes to Redis may have written the text in it."""
+    return as_line(
+        f"{entry.kind:<8} {entry.name:<36} {_time(entry.revoked_at)}  until {_time(entry.expires_at)}  "
+        f"{entry.by}  {entry.reason}"
+    ).rstrip()
 
 
 def _store(settings: Settings) -> RedisRevocations:

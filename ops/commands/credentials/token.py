@@ -11,11 +11,12 @@ from socket import gethostname
 
 import click
 
+from ops.cli.reason import REASON
 from ops.credentials.minting import mint
 from ops.credentials.token_file import new_token_file
 from ops.errors import OpsError
 from ops.stack.addresses import MONGO, REDIS, joined_settings
-from security.names import is_name
+from security.names import as_line, is_name
 from security.revocations.revocation import RevokedKind, revocation
 from security.revocations.revocation_list import RevocationList
 from security.revocations.revocation_redis import RedisRevocations
@@ -40,7 +41,7 @@ _MOST_DAYS = 400
 )
 @click.option("--days", type=click.IntRange(1, _MOST_DAYS), default=30, show_default=True, help="How long it is good.")
 @click.option("--subject", help="Subject of the token.  [default: its roles, such as `metrics`]")
-@click.option("--reason", default="", help="What for; it goes into the audit.")
+@click.option("--reason", type=REASON, default="", help="What for; it goes into the audit.")
 @click.option("--out", type=click.Path(path_type=Path), help="File for this user alone.  [default: standard output]")
 @click.option(
     "--private-key",
@@ -102,16 +103,12 @@ def list_(with_dead: bool, as_json: bool) -> None:  # noqa: FBT001 - click passe
     if not found:
         click.echo("No minted token is good now.")
     for token, is_over in found:
-        state = "revoked" if is_over else f"until {_time(token.expires_at)}"
-        click.echo(
-            f"{token.token_id}  {token.subject:<16} {','.join(token.roles):<16} {state}  "
-            f"minted {_time(token.issued_at)} by {token.by}  {token.reason}".rstrip()
-        )
+        click.echo(shown(token, is_over=is_over))
 
 
 @command.command()
 @click.argument("token_id")
-@click.option("--reason", default="", help="Why; the audit and `revoke list` show it.")
+@click.option("--reason", type=REASON, default="", help="Why; the audit and `revoke list` show it.")
 def revoke(token_id: str, reason: str) -> None:
     """Refuse the minted token of this id from now on; every web process obeys within a second."""
     _check_name(token_id)
@@ -135,6 +132,15 @@ def revoke(token_id: str, reason: str) -> None:
         RedisRevocations(connections.redis()).add(entry, now=now)
         MintedTokens(audit_log(connections)).note_revoked(token, by=_account(), reason=reason)
     click.echo(f"The token {token_id} of {token.subject} is refused from now on.")
+
+
+def shown(token: MintedToken, *, is_over: bool) -> str:
+    """Returns the line of a token; whoever writes to MongoDB may have written the text in it."""
+    state = "revoked" if is_over else f"until {_time(token.expires_at)}"
+    return as_line(
+        f"{token.token_id}  {token.subject:<16} {','.join(token.roles):<16} {state}  "
+        f"minted {_time(token.issued_at)} by {token.by}  {token.reason}"
+    ).rstrip()
 
 
 def _live(connections: Connections) -> list[MintedToken]:

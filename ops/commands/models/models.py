@@ -10,6 +10,7 @@ from ml.registry.artifacts import load
 from ml.registry.registry import ModelRegistry, OlderVersionError, RegistryState, UnknownVersionError
 from ml.registry.release import open_version
 from ml.training.tracking import REPORT_NAME
+from ops.cli.reason import REASON
 from ops.errors import OpsError
 from ops.stack.addresses import MONGO, REDIS, joined_settings, registry_settings
 from ops.stack.promotion import Promotion, account
@@ -42,7 +43,7 @@ def list_versions(as_json: bool) -> None:  # noqa: FBT001 - click passes options
 
 @command.command()
 @click.argument("version")
-@click.option("--reason", default="", help="Why; it goes into the audit.")
+@click.option("--reason", type=REASON, default="", help="Why; it goes into the audit.")
 def promote(version: str, reason: str) -> None:
     """Make VERSION the champion, if it passes every check a scoring worker makes; audited before it counts."""
     settings = registry_settings()
@@ -88,7 +89,7 @@ def report(version: str, out: Path) -> None:
 
 @command.command()
 @click.argument("version", required=False)
-@click.option("--reason", required=True, help="Why; it goes into the audit.")
+@click.option("--reason", type=REASON, required=True, help="Why; it goes into the audit.")
 @click.option("--allow-older", is_flag=True, help="Accept that it is older than the last accepted version.")
 def rollback(version: str | None, reason: str, allow_older: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Make VERSION, by default the champion before this one, the champion again; audited before it counts."""

@@ -21,10 +21,12 @@ from ml.training.tracking_mlflow import MlflowTracker
 from ml.training.train import TrainingSettings, train
 from ml.training.trained_model import TrainedModel
 from ml.training.window import TrainingWindow
+from ops.cli.reason import REASON
 from ops.cli.training_output import Stages, print_results
 from ops.stack.addresses import registry_settings
 from ops.stack.promotion import Promotion
 from security.artifacts.artifact_keys import ArtifactSigner
+from security.names import as_line
 from settings import Settings
 
 _DEFAULTS = ThresholdPolicy()
@@ -70,7 +72,12 @@ _HIGHEST_COST = 1e9  # the highest amount of a transaction
     default=None,
     help="Whether the version becomes champion.  [default: only the first of a registry does]",
 )
-@click.option("--reason", default="", help="Why it is promoted; it goes into the audit.  [default: names the file]")
+@click.option(
+    "--reason",
+    type=REASON,
+    default="",
+    help="Why it is promoted; it goes into the audit.  [default: names the file]",
+)
 def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     data: Path,
     days: float | None,
@@ -120,7 +127,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
     registry = ModelRegistry(settings.models_path)
     released = release(files, registry=registry, signer=signer, metrics=trained.summary())
     version = released.model.version
-    note = promotion.make(version, reason=reason or f"trained on {data.name}") if promotion else ""
+    note = promotion.make(version, reason=reason or as_line(f"trained on {data.name}")) if promotion else ""
     _track(trained, released, registry, settings, role=Alias.CHAMPION if promotion else Alias.CHALLENGER)
     if promotion:
         click.echo(f"Version {version} is champion: {registry.directory(version)}")

@@ -9,6 +9,7 @@ import click
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from ops.cli.outbox_lags import OutboxLags
 from ops.stack.addresses import KAFKA, MONGO, REDIS, joined_settings
+from security.names import as_line
 from settings import ScoringTopology
 from settings.queues import CONSUMER_GROUPS, SHARD_CONSUMER_GROUPS
 from tasks.wiring.connections import Connections
@@ -58,7 +59,7 @@ def dead_letters(group: str, limit: int, as_json: bool) -> None:  # noqa: FBT001
     if not letters:
         click.echo(f"{group} has no dead letters.")
     for letter in letters:
-        click.echo(f"{letter.letter_id:<20} {letter.transaction_id:<40} {letter.reason}")
+        click.echo(as_line(f"{letter.letter_id:<20} {letter.transaction_id:<40} {letter.reason}"))
 
 
 @command.command()

@@ -8,6 +8,7 @@ from ml.domain.decision import Outcome
 from ml.domain.timestamps import Moment
 from ml.domain.transaction import Identifier
 from security.masking.card_schemes import holds_card_number
+from security.names import is_line
 
 
 def _digits(value: Any) -> Any:
@@ -26,6 +27,12 @@ def _digits(value: Any) -> Any:
 def _without_card_number(text: str) -> str:
     if holds_card_number(text):
         raise ValueError("must hold no card number")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if not is_line(text):
+        raise ValueError("must be one line of printable characters")
     return text
 
 
@@ -60,8 +67,9 @@ class SafeModeRequest(RequestModel):
 
     reason: Annotated[
         str,
-        Field(min_length=1, max_length=500, pattern=r"\S", description="Shown to every client."),
+        Field(min_length=1, max_length=500, pattern=r"\S", description="One line, shown to every client."),
         AfterValidator(_without_card_number),
+        AfterValidator(_one_line),
     ]
 
 
@@ -70,8 +78,9 @@ class ReasonRequest(RequestModel):
 
     reason: Annotated[
         str,
-        Field(min_length=1, max_length=500, pattern=r"\S", description="Kept in the audit."),
+        Field(min_length=1, max_length=500, pattern=r"\S", description="One line, kept in the audit."),
         AfterValidator(_without_card_number),
+        AfterValidator(_one_line),
     ]
 
 

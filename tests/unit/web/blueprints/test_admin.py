@@ -44,6 +44,17 @@ def test_safe_mode_needs_a_reason(world: World, body: object) -> None:
     assert world.safe_mode.read().enabled is False
 
 
+@pytest.mark.parametrize("reason", ["a\x1b[2J\nfake", "two\nlines", "\x9b2J", "right\u202eleft"])
+def test_a_reason_that_would_forge_lines_where_it_is_read_is_refused(world: World, reason: str) -> None:
+    (version,) = add_versions(world, 1)
+    answers = [world.post("/admin/safe-mode/enable", {"reason": reason}, role=Role.ADMIN)]
+    answers += [change(world, version, way, reason) for way in ("promote", "rollback")]
+    for answer in answers:
+        assert answer.status_code == 422
+        assert "one line of printable characters" in answer.text
+    assert world.safe_mode.read().enabled is False
+
+
 def test_switching_off_takes_no_body(world: World) -> None:
     assert world.post("/admin/safe-mode/disable", {"reason": "x"}, role=Role.ADMIN).status_code == 400
 

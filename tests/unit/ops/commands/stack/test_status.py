@@ -92,3 +92,14 @@ def test_an_address_without_watch_or_open_is_refused() -> None:
     result = status("--url", "http://127.0.0.1:1")
     assert result.exit_code == 2
     assert "--watch and --open" in result.output
+
+
+@pytest.mark.usefixtures("_one_look")
+def test_what_a_stranger_wrote_moves_no_cursor_and_makes_no_line(api: ScriptedApi) -> None:
+    row = {"name": "publish\x1b[2J", "value": "none\nall is well", "level": "warn"}
+    section = {"title": "Workers\r", "note": "\x9b1m", "rows": [row]}
+    api.readiness = STATUS | {"findings": ["SAFE MODE: a\x1b[2J\nfake"], "sections": [section]}
+    output = status("--watch", "--url", api.url).output
+    assert r"SAFE MODE: a\x1b[2J\nfake" in output
+    assert r"none\nall is well" in output
+    assert output.replace("\n", "").isprintable()
