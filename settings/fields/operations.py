@@ -65,9 +65,12 @@ class OperationsSettings(ProcessSettings):
     @classmethod
     def _refuse_what_flower_would_split(cls, value: str | SecretStr | None, field: ValidationInfo) -> Any:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
-        # Flower takes a comma as the beginning of another user, and lets nobody in.
-        if "," in text or not text.isprintable() or (field.field_name == "flower_user" and ":" in text):
-            raise ValueError("Flower cannot read it with a comma, in a name with a colon, or with a line end in it.")
+        if "," in text:
+            raise ValueError("it has a comma, which Flower takes for the beginning of another user; leave it out.")
+        if field.field_name == "flower_user" and ":" in text:
+            raise ValueError("it has a colon, where Flower takes a name to end; leave it out.")
+        if not text.isprintable():
+            raise ValueError("it has a line end or another character that is not printed; leave it out.")
         return value
 
     @property

@@ -87,10 +87,22 @@ def test_no_number_is_infinite(value: str, monkeypatch: pytest.MonkeyPatch) -> N
     ]
 
 
-@pytest.mark.parametrize("name", ["flower_user", "flower_password"])
-def test_flower_s_password_holds_nothing_that_flower_would_split(name: str) -> None:
-    with pytest.raises(ValidationError, match="Flower cannot read it with a comma"):
-        Settings(_env_file=None, **{name: "a,b"})
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("flower_user", "a,b", "FLOWER_USER: it has a comma, which Flower takes"),
+        ("flower_password", "a,b", "FLOWER_PASSWORD: it has a comma, which Flower takes"),
+        ("flower_user", "a:b", "FLOWER_USER: it has a colon, where Flower takes a name to end"),
+        ("flower_user", "a\n", "FLOWER_USER: it has a line end or another"),
+        ("flower_password", "a:\n", "FLOWER_PASSWORD: it has a line end or another"),
+    ],
+)
+def test_what_flower_cannot_read_is_said_by_its_own_name(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Settings(_env_file=None, **{name: value})
+    assert len(refused := settings_problems(refusal.value)) == 1
+    assert refused[0].startswith(sentence)
+    assert Settings(_env_file=None, flower_password="a:b").flower_password is not None
 
 
 @pytest.mark.parametrize("brokers", ["kafka", "kafka:9092", "a:9092,b:9092", "a:9092, b:9092", "[::1]:9092"])
