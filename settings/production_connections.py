@@ -39,6 +39,13 @@ OPENED: Mapping[str, frozenset[str]] = {
 
 ROLES = (PLATFORM, *OPENED)
 
+_ADDRESSES = {
+    "redis_url": "write rediss://host:port/0",
+    "mongo_url": "write mongodb://host/?tls=true",
+    "kafka_bootstrap": "write host:port of the brokers",
+}
+"""The settings whose default is a server of this machine, which in production may be anybody's."""
+
 
 def opened_by(settings: "Settings", role: str) -> frozenset[str]:
     """Returns the settings that name the servers that a process of this role connects to."""
@@ -48,16 +55,24 @@ def opened_by(settings: "Settings", role: str) -> frozenset[str]:
     return OPENED[role] | ({"feature_redis_url"} if scores_itself else frozenset())
 
 
+def unset_addresses(settings: "Settings") -> frozenset[str]:
+    """Returns the settings of servers that nobody set, so that their default leads to a server nobody chose."""
+    return frozenset(_ADDRESSES.keys() - settings.model_fields_set)
+
+
 def connection_problems(settings: "Settings", opened: Collection[str]) -> Iterator[str]:
     """Yields a sentence for each connection that production refuses, of those that these settings lead to."""
+    unset = unset_addresses(settings)
+    yield from (f"{name.upper()} is not set; {_ADDRESSES[name]}." for name in sorted(unset.intersection(opened)))
+    named = frozenset(opened) - unset
     for name in ("redis_url", "broker_url", "feature_redis_url"):
         url = getattr(settings, name)
-        if name in opened and url is not None and not is_encrypted_redis(url):
+        if name in named and url is not None and not is_encrypted_redis(url):
             yield f"{name.upper()} is not encrypted; use rediss://."
     for shard, url in _shards(settings, opened).items():
         if not is_encrypted_redis(url):
             yield f"SCORE_SHARD_URLS does not encrypt shard {shard}; use rediss://."
-    if "mongo_url" in opened:
+    if "mongo_url" in named:
         yield from _mongo(MongoUrl.parse(settings.mongo_url))
     if "kafka_bootstrap" in opened and settings.kafka_security_protocol == "PLAINTEXT":
         yield "KAFKA_SECURITY_PROTOCOL is PLAINTEXT; set SSL, and KAFKA_CA_FILE for a private CA."

@@ -22,7 +22,7 @@ from security.tokens.jwks_keys import key_source
 from settings import Environment, Settings, asked_environment
 from settings.env_names import unknown_names
 from settings.problems import SettingsRefusedError, settings_problems
-from settings.production_connections import OPENED, PLATFORM, ROLES, opened_by
+from settings.production_connections import OPENED, PLATFORM, ROLES, opened_by, unset_addresses
 from settings.production_rules import production_problems, role_problems
 
 __all__ = ["PLATFORM", "ROLES", "refusals"]
@@ -68,7 +68,7 @@ def refusals(role: str = PLATFORM, *, asks_servers: bool = True) -> list[str]:
         production = settings.model_copy(update={"environment": Environment.PRODUCTION})
         problems += _true_of_given(_refused(production, role), malformed)
         if asks_servers:
-            left_out = frozenset(malformed).union(*(_ADDRESSES.get(name, ()) for name in malformed))
+            left_out = unset_addresses(settings).union(malformed, *(_ADDRESSES.get(name, ()) for name in malformed))
             problems += server_problems(production, role, left_out=left_out)
             problems += _model(production, role)
     return _once(problems)

@@ -28,6 +28,7 @@ def production(**changes: Any) -> Settings:
         "flower_password": secrets.token_urlsafe(24),
         "redis_url": "rediss://redis:6380/0",
         "mongo_url": "mongodb://mongo/?tls=true",
+        "kafka_bootstrap": "kafka:9093",
         "kafka_security_protocol": "SSL",
         "tls_terminated_by_proxy": True,
     }

@@ -56,6 +56,9 @@ def test_in_production_a_process_is_asked_for_the_connections_that_it_opens(monk
     settings = load_settings().model_copy(update=changes)
     monkeypatch.setattr(preflight, "load_settings", lambda: settings)
     assert preflight.check_worker("score") is preflight.check_beat() is settings
-    for queue, missing in (("explain", "MONGO_URL is not encrypted"), ("publish", "KAFKA_SECURITY_PROTOCOL is PLAIN")):
+    for queue, missing in (
+        ("explain", "MONGO_URL is not set"),
+        ("publish", "KAFKA_BOOTSTRAP is not set.* KAFKA_SECURITY_PROTOCOL is PLAIN"),
+    ):
         with pytest.raises(SettingsRefusedError, match=missing):
             preflight.check_worker(queue)

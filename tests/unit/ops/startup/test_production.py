@@ -20,6 +20,7 @@ SERVERS = {
     "TLS_TERMINATED_BY_PROXY": "true",
     "REDIS_URL": "rediss://127.0.0.1:1/0",
     "MONGO_URL": "mongodb://127.0.0.1:1/?tls=true",
+    "KAFKA_BOOTSTRAP": "127.0.0.1:1",
     "KAFKA_SECURITY_PROTOCOL": "SSL",
 }
 
@@ -158,6 +159,30 @@ def test_a_malformed_address_asks_no_other_server(
     assert len(everything()) == 1
     assert not asked[0]
     assert left_out <= asked[1]
+
+
+@pytest.mark.parametrize("value", [None, "", " "])
+@pytest.mark.parametrize("name", ["REDIS_URL", "MONGO_URL", "KAFKA_BOOTSTRAP"])
+def test_a_server_that_nobody_named_is_missing_and_is_not_asked(
+    production: pytest.MonkeyPatch, name: str, value: str | None
+) -> None:
+    """The default may lead to somebody else's server."""
+    production.delenv(name)
+    if value is not None:
+        production.setenv(name, value)
+    asked: list[frozenset[str]] = []
+
+    def ask(*_: object, left_out: frozenset[str]) -> list[str]:
+        asked.append(left_out)
+        return []
+
+    production.setattr(production_check, "server_problems", ask)
+    production.setattr(production_check, "require_model", lambda _: None)
+    problems = everything()
+    assert len(problems) == 1, problems
+    assert problems[0].startswith(f"{name} is not set; write ")
+    assert asked == [frozenset({name.lower()})]
+    assert bool(refusals("publish")) == (name != "MONGO_URL")
 
 
 def test_a_missing_credentials_file_hides_nothing_else(production: pytest.MonkeyPatch) -> None:
