@@ -5,6 +5,7 @@ Every secret and key id for development starts with `DEVELOPMENT_MARK`, and prod
 
 import json
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -28,6 +29,9 @@ TRUST_NAME = "artifact_trust.json"
 
 _KEY_LIFE = timedelta(days=398)
 """Long enough not to surprise a development machine, short enough for a rotation to be practised."""
+
+_PLAIN_FOLDER = re.compile(r"[\w./@+:,-]+", re.ASCII)
+"""What every reader of an env file takes as it is: the shell's `.` executes the file."""
 
 _FLOWER_PASSWORD_BYTES = 15  # short enough to type, and 20 characters
 
@@ -69,8 +73,11 @@ def _make_keys(folder: Path, mark: str, *, replace: bool) -> Path:
     if not mark:
         # A process of production may start in any folder; the development file moves with its checkout.
         folder = folder.absolute()
-        if not str(folder).isprintable() or " " in str(folder):
-            raise OpsError(f"{folder} has a blank in it, and a shell and systemd read an env file differently then.")
+        if not _PLAIN_FOLDER.fullmatch(str(folder)):
+            raise OpsError(
+                f"{str(folder)!r} has a character in it other than A-Z a-z 0-9 . _ / @ + : , -, and a shell that reads "
+                "an env file with such a path may change or even execute it; choose another --out."
+            )
     private_key, key_id = Ed25519PrivateKey.generate(), _key_id(mark, "artifact")
     env_name = ENV_NAME if mark else PRODUCTION_ENV_NAME
     # The env file comes last: it is what makes the others count.

@@ -1,4 +1,5 @@
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ops.credentials.development_keys import (
     VERIFY_KEY_NAME,
     KeysExistError,
     make_development_keys,
+    make_production_keys,
 )
 from ops.credentials.redis_users import ACCESS_LIST_NAME, FOLDER_NAME
 from ops.errors import OpsError
@@ -105,3 +107,20 @@ def test_the_command_says_where_the_keys_are_and_shows_none(folder: Path) -> Non
     assert DEVELOPMENT_MARK not in result.output
     again = CliRunner().invoke(command, ["--out", str(folder)])
     assert isinstance(again.exception, KeysExistError)
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "$(touch marked)", "`id`", "a'b", 'a"b', "a#b", "a;b", "a&b", "a\\b", "a\nb", "~", "é"]
+)
+def test_a_folder_that_a_shell_would_not_read_as_it_is_gets_no_production_keys(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OpsError, match="choose another --out") as caught:
+        make_production_keys(tmp_path / name, replace=False)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_shell_reads_the_folder_of_production_keys_as_it_is(tmp_path: Path) -> None:
+    env_file = make_production_keys(tmp_path / "K1_.-@+:,z", replace=False)
+    command = '. "$0"; printf %s "$ARTIFACT_SIGNING_KEY_FILE"'
+    read = subprocess.run(["sh", "-c", command, env_file], capture_output=True, text=True, check=True, timeout=60)
+    assert read.stdout == str(env_file.parent / SIGNING_KEY_NAME)

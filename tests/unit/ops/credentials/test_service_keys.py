@@ -114,12 +114,6 @@ def test_in_production_each_folder_is_all_that_its_processes_need_wherever_they_
     assert all(Path(value or "").is_absolute() for name, value in everything.items() if name.endswith("_FILE"))
 
 
-def test_a_folder_whose_name_env_files_cannot_carry_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OpsError, match="has a blank in it"):
-        make_production_keys(tmp_path / "a b", replace=False)
-    assert not (tmp_path / "a b").exists()
-
-
 def test_new_redis_passwords_reach_the_folders_of_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     made = CliRunner().invoke(command, ["--production"])
