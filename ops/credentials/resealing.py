@@ -22,7 +22,7 @@ from security.safe_mode.safe_mode import ALTERED
 from settings import ScoringTopology, Settings
 from tasks.upkeep.queue_status import SIGN_OF_LIFE, live_names
 from tasks.wiring.connections import Connections
-from tasks.wiring.losses import named_data
+from tasks.wiring.losses import loss_reports, named_data
 from tasks.wiring.stores import accepted_version, safe_mode_store
 
 
@@ -59,7 +59,7 @@ def reseal(connections: Connections) -> Resealing:
     renewals = {
         "the SAFE MODE record": safe_mode_store(connections).renew,
         "the last accepted model version": accepted_version(connections).renew,
-        **{f"the name of the data ({server})": data.renew for server, data in named_data(connections).items()},
+        **_names(connections),
     }
     renewed = tuple(name for name, renew in renewals.items() if renew())
     counts = dict(_counts(connections))
@@ -104,6 +104,17 @@ def _holds(seal: StoredSeal, name: str, sign: tuple[bytes, str]) -> bool:
     except MessageRejectedError:
         return False
     return True
+
+
+def _names(connections: Connections) -> dict[str, Callable[[], bool]]:
+    """Returns what seals anew the names of the data and the notes of losses, on the shared server and every shard."""
+    renewals: dict[str, Callable[[], bool]] = {}
+    for name, place in {"": connections, **dict(_places(connections))}.items():
+        for server, data in named_data(place).items():
+            renewals[f"the name of the data ({server}{name})"] = data.renew
+        for server, note in loss_reports(place).items():
+            renewals[f"the note of a loss ({server}{name})"] = note.renew
+    return renewals
 
 
 def _counts(connections: Connections) -> Iterator[tuple[str, SealCounts]]:

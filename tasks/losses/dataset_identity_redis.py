@@ -59,6 +59,20 @@ class LossReports:
                 report()
                 self._client.set(self._key, self._seal.close(self._key, name))
 
+    def renew(self) -> bool:
+        """Seals the note with the present key if the previous one sealed it; returns whether it did.
+
+        Raises:
+            StoreUnavailableError: the note could not be read or written.
+        """
+        with redis_failures_as_unavailable():
+            stored = self._client.mget([self._key])[0]
+            name = self._seal.open(self._key, stored)
+            if name is None or stored == (anew := self._seal.close(self._key, name)):
+                return False
+            self._client.set(self._key, anew)
+        return True
+
 
 class DatasetIdentity:
     """Remembers the name of the data and detects that it is gone or another one.

@@ -113,14 +113,12 @@ def _servers(settings: Settings) -> dict[str, str]:
 def _identities(
     connections: Connections, memories: Mapping[str, DatasetMemory], switch: SafeModeStore, name: str
 ) -> dict[str, Job]:
-    settings = connections.settings
-    own = connections.redis(settings.delivery_url, Policy.PROBE)
-    notes = NameSeal(MessageSigner.from_settings(settings), "dataset.loss_reported")
+    reports = loss_reports(connections)
     return {
         server: DatasetIdentity(
             data,
             memories[server],
-            LossReports(own, notes, None if server == "answers" else server),
+            reports[server],
             partial(_declare_other_data, switch, name, _LOSSES[server]),
         ).check
         for server, data in named_data(connections).items()
@@ -131,6 +129,14 @@ def _identities(
 def named_data(connections: Connections) -> dict[str, RedisNamedData]:
     """Returns the data that carries names by the server that holds it: answers, what shards share, histories."""
     return {server: _data(connections, url) for server, url in _servers(connections.settings).items()}
+
+
+def loss_reports(connections: Connections) -> dict[str, LossReports]:
+    """Returns the notes of which losses were reported, by the server that the losses are of."""
+    settings = connections.settings
+    own = connections.redis(settings.delivery_url, Policy.PROBE)
+    seal = NameSeal(MessageSigner.from_settings(settings), "dataset.loss_reported")
+    return {server: LossReports(own, seal, None if server == "answers" else server) for server in _servers(settings)}
 
 
 def _data(connections: Connections, url: str) -> RedisNamedData:

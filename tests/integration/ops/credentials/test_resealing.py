@@ -3,9 +3,11 @@
 import time
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 import redis
 from click.testing import CliRunner, Result
+from pydantic import SecretStr
 
 from ml.domain.label import Label
 from ml.stores.decisions.decision_seal import DecisionSeal
@@ -21,7 +23,11 @@ from security.keys import generate_secret
 from security.messages.message_signer import MessageSigner
 from security.messages.stored_seal import StoredSeal
 from security.safe_mode.safe_mode_redis import RedisSafeMode
+from settings import Settings
+from tasks.losses.dataset_name import NameSeal
 from tasks.upkeep.queue_status import SIGN_OF_LIFE, WorkerStatus, forget_worker, show_worker
+from tasks.wiring.connections import Connections
+from tasks.wiring.losses import loss_reports, named_data
 from tests.contracts.decision_store import new_decision
 
 OLD, NEW, WRONG = (generate_secret() for _ in range(3))
@@ -109,6 +115,48 @@ def test_what_waits_is_counted_and_what_stays_is_sealed_anew(rotation: Rotation)
     done = rotation.reseal(NEW, OLD)
     assert done.exit_code == 0
     assert "Nothing in Redis waits under MESSAGE_PREVIOUS_KEY: it may go." in done.output
+
+
+@pytest.mark.parametrize("shards", [(), ("a", "b")])
+def test_names_of_data_and_notes_of_losses_are_sealed_anew_on_every_server(
+    rotation: Rotation, monkeypatch: pytest.MonkeyPatch, shards: tuple[str, ...]
+) -> None:
+    rotation.client.delete(LABELS)
+    kwargs = rotation.client.connection_pool.connection_kwargs
+    host = f"redis://{kwargs['host']}:{kwargs['port']}"
+    urls = {shard: f"{host}/{kwargs['db'] + place}" for place, shard in enumerate(shards, start=1)}
+    monkeypatch.setenv("SCORE_SHARD_URLS", orjson.dumps(urls).decode())
+    settings = Settings(_env_file=None, redis_url=f"{host}/{kwargs['db']}", score_shard_urls=urls)
+
+    def found(key: str) -> list[tuple[str, str | None]]:
+        """Returns each name and note as a holder of one key alone opens it."""
+        own = settings.model_copy(update={"message_key": SecretStr(key), "message_previous_key": None})
+        seals = {kind: NameSeal(MessageSigner(key.encode()), f"dataset.{kind}") for kind in ("name", "loss_reported")}
+        opened = []
+        with Connections(own) as connections:
+            for place in [own, *(own.model_copy(update={"shard": shard}) for shard in shards)]:
+                client = connections.redis(place.delivery_url)
+                for name in client.scan_iter(match="shrike:dataset_id:*"):
+                    seal = seals["name" if name.endswith(b":sealed") else "loss_reported"]
+                    opened.append((f"{place.shard} {name.decode()}", seal.open(name.decode(), client.get(name))))
+        return sorted(opened)
+
+    old = settings.model_copy(update={"message_key": SecretStr(OLD)})
+    with Connections(old) as connections:
+        for shard in shards:
+            connections.redis(urls[shard]).flushdb()
+        for place in [old, *(old.model_copy(update={"shard": shard}) for shard in shards)]:
+            for data in named_data(connections.of(place)).values():
+                data.name(None)
+            for note in loss_reports(connections.of(place)).values():
+                note.run_once("lost", lambda: None)
+    before = found(OLD)
+    assert len(before) == (2 + 3 * len(shards))
+    assert all(name is not None for _, name in before)
+    done = rotation.reseal(NEW, OLD)
+    assert done.exit_code == 0, done.exception
+    assert found(NEW) == before
+    assert "Sealed anew" not in rotation.reseal(NEW, OLD).output
 
 
 def test_records_under_the_previous_key_are_counted_with_their_end(rotation: Rotation) -> None:
