@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from ml.domain.errors import MlError
 from ops.errors import OpsError
 from ops.startup.champion import require_model
+from ops.startup.key_origins import development_file, repeated_keys
 from ops.startup.servers import server_problems
 from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
 from security.client_certificates import check_map
@@ -77,6 +78,8 @@ def refusals(role: str = PLATFORM, *, asks_servers: bool = True) -> list[str]:
 def _refused(settings: Settings, role: str) -> Iterator[str]:
     yield from production_problems(settings)
     yield from role_problems(settings, role)
+    yield from repeated_keys(settings)
+    yield from development_file(settings)
     yield from _keys(settings, role)
     yield from _files(settings, role)
 
