@@ -26,6 +26,19 @@ class DatasetMemory(Protocol):
         ...
 
 
+def remembered_name(value: object, place: str) -> str | None:
+    """Returns what a memory holds as the name of some data; what is no name is logged and counts as forgotten.
+
+    Args:
+        value: what stands there; several parts have names joined by commas.
+        place: where it stands, for the log.
+    """
+    if isinstance(value, str) and all(value.split(",")):
+        return value
+    _log.error("%s holds something else than the name of data and counts as missing", place)
+    return None
+
+
 class StateFile:
     """A small JSON value in a file, written as a whole or not at all.
 
@@ -34,29 +47,29 @@ class StateFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._is_failing = False
 
     def read(self) -> Any:
         """Returns the value, None if there is none."""
         try:
-            return json.loads(self._path.read_bytes())
+            return json.loads(self.path.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            _log.warning("%s is unreadable and counts as missing: %s", self._path, error)
+            _log.warning("%s is unreadable and counts as missing: %s", self.path, error)
             return None
 
     def write(self, value: Any) -> None:
         """Replaces the value."""
-        beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        beside = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             beside.write_text(json.dumps(value))
-            beside.replace(self._path)
+            beside.replace(self.path)
         except OSError as error:
             if not self._is_failing:
-                _log.warning("%s cannot be written: %s", self._path, error)
+                _log.warning("%s cannot be written: %s", self.path, error)
             self._is_failing = True
         else:
             self._is_failing = False
@@ -70,11 +83,10 @@ class FileDatasetMemory:
 
     def recall(self) -> str | None:
         """See `DatasetMemory.recall`."""
-        match self._file.read():
-            case {"name": str(name)}:
-                return name
-            case _:
-                return None
+        content = self._file.read()
+        if content is None:
+            return None
+        return remembered_name(content.get("name") if isinstance(content, dict) else None, str(self._file.path))
 
     def remember(self, name: str) -> None:
         """See `DatasetMemory.remember`."""

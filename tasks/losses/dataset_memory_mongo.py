@@ -5,6 +5,7 @@ from typing import Any
 from pymongo.collection import Collection
 
 from ml.stores.failures_mongo import mongo_failures_as_unavailable
+from tasks.losses.dataset_memory import remembered_name
 
 
 class MongoDatasetMemory:
@@ -18,7 +19,9 @@ class MongoDatasetMemory:
         """See `DatasetMemory.recall`."""
         with mongo_failures_as_unavailable():
             document = self._datasets.find_one({"_id": self._server})
-        return None if document is None else str(document["name"])
+        if document is None:
+            return None
+        return remembered_name(document.get("name"), f"MongoDB's collection datasets, {self._server}")
 
     def remember(self, name: str) -> None:
         """See `DatasetMemory.remember`."""

@@ -94,12 +94,12 @@ def judge(copies: Copies, known: str | None) -> FoundName | None:
         copies: as Redis holds them.
         known: the name that is remembered outside of Redis; None if none is.
     """
-    plain = (copies.plain or b"").decode(errors="replace")
+    plain = None if copies.plain is None else copies.plain.decode(errors="replace")
     if known is not None and known in {plain, copies.opened}:
         return FoundName(known)
     if copies.opened is not None:
         return FoundName(copies.opened)
-    if _NAME.fullmatch(plain):
+    if plain is not None and _NAME.fullmatch(plain):
         # An earlier version wrote it, or a stranger: without a known name there is nothing that it could hide.
         return FoundName(plain, is_altered=known is not None)
     return None

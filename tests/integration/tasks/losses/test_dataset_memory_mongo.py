@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -23,3 +24,16 @@ def test_each_server_of_an_installation_has_its_own_name(collection: Collection[
     answers.remember("b")
     again = MongoDatasetMemory(collection, "main.answers")
     assert (again.recall(), shared.recall()) == ("b", "s")
+
+
+@pytest.mark.parametrize("document", [{}, {"name": None}, {"name": ""}, {"name": 7}, {"name": "a,,b"}])
+def test_a_document_without_a_name_counts_as_missing_until_one_is_remembered(
+    collection: Collection[dict[str, Any]], document: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = MongoDatasetMemory(collection, "main.answers")
+    collection.insert_one({"_id": "main.answers"} | document)
+    with caplog.at_level(logging.ERROR):
+        assert memory.recall() is None
+    assert "main.answers" in caplog.text
+    memory.remember("a")
+    assert memory.recall() == "a"

@@ -15,11 +15,15 @@ def test_what_was_remembered_is_recalled_by_the_next_process(tmp_path: Path) -> 
     assert [each.name for each in path.parent.iterdir()] == ["main.json"]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": 3}', "\x00"])
-def test_a_file_that_holds_something_else_counts_as_missing(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"name": 3}', '{"name": ""}', '{"name": "a,,b"}', "\x00"])
+def test_a_file_that_holds_something_else_is_named_and_counts_as_missing(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "main.json"
     path.write_text(content)
-    assert FileDatasetMemory(StateFile(path)).recall() is None
+    with caplog.at_level(logging.WARNING):
+        assert FileDatasetMemory(StateFile(path)).recall() is None
+    assert str(path) in caplog.text
 
 
 def test_a_disk_that_takes_nothing_is_logged_once_and_stops_nobody(
