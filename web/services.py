@@ -73,10 +73,17 @@ class QueueMonitor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ScoringServers:
-    """What readiness needs of the servers: the shards, and the workers that gave a sign of life."""
+    """What readiness needs of the servers.
+
+    Attributes:
+        shards: their state.
+        workers: those that gave a sign of life.
+        trouble: why the signs of life cannot be read, in a sentence; None if they can.
+    """
 
     shards: Sequence[ShardStatus]
     workers: Sequence[WorkerStatus]
+    trouble: str | None = None
 
 
 class SelfTest(Protocol):

@@ -54,7 +54,8 @@ def _consume(queue: str) -> tuple[Grant, ...]:
         Grant("~*.reply.celery.pidbox", "lpush pexpire"),
         Grant(_ORDERS, "psubscribe punsubscribe"),
         Grant(_EVENTS, "publish"),
-        Grant("~shrike:workers ~shrike:workers:seals", "hset hdel"),
+        # Its sign of life takes the place of a value of another type.
+        Grant("~shrike:workers ~shrike:workers:seals", "hset hdel del"),
         Grant(f"~shrike:dead-messages:{queue}", "xadd"),
     )
 

@@ -7,7 +7,8 @@
 | `shrike:workers:seals` | hash | as the sign's | its seal, apart because an earlier version reads the sign |
 
 A sign of life that no holder of the message key gave counts for nothing: a made-up worker would be waited for where
-SAFE MODE is left, and would hide that none is there.
+SAFE MODE is left, and would hide that none is there. A value of another type at either key is deleted by the next sign:
+both hold nothing that is not written again within a second or two.
 """
 
 import logging
@@ -19,10 +20,12 @@ from typing import Annotated, Final
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from ml.stores.outbox.outbox import Lag
 from ml.stores.outbox.outbox_redis import RedisOutbox
 from ml.stores.redis.failures_redis import redis_failures_as_unavailable
+from ml.stores.redis.refusals_redis import is_wrong_type
 from security.messages.stored_seal import StoredSeal
 from settings.queues import QUEUES
 from tasks.clock import SHARED_CLOCK
@@ -173,9 +176,23 @@ def show_worker(client: Redis, worker: WorkerStatus, seal: StoredSeal) -> None:
     if not worker.figures:
         del content["figures"]
     sign = orjson.dumps(content)
-    with redis_failures_as_unavailable(), client.pipeline(transaction=True) as pipeline:
-        pipeline.hset(WORKERS, worker.name, sign)
-        pipeline.hset(SEALS, worker.name, seal.sign(worker.name, sign))
+    signed = seal.sign(worker.name, sign)
+    with redis_failures_as_unavailable():
+        try:
+            _write_sign(client, worker.name, sign, signed)
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            _log.error("%s or %s held a value of another type; both are deleted and written again", WORKERS, SEALS)
+            _write_sign(client, worker.name, sign, signed, anew=True)
+
+
+def _write_sign(client: Redis, name: str, sign: bytes, signed: str, *, anew: bool = False) -> None:
+    with client.pipeline(transaction=True) as pipeline:
+        if anew:
+            pipeline.delete(WORKERS, SEALS)
+        pipeline.hset(WORKERS, name, sign)
+        pipeline.hset(SEALS, name, signed)
         pipeline.execute()
 
 

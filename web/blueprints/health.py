@@ -82,8 +82,9 @@ def _checks(services: Services) -> Iterator[tuple[str, bool, str]]:
         versions = sorted(version for version in loaded if version)
         # Ready while one shard is reachable: taking this process away would not help the others' customers.
         yield "broker", not shards or any(shard.reachable for shard in shards), _reached(shards)
-        yield "scoring_worker", bool(own or workers), "this process" if own else f"{len(workers)} alive"
-        seen = ", ".join(versions) or "no scoring worker has a model loaded"
+        alive = "this process" if own else servers.trouble or f"{len(workers)} alive"
+        yield "scoring_worker", bool(own or workers), alive
+        seen = ", ".join(versions) or servers.trouble or "no scoring worker has a model loaded"
         yield "model", bool(versions) or rules_decide, seen
         # Ready while a part of the histories answers, likewise.
         is_blind = bool(workers) and all(worker.is_blind for worker in workers)
@@ -97,9 +98,13 @@ def _look(services: Services) -> ScoringServers | None:
     try:
         services.monitor.check_writes()
         shards = services.monitor.shards(())
-        return ScoringServers(shards, () if services.local_scoring else services.monitor.workers())
     except RetryableError:
         return None
+    try:
+        return ScoringServers(shards, () if services.local_scoring else services.monitor.workers())
+    except RetryableError as error:
+        # The server takes writes: what stands under the workers' keys is the matter.
+        return ScoringServers(shards, (), trouble=str(error))
 
 
 def _scoring_workers(servers: ScoringServers) -> list[WorkerStatus]:

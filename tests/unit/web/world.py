@@ -79,9 +79,12 @@ class MemoryQueueMonitor:
     live: list[WorkerStatus] = field(default_factory=lambda: [WorkerStatus("score@test", "score", "v1", 1.0)])
     reachable: bool = True
     behind: list[ShardStatus] = field(default_factory=list)
+    trouble: str | None = None
 
     def workers(self) -> Sequence[WorkerStatus]:
         self._check()
+        if self.trouble:
+            raise StoreUnavailableError(self.trouble)
         return self.live
 
     def check_writes(self) -> None:

@@ -1,9 +1,11 @@
 import time
 
 import orjson
+import pytest
 import redis
 from celery import Celery
 
+from ml.domain.errors import StoreUnavailableError
 from security.messages.message_signer import MessageSigner
 from security.messages.stored_seal import StoredSeal
 from settings.queues import QUEUES
@@ -104,3 +106,17 @@ def test_a_sign_of_life_of_an_earlier_version_counts_as_long_as_the_settings_say
     lenient = StoredSeal(signer, SIGN_OF_LIFE, unsealed_until=time.time() + 60)
     assert live_workers(redis_client, lenient) == [worker()]
     assert live_workers(redis_client, SIGN_SEAL) == []
+
+
+@pytest.mark.parametrize("key", [WORKERS, SEALS])
+def test_a_value_of_another_type_is_named_until_the_next_sign_of_life_replaces_it(
+    redis_client: redis.Redis, key: str
+) -> None:
+    show_worker(redis_client, worker(), SIGN_SEAL)
+    redis_client.delete(key)
+    redis_client.set(key, "x")
+    with pytest.raises(StoreUnavailableError, match=key):
+        live_workers(redis_client, SIGN_SEAL)
+    show_worker(redis_client, worker(), SIGN_SEAL)
+    show_worker(redis_client, worker("score-2@host"), SIGN_SEAL)
+    assert live_workers(redis_client, SIGN_SEAL) == [worker(), worker("score-2@host")]

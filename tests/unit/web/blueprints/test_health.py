@@ -36,6 +36,16 @@ def test_not_ready_without_a_broker(world: World) -> None:
     assert failed(world) == ["broker", "scoring_worker", "model"]
 
 
+def test_signs_of_life_that_cannot_be_read_are_named_and_are_not_the_brokers_fault(world: World) -> None:
+    world.monitor.trouble = "Redis holds something else under a key of ours: shrike:workers"
+    assert failed(world) == ["scoring_worker", "model"]
+    checks = world.client.get("/health/ready").get_json()["checks"]
+    assert checks["scoring_worker"]["detail"] == checks["model"]["detail"] == world.monitor.trouble
+    world.monitor.trouble = None
+    provide_services(world.app, replace(world.services, readiness=RecentLook()))
+    assert failed(world) == []
+
+
 def test_not_ready_without_a_scoring_worker(world: World) -> None:
     world.monitor.live = [WorkerStatus("explain@test", "explain", None, 1.0)]
     assert failed(world) == ["scoring_worker", "model"]
