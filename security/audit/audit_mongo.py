@@ -51,7 +51,11 @@ class MongoAuditLog:
 
 
 def _event(document: Mapping[str, Any]) -> AuditEvent:
-    return AuditEvent(**{name: document[name] for name in AuditEvent.__dataclass_fields__})
+    """Returns a stored event; what a stranger's document lacks or has in another form is empty, and hides no other."""
+    action, by, at, reason = (str(document.get(name) or "") for name in ("action", "by", "at", "reason"))
+    details = document.get("details")
+    found = {name: str(value) for name, value in details.items()} if isinstance(details, Mapping) else {}
+    return AuditEvent(action, by, at, reason, found)
 
 
 def _document(event: AuditEvent) -> dict[str, Any]:

@@ -1,8 +1,10 @@
+from typing import Any
+
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from security.audit.audit import AuditUnavailableError
+from security.audit.audit import AuditEvent, AuditUnavailableError
 from security.audit.audit_mongo import MongoAuditLog
 from tests.contracts.audit_log import AuditLogContract, event
 from tests.mongo_sorts import is_indexed, watched
@@ -30,3 +32,15 @@ def test_an_unreachable_mongo_raises_the_packages_own_error() -> None:
         with pytest.raises(AuditUnavailableError):
             call()
     client.close()
+
+
+@pytest.mark.parametrize("content", [{}, {"details": None}, {"details": [1], "by": None}, {"reason": 7}])
+def test_a_document_that_lacks_what_an_event_has_hides_no_event(
+    mongo_database: Database, content: dict[str, Any]
+) -> None:
+    audit = MongoAuditLog(mongo_database["audit"])
+    good = event(1)
+    audit.record([good])
+    mongo_database["audit"].insert_one({"action": good.action, "at": "9999"} | content)
+    stranger = AuditEvent(good.action, "", "9999", str(content.get("reason", "")))
+    assert audit.latest(2) == audit.since("", good.action) == [stranger, good]
