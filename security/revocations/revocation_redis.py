@@ -127,7 +127,7 @@ def readable_entries(entries: Mapping[bytes, bytes]) -> list[Revocation]:
 def _entry(field: str, members: Mapping[str, Any]) -> Revocation:
     kind, _, name = field.partition(":")
     revoked_at, expires_at = int(members["revoked_at"]), int(members["expires_at"])
-    if not 0 <= revoked_at <= expires_at <= LAST_SECOND:
+    if not (0 <= revoked_at <= LAST_SECOND and 0 <= expires_at <= LAST_SECOND):
         raise ValueError("a time that no revocation has")
     return Revocation(RevokedKind(kind), name, revoked_at, expires_at, str(members["reason"]), str(members["by"]))
 

@@ -16,7 +16,8 @@ GOOD = {"revoked_at": 1, "expires_at": LAST_SECOND, "reason": "", "by": "x"}
         b'{"revoked_at":1,"expires_at":1e999,"reason":"","by":"x"}',
         orjson.dumps(GOOD | {"expires_at": LAST_SECOND + 1}),
         orjson.dumps(GOOD | {"revoked_at": -1}),
-        orjson.dumps(GOOD | {"revoked_at": 3, "expires_at": 2}),
+        orjson.dumps(GOOD | {"revoked_at": LAST_SECOND + 1}),
+        orjson.dumps(GOOD | {"expires_at": -1}),
     ],
 )
 def test_an_entry_with_a_time_that_nobody_can_show_is_named_and_hides_no_other(
@@ -26,3 +27,8 @@ def test_an_entry_with_a_time_that_nobody_can_show_is_named_and_hides_no_other(
         entries = readable_entries({b"token:foreign": foreign, b"token:good": orjson.dumps(GOOD)})
     assert [(entry.name, entry.expires_at) for entry in entries] == [("good", LAST_SECOND)]
     assert "token:foreign" in caplog.text
+
+
+def test_an_entry_whose_clock_was_ahead_is_obeyed() -> None:
+    (entry,) = readable_entries({b"token:t": orjson.dumps(GOOD | {"revoked_at": 3, "expires_at": 2})})
+    assert (entry.revoked_at, entry.expires_at) == (3, 2)
