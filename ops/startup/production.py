@@ -14,7 +14,7 @@ from ops.errors import OpsError
 from ops.startup.champion import require_model
 from ops.startup.key_origins import development_file, repeated_keys
 from ops.startup.servers import server_problems
-from security.artifacts.artifact_keys import ArtifactSigner, ArtifactVerifier
+from security.artifacts.artifact_keys import ArtifactVerifier, accepted_signer
 from security.client_certificates import check_map
 from security.errors import SecurityError
 from security.messages.message_signer import MessageSigner
@@ -34,7 +34,7 @@ _NEEDS: dict[str, tuple[Callable[[Settings], Any], ...]] = {
     "explain": (MessageSigner.from_settings,),
     "publish": (MessageSigner.from_settings,),
     "labels": (MessageSigner.from_settings,),
-    "retrain": (MessageSigner.from_settings, ArtifactVerifier.from_settings, ArtifactSigner.from_settings),
+    "retrain": (MessageSigner.from_settings, ArtifactVerifier.from_settings, accepted_signer),
     "beat": (MessageSigner.from_settings,),
     "flower": (),
 }
@@ -105,11 +105,12 @@ def _true_of_given(problems: Iterable[str], malformed: Iterable[str]) -> list[st
 
 
 def _once(problems: list[str]) -> list[str]:
-    """Returns the sentences, the first one alone of those that miss the same setting."""
+    """Returns the sentences, the first one alone of those that miss the same setting or file."""
     kept: dict[str, str] = {}
     for problem in problems:
         name, missing, _ = problem.partition(" is not set;")
-        kept.setdefault(name if missing else problem, problem)
+        file, unread, _ = problem.partition(" cannot be read")
+        kept.setdefault(name if missing else file if unread else problem, problem)
     return list(kept.values())
 
 
@@ -172,6 +173,9 @@ def _files(settings: Settings, role: str) -> Iterator[str]:
             path.read_bytes()
         except OSError as error:
             yield f"{name.upper()}: {path} cannot be read ({error.strerror})."
+            continue
+        if name.endswith("_ca_file") and not _holds_certificate(path):
+            yield f"{name.upper()}: {path} holds no certificate in PEM form; name the file of the server's authority."
     certificate, key = settings.tls_certificate_file, settings.tls_key_file
     if "web" in roles and certificate is not None and certificate.is_file():
         yield from _pair("TLS_CERTIFICATE_FILE", certificate, key)
@@ -179,6 +183,15 @@ def _files(settings: Settings, role: str) -> Iterator[str]:
         certificate, key = getattr(settings, f"{server}_certificate_file"), getattr(settings, f"{server}_key_file")
         if certificate is not None and certificate.is_file():
             yield from _pair(f"{server.upper()}_CERTIFICATE_FILE", certificate, key)
+
+
+def _holds_certificate(path: Path) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        return False
+    return context.cert_store_stats()["x509"] > 0
 
 
 def _pair(name: str, certificate: Path, key: Path | None) -> Iterator[str]:

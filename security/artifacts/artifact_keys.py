@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from pathlib import Path
+from typing import Self, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,6 +23,8 @@ from security.names import ARTIFACT_KEY_ID
 from settings import Settings
 
 SIGNATURE_BYTES = 64
+
+_Loaded = TypeVar("_Loaded")
 
 _DOMAIN = b"shrike artifact manifest 1\n"
 """Prefix of everything signed here, so that a signature made for another purpose never fits."""
@@ -53,7 +56,7 @@ class ArtifactSigner:
             raise _missing("ARTIFACT_SIGNING_KEY_FILE")
         return cls(
             _required_key_id(settings),
-            load_private_key(settings.artifact_signing_key_file),
+            _loaded("ARTIFACT_SIGNING_KEY_FILE", load_private_key, settings.artifact_signing_key_file),
             _required_encryption_key(settings),
         )
 
@@ -154,14 +157,46 @@ class ArtifactVerifier:
             raise ArtifactSignatureError(str(error)) from error
 
 
+def accepted_signer(settings: Settings) -> ArtifactSigner:
+    """Returns the trainer's keys, if a process that loads models accepts now what they sign.
+
+    Raises:
+        KeyUnusableError: a setting is missing, a key cannot be read, or no model that they sign would be loaded.
+    """
+    signer, sample = ArtifactSigner.from_settings(settings), b"a sample"
+    try:
+        ArtifactVerifier.from_settings(settings).verify(sample, signature=signer.sign(sample), key_id=signer.key_id)
+    except ArtifactSignatureError as error:
+        trusted = "ARTIFACT_TRUST_FILE" if settings.artifact_trust_file is not None else "ARTIFACT_VERIFY_KEY_FILE"
+        raise KeyUnusableError(
+            f"ARTIFACT_SIGNING_KEY_FILE signs models under ARTIFACT_KEY_ID that {trusted} does not accept: {error}; "
+            "correct the one that is wrong."
+        ) from error
+    return signer
+
+
 def _trust(settings: Settings) -> TrustSource:
     if settings.artifact_trust_file is not None:
-        trust = TrustFile(settings.artifact_trust_file)
-        trust.current()  # a start with an unusable list ends here
-        return trust
+        # A start with an unusable list ends here.
+        return _loaded("ARTIFACT_TRUST_FILE", _usable_list, settings.artifact_trust_file)
     if settings.artifact_verify_key_file is None:
         raise _missing("ARTIFACT_VERIFY_KEY_FILE")
-    return ArtifactTrust({_required_key_id(settings): TrustedKey(load_public_key(settings.artifact_verify_key_file))})
+    public_key = _loaded("ARTIFACT_VERIFY_KEY_FILE", load_public_key, settings.artifact_verify_key_file)
+    return ArtifactTrust({_required_key_id(settings): TrustedKey(public_key)})
+
+
+def _usable_list(path: Path) -> TrustFile:
+    trust = TrustFile(path)
+    trust.current()
+    return trust
+
+
+def _loaded(setting: str, load: Callable[[Path], _Loaded], path: Path) -> _Loaded:
+    """Returns what a file holds; a refusal begins with the name of the setting that names the file."""
+    try:
+        return load(path)
+    except KeyUnusableError as error:
+        raise KeyUnusableError(f"{setting}: {error}") from error
 
 
 def _check_key_id(key_id: str) -> None:

@@ -25,7 +25,7 @@ from ops.cli.reason import REASON
 from ops.cli.training_output import Stages, print_results
 from ops.stack.addresses import registry_settings
 from ops.stack.promotion import Promotion
-from security.artifacts.artifact_keys import ArtifactSigner
+from security.artifacts.artifact_keys import accepted_signer
 from security.names import as_line
 from settings import Settings
 
@@ -106,8 +106,8 @@ def command(  # noqa: PLR0913, PLR0917 - click passes one argument per option
         cost_fraud_fraction=cost_fraud_fraction,
     )
     settings = registry_settings()
-    signer = ArtifactSigner.from_settings(settings)
     # Before minutes are spent on training.
+    signer = accepted_signer(settings)
     promotion = _promotion(settings, promote)
     dataset = _load(data, settings)
     window = TrainingWindow.before(

@@ -2,10 +2,13 @@ import base64
 import json
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ops.commands.credentials.certs import command as certs
 from ops.commands.credentials.keys import command as keys
@@ -14,6 +17,7 @@ from ops.errors import OpsError
 from ops.startup import production as production_check
 from ops.startup.production import PLATFORM, ROLES
 from ops.startup.production import refusals as everything
+from security.artifacts.artifact_pem import private_key_pem
 
 SERVERS = {
     "ENVIRONMENT": "production",
@@ -282,6 +286,82 @@ def test_a_certificate_needs_its_own_key(production: pytest.MonkeyPatch, tmp_pat
     production.setenv("TLS_CERTIFICATE_FILE", "one")
     production.setenv("TLS_KEY_FILE", "other")
     assert refusals() == ["TLS_CERTIFICATE_FILE and its key are no readable pair; check both files."]
+
+
+LIST = Path("secrets/artifact_trust.json")
+SIGNING = Path("secrets/artifact_signing.pem")
+
+
+def other_id(listed: dict[str, Any]) -> None:
+    listed["keys"][0]["id"] = "another"
+
+
+def expired(listed: dict[str, Any]) -> None:
+    listed["keys"][0]["not_after"] = "2020-01-01T00:00:00Z"
+
+
+def revoked(listed: dict[str, Any]) -> None:
+    listed["revoked_keys"] = [listed["keys"][0]["id"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [(other_id, "is not accepted"), (expired, "expired on"), (revoked, "was revoked")]
+)
+@pytest.mark.usefixtures("production")
+def test_models_that_would_be_signed_and_never_loaded_are_refused(
+    change: Callable[[dict[str, Any]], None], words: str
+) -> None:
+    listed = json.loads(LIST.read_text())
+    change(listed)
+    LIST.write_text(json.dumps(listed))
+    for role in ("retrain", PLATFORM):
+        (problem,) = refusals(role)
+        assert problem.startswith(
+            "ARTIFACT_SIGNING_KEY_FILE signs models under ARTIFACT_KEY_ID that ARTIFACT_TRUST_FILE"
+        )
+        assert words in problem
+
+
+def test_a_signing_key_of_another_pair_is_refused(production: pytest.MonkeyPatch) -> None:
+    SIGNING.write_bytes(private_key_pem(Ed25519PrivateKey.generate()))
+    (problem,) = refusals("retrain")
+    assert "that ARTIFACT_TRUST_FILE does not accept: the signature does not match" in problem
+    production.delenv("ARTIFACT_TRUST_FILE")
+    (problem,) = refusals("retrain")
+    assert "that ARTIFACT_VERIFY_KEY_FILE does not accept: the signature does not match" in problem
+    assert refusals("score") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("ARTIFACT_TRUST_FILE", LIST), ("ARTIFACT_SIGNING_KEY_FILE", SIGNING)], ids=str
+)
+@pytest.mark.usefixtures("production")
+def test_an_unusable_file_is_said_once_with_its_setting(name: str, path: Path) -> None:
+    path.write_bytes(b" " * 70_000)
+    assert [problem.partition(": ")[0] for problem in refusals()] == [name]
+    path.unlink()
+    assert [problem.partition(": ")[0] for problem in refusals()] == [name]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no certificate", b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"]
+)
+def test_an_authority_without_a_certificate_is_refused(
+    production: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "ca.pem").write_bytes(content)
+    production.setenv("KAFKA_CA_FILE", "ca.pem")
+    assert refusals() == [
+        "KAFKA_CA_FILE: ca.pem holds no certificate in PEM form; name the file of the server's authority."
+    ]
+
+
+def test_an_authority_with_a_certificate_is_accepted(production: pytest.MonkeyPatch) -> None:
+    production.setenv("ENVIRONMENT", "development")
+    assert CliRunner().invoke(certs, ["--dir", "made"]).exit_code == 0
+    production.setenv("ENVIRONMENT", "production")
+    production.setenv("KAFKA_CA_FILE", "made/ca.pem")
+    assert not [problem for problem in refusals() if "certificate in PEM" in problem or "cannot be read" in problem]
 
 
 @pytest.mark.parametrize("make", [keys, certs])

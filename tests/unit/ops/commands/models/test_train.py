@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ml.data.datasets import load_transactions, write_transactions
 from ml.data.simulator import simulate
@@ -12,6 +13,7 @@ from ml.registry.registry import ModelRegistry
 from ops.cli.failures import sentence
 from ops.commands.models.train import command
 from ops.credentials.development_keys import make_development_keys
+from security.artifacts.artifact_pem import private_key_pem
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +163,13 @@ def test_missing_keys_are_said_before_anything_is_trained(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert "ARTIFACT_SIGNING_KEY_FILE" in failure("--data", str(data))
+
+
+@pytest.mark.usefixtures("installation")
+def test_nothing_is_trained_that_could_not_be_loaded(data: Path) -> None:
+    Path("var/keys/artifact_signing.pem").write_bytes(private_key_pem(Ed25519PrivateKey.generate()))
+    said = failure("--data", str(data))
+    assert (
+        "ARTIFACT_SIGNING_KEY_FILE signs models under ARTIFACT_KEY_ID that ARTIFACT_TRUST_FILE does not accept" in said
+    )
+    assert nothing_was_written()
