@@ -11,6 +11,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from ops.credentials.development_keys import ENV_NAME, PRODUCTION_ENV_NAME, write_new_files
+from ops.credentials.env_lines import env_line
 from ops.credentials.key_files import find_file, read_key_files
 from ops.credentials.mandatory_keys import refuse_incomplete
 from ops.credentials.redis_access_list import read_access_list
@@ -138,7 +139,7 @@ def _contents(folder: Path, env_name: str) -> dict[str, dict[str, bytes]]:
             own |= {name: str(place / file.name) for name, file in files.items()}
             own["REDIS_CREDENTIALS_FILE"] = str(place / REDIS_FOLDER_NAME / user)
         lines = [f"# The keys of {user} alone, from those of the whole platform in {folder / env_name}."]
-        lines += [f"{name}={value}" for name, value in own.items()]
+        lines += [env_line(name, value) for name, value in own.items()]
         taken = frozenset({env_name, REDIS_FOLDER_NAME})
         contents[user] = read_key_files(files, taken=taken) | {env_name: "\n".join([*lines, ""]).encode()}
     return contents

@@ -205,3 +205,15 @@ def test_no_folder_is_without_its_keys_meanwhile(made: Path, monkeypatch: pytest
     with pytest.raises(OpsError, match="No space left"):
         hand_out_production_keys(made)
     assert state(made / "services") == before
+
+
+def test_an_operators_own_value_reaches_the_processes_unchanged(made: Path) -> None:
+    add(made, "JWT_ISSUER='https://issuer/?a=b&c=$d #e'\n")
+    web = hand_out_production_keys(made) / "web" / "production.env"
+    assert dotenv_values(web)["JWT_ISSUER"] == "https://issuer/?a=b&c=$d #e"
+    assert "JWT_ISSUER='https" in web.read_text()
+    before = state(made / "services")
+    add(made, 'JWT_AUDIENCE="it\'s"\n')
+    with pytest.raises(OpsError, match="JWT_AUDIENCE has a '"):
+        hand_out_production_keys(made)
+    assert state(made / "services") == before
