@@ -43,9 +43,21 @@ class Answer:
         """Returns the parsed body.
 
         Raises:
-            ValueError: it is not JSON.
+            ValueError: it is not JSON, or nested more deeply than any answer.
         """
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+
+
+def printable(text: str) -> str:
+    r"""Returns a server's words for a terminal: without what would steer it, or could not be written.
+
+    >>> printable("a\x1b[2Jb")
+    'a[2Jb'
+    """
+    return "".join(character for character in text if character.isprintable())
 
 
 class Client:
@@ -191,4 +203,5 @@ def _reason(error: Exception) -> str:
     """Returns why no answer came, in words."""
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return printable(text) or type(error).__name__  # a status line that is none is part of the text

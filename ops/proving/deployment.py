@@ -7,7 +7,7 @@ histories, so production gets them only from somebody who says so.
 from http import HTTPStatus
 from typing import Any
 
-from ops.client import Answer, NoAnswerError
+from ops.client import Answer, NoAnswerError, printable
 from ops.errors import OpsError
 from ops.stack.api_access import ApiAccess
 from settings import Environment
@@ -16,6 +16,7 @@ SCORE_PATH = "/predictions/score"
 _READY_PATH = "/health/ready"
 _LOOK_SECONDS = 10.0
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_LONGEST_DETAIL = 500
 
 
 class DeploymentError(OpsError):
@@ -40,15 +41,14 @@ def check_deployment(access: ApiAccess, *, allow_production: bool) -> str | None
         raise DeploymentError(
             f"{access.url} is no Shrike: GET {_READY_PATH} was answered {answer.status} and not with its readiness."
         )
-    # A version that does not say what it runs for is taken for production.
-    environments = {readiness.get("environment", Environment.PRODUCTION), access.settings.environment}
-    if Environment.PRODUCTION in environments and not allow_production:
+    is_production = _says_production(readiness) or access.settings.environment is Environment.PRODUCTION
+    if is_production and not allow_production:
         raise DeploymentError(
             f"{access.url} is production, where test transactions are stored, published and remembered like all "
             "others; say --allow-production if that is what you want."
         )
     failed = [f"{name}: {check.get('detail')}" for name, check in readiness["checks"].items() if not check.get("ok")]
-    return "; ".join(failed) or None
+    return _line("; ".join(failed)) or None
 
 
 def refuse_foreign_keys(access: ApiAccess, answer: Answer) -> None:
@@ -65,13 +65,26 @@ def refuse_foreign_keys(access: ApiAccess, answer: Answer) -> None:
 
 
 def detail(answer: Answer) -> str:
-    """Returns what a problem says, in its own words; the reason of the status where there is none."""
+    """Returns what a problem says, in its own words; the reason of the status where there is none. Never empty."""
     try:
         content = answer.json()
         text = str(content.get("detail") or content.get("title") or "")
     except (ValueError, AttributeError):
         text = ""
-    return text or HTTPStatus(answer.status).phrase if answer.status in set(HTTPStatus) else text
+    phrase = HTTPStatus(answer.status).phrase if answer.status in set(HTTPStatus) else "no status of HTTP"
+    return _line(text) or phrase
+
+
+def _line(text: str) -> str:
+    """Returns a stranger's words as one line for a terminal, and not a long one."""
+    text = printable(text)
+    return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]} …"
+
+
+def _says_production(readiness: dict[str, Any]) -> bool:
+    """Whether it is production, or does not say in a word what else it is."""
+    said = readiness.get("environment")
+    return not isinstance(said, str) or said == Environment.PRODUCTION
 
 
 def _readiness(answer: Answer) -> dict[str, Any] | None:
@@ -79,7 +92,7 @@ def _readiness(answer: Answer) -> dict[str, Any] | None:
         content = answer.json()
     except ValueError:
         return None
-    if not isinstance(content, dict) or content.get("status") not in {"ready", "not_ready"}:
+    if not isinstance(content, dict) or content.get("status") not in ("ready", "not_ready"):
         return None
     checks = content.get("checks")
     if not isinstance(checks, dict) or not all(isinstance(check, dict) for check in checks.values()):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ops.client import Answer, Client, NoAnswerError
+from ops.client import Answer, Client, NoAnswerError, printable
 from ops.proving.deployment import SCORE_PATH, check_deployment, detail, refuse_foreign_keys
 from ops.proving.synthetic import SyntheticTransactions
 from ops.proving.traffic import percentile
@@ -98,8 +98,8 @@ def _decision(answer: Answer, transaction_id: str) -> tuple[str, str] | None:
         if content["transaction_id"] != transaction_id:
             return None
         score = content.get("score")
-        return str(content["decision"]), "-" if score is None else f"{score:.4f}"
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return printable(str(content["decision"])), "-" if score is None else f"{score:.4f}"
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 

@@ -75,7 +75,7 @@ class Connection:
 def _parse_head(head: bytes) -> tuple[int, dict[bytes, bytes]]:
     first, *lines = head[: -len(_HEAD_END)].split(b"\r\n")
     words = first.split(None, 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not (words[1].isdigit() and len(words[1]) == 3):
         raise BrokenAnswerError("no status line")
     pairs = (line.partition(b":") for line in lines)
     return int(words[1]), {name.strip().lower(): value.strip() for name, _, value in pairs}

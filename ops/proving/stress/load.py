@@ -5,7 +5,6 @@ arrival rate of your own choice see `python -m ops bench latency`.
 """
 
 import asyncio
-import json
 import ssl
 import time
 from collections.abc import Callable
@@ -102,7 +101,7 @@ class Load:
             return
         if may_stop:
             refuse_foreign_keys(self.access, Answer(status, {}, body))
-        if _is_decision(status, body, str(transaction["transaction_id"])):
+        if _is_decision(Answer(status, {}, body), str(transaction["transaction_id"])):
             self.tally.latencies.append(time.monotonic() - started)
         else:
             self.tally.errors[str(status) if status != 200 else "200 without this transaction's decision"] += 1
@@ -120,11 +119,11 @@ class Load:
         return Place(parts.hostname or "", parts.port or (443 if is_tls else 80), tls)
 
 
-def _is_decision(status: int, body: bytes, transaction_id: str) -> bool:
-    if status != 200:
+def _is_decision(answer: Answer, transaction_id: str) -> bool:
+    if not answer.is_ok:
         return False
     try:
-        content = json.loads(body)
+        content = answer.json()
         return bool(content["decision"]) and content["transaction_id"] == transaction_id
     except (ValueError, KeyError, TypeError):
         return False

@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(*self.server.answer(transaction))
 
     def _send(self, status: int, content: Any) -> None:
-        body = json.dumps(content).encode()
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
