@@ -14,6 +14,7 @@ from ops.proving.chaos.platform.stack import ChaosStack, chaos_stack
 from ops.proving.chaos.report import details, growth_row, header, row
 from ops.proving.chaos.run import run_fault
 from ops.proving.chaos.soak import ENVIRONMENT, SOAK, SoakReport, run_soak
+from ops.proving.place import reserved
 from ops.stack.start import readiness
 from settings import Settings
 
@@ -65,13 +66,17 @@ def _platform(
 ) -> Iterator[tuple[ChaosStack, Evidence]]:
     settings = proving_settings(settings)
     progress = ProgressLine()
-    with chaos_stack(
-        settings,
-        settings.var_dir / "chaos",
-        on_ready=lambda ready, awaited: progress.show(readiness(ready, awaited)),
-        settings_changes=changes,
-        disk_megabytes=disk_megabytes,
-    ) as stack:
+    folder = settings.var_dir / "chaos"
+    with (
+        reserved(folder),
+        chaos_stack(
+            settings,
+            folder,
+            on_ready=lambda ready, awaited: progress.show(readiness(ready, awaited)),
+            settings_changes=changes,
+            disk_megabytes=disk_megabytes,
+        ) as stack,
+    ):
         progress.finish()
         with gathering(stack.settings) as evidence:
             yield stack, evidence

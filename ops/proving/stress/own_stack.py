@@ -9,6 +9,7 @@ import click
 
 from ops.cli.steps import say
 from ops.first_model.training import prepare
+from ops.proving.place import reserved
 from ops.proving.running_stack import running_stack
 from ops.stack.preconditions import ensure_keys
 from settings import Settings
@@ -29,18 +30,19 @@ def stack_of_its_own(
     settings = ensure_keys(settings, click.echo)
     prepare(settings)
     folder = settings.var_dir / "stress"
-    shutil.rmtree(folder, ignore_errors=True)
-    # A copy: what a run does to its models concerns nobody else.
-    shutil.copytree(settings.models_path, folder / "models")
-    env = _UNLIMITED | {
-        "MODEL_DIR": str((folder / "models").absolute()),
-        "RATE_LIMIT_OVERRIDES": json.dumps({}),
-        "WEB_PORT": "0",
-        "METRICS_PORT_BASE": "0",
-        "FLOWER_PORT": "0",
-    }
-    with running_stack(folder, env, options=_options(score_workers, web_processes)) as state:
-        yield state.urls["api"], settings
+    with reserved(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        # A copy: what a run does to its models concerns nobody else.
+        shutil.copytree(settings.models_path, folder / "models")
+        env = _UNLIMITED | {
+            "MODEL_DIR": str((folder / "models").absolute()),
+            "RATE_LIMIT_OVERRIDES": json.dumps({}),
+            "WEB_PORT": "0",
+            "METRICS_PORT_BASE": "0",
+            "FLOWER_PORT": "0",
+        }
+        with running_stack(folder, env, options=_options(score_workers, web_processes)) as state:
+            yield state.urls["api"], settings
 
 
 def _options(score_workers: int | None, web_processes: int | None) -> Sequence[str]:

@@ -16,6 +16,7 @@ from ops.processes.ports import LOOPBACK
 from ops.proving.bench.load.contender import Contender
 from ops.proving.bench.load.requests import SUBJECT, Signer, TransactionSupply
 from ops.proving.bench.platform.waiting import wait_until_delivered
+from ops.proving.place import reserved
 from ops.proving.running_stack import running_stack
 from ops.stack.state import StackState
 from security.keys import check_secret
@@ -105,19 +106,20 @@ def own_stack(settings: Settings, name: str, *, score_workers: int = 1) -> Itera
     history = load(source, settings)
     days = Days.of(history)
     folder = settings.var_dir / "bench" / name
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(settings.models_path, folder / "models")
-    settings = settings.model_copy(update={"model_dir": folder / "models"})
-    env = _environment(settings.models_path)
-    with running_stack(folder, env, options=("--score-workers", str(score_workers))) as state:
-        signer = Signer(
-            issue_token(settings, subject=SUBJECT, roles=[Role.SERVICE], lifetime_seconds=_TOKEN_SECONDS),
-            check_secret("HMAC_KEY", settings.hmac_key),
-        )
-        transactions = list(days.live_rows(history, len(history)).to_transactions())
-        stack = OwnStack(state, env, settings, signer, transactions, days, source.file, folder)
-        stack.backfill(dict(state.env))
-        yield stack
+    with reserved(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(settings.models_path, folder / "models")
+        settings = settings.model_copy(update={"model_dir": folder / "models"})
+        env = _environment(settings.models_path)
+        with running_stack(folder, env, options=("--score-workers", str(score_workers))) as state:
+            signer = Signer(
+                issue_token(settings, subject=SUBJECT, roles=[Role.SERVICE], lifetime_seconds=_TOKEN_SECONDS),
+                check_secret("HMAC_KEY", settings.hmac_key),
+            )
+            transactions = list(days.live_rows(history, len(history)).to_transactions())
+            stack = OwnStack(state, env, settings, signer, transactions, days, source.file, folder)
+            stack.backfill(dict(state.env))
+            yield stack
 
 
 def _environment(models: Path) -> dict[str, str]:
