@@ -6,7 +6,7 @@ reads the environment; this package imports nothing else of the project.
 """
 
 from settings.fields.process import DEVELOPMENT_MARK, Environment
-from settings.settings import DEVELOPMENT_ENV_FILE, Settings, asked_environment, load_settings
+from settings.settings import DEVELOPMENT_ENV_FILE, Settings, asked_environment, environment_word, load_settings
 from settings.topology import ScoringTopology
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "ScoringTopology",
     "Settings",
     "asked_environment",
+    "environment_word",
     "load_settings",
 ]

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from settings.fields.delivery import DeliverySettings
 from settings.fields.kafka import KafkaSettings
@@ -78,15 +78,22 @@ class Settings(  # pydantic lists the fields of the last class first
         return self
 
 
-class _AskedEnvironment(ProcessSettings):
+class _AskedEnvironment(BaseSettings):
     model_config = Settings.model_config
+
+    environment: str = Environment.DEVELOPMENT.value
+
+
+def environment_word() -> str:
+    """Returns the value of ENVIRONMENT as it is written, whether or not there is such an environment."""
+    return _AskedEnvironment().environment
 
 
 def asked_environment() -> Environment:
     """Returns the environment that is asked for, also where production refuses all else."""
     try:
-        return _AskedEnvironment().environment  # type: ignore[call-arg,unused-ignore]
-    except ValidationError:
+        return Environment(environment_word())
+    except ValueError:
         return Environment.DEVELOPMENT
 
 

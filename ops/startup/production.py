@@ -20,7 +20,7 @@ from security.errors import SecurityError
 from security.messages.message_signer import MessageSigner
 from security.signatures.request_signatures import SignatureVerifier
 from security.tokens.jwks_keys import key_source
-from settings import Environment, Settings, asked_environment
+from settings import Environment, Settings, environment_word
 from settings.env_names import unknown_names
 from settings.problems import SettingsRefusedError, settings_problems
 from settings.production_connections import OPENED, PLATFORM, ROLES, opened_by, unset_addresses
@@ -63,8 +63,8 @@ def refusals(role: str = PLATFORM, *, asks_servers: bool = True) -> list[str]:
     """
     settings, problems, malformed = _read()
     problems += unknown_names()
-    if asked_environment() is not Environment.PRODUCTION:
-        problems.append("ENVIRONMENT is not production, so no process would check any of this; set it.")
+    if (word := environment_word()) != Environment.PRODUCTION:
+        problems.append(f"ENVIRONMENT is {word!r}, not 'production', so no process would check any of this; set it.")
     if settings is not None:
         production = settings.model_copy(update={"environment": Environment.PRODUCTION})
         problems += _true_of_given(_refused(production, role), malformed)

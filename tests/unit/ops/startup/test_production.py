@@ -371,3 +371,14 @@ def test_nothing_for_development_is_made_under_production(make: object, monkeypa
     assert isinstance(result.exception, OpsError)
     assert "ENVIRONMENT is production, which refuses" in str(result.exception)
     assert not Path("var").exists()
+
+
+@pytest.mark.parametrize("word", ["prod", "Production", "development"])
+def test_another_environment_is_said_with_the_word_that_was_read(production: pytest.MonkeyPatch, word: str) -> None:
+    production.setenv("ENVIRONMENT", word)
+    assert refusals() == [f"ENVIRONMENT is {word!r}, not 'production', so no process would check any of this; set it."]
+
+
+def test_another_malformed_setting_hides_no_environment(production: pytest.MonkeyPatch) -> None:
+    production.setenv("LOG_LEVEL", "loud")
+    assert [problem.partition(":")[0] for problem in refusals()] == ["LOG_LEVEL"]
