@@ -13,6 +13,8 @@ from web.routing.operations import Answer, Call, Operation, operation
 from web.routing.safe_mode import safe_mode_state
 from web.services import ScoringServers, Services
 
+_UNREADABLE_SIGNS = "the workers' signs of life in Redis cannot be read; the next one replaces what stands there"
+
 blueprint = Blueprint("health", __name__)
 
 
@@ -102,9 +104,9 @@ def _look(services: Services) -> ScoringServers | None:
         return None
     try:
         return ScoringServers(shards, () if services.local_scoring else services.monitor.workers())
-    except RetryableError as error:
-        # The server takes writes: what stands under the workers' keys is the matter.
-        return ScoringServers(shards, (), trouble=str(error))
+    except RetryableError:
+        # The server takes writes: what stands under the workers' keys is the matter. The error itself may name hosts.
+        return ScoringServers(shards, (), trouble=_UNREADABLE_SIGNS)
 
 
 def _scoring_workers(servers: ScoringServers) -> list[WorkerStatus]:

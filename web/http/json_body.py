@@ -24,6 +24,7 @@ _MESSAGES = dict.fromkeys(
     ("model_type", "model_attributes_type", "dict_type", "dataclass_type", "mapping_type"), "must be a JSON object"
 ) | {
     "list_type": "must be a JSON array",
+    "missing": "is required and missing; the example at /docs shows its form",
 }
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
