@@ -7,6 +7,32 @@ from pathlib import Path
 
 from ops.errors import StackError
 from ops.stack import state
+from settings import Settings
+
+SERVERS = (
+    "redis_url",
+    "broker_url",
+    "feature_redis_url",
+    "score_shard_urls",
+    "mongo_url",
+    "kafka_bootstrap",
+    "mlflow_tracking_uri",
+)
+"""Settings that lead a stack to servers of somebody's."""
+
+
+def refuse_named_servers(settings: Settings) -> None:
+    """Refuses settings that would lead a stack with data of its own to servers that others use.
+
+    Raises:
+        ops.errors.StackError: they name one.
+    """
+    named = [name.upper() for name in SERVERS if name in settings.model_fields_set and getattr(settings, name)]
+    if named:
+        raise StackError(
+            f"{', '.join(named)} would lead this run's synthetic load to servers that others use: take it out of the "
+            "environment and of .env, or load the deployment that is meant by its --url."
+        )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import click
 
 from ops.cli.steps import say
 from ops.first_model.training import prepare
-from ops.proving.place import reserved
+from ops.proving.place import refuse_named_servers, reserved
 from ops.proving.running_stack import running_stack
 from ops.stack.preconditions import ensure_keys
 from settings import Settings
@@ -26,6 +26,7 @@ def stack_of_its_own(
     Raises:
         ops.errors.OpsError: it did not start; the message names the cause.
     """
+    refuse_named_servers(settings)
     say("Keys, model and a stack of its own")
     settings = ensure_keys(settings, click.echo)
     prepare(settings)

@@ -16,7 +16,7 @@ from ops.processes.ports import LOOPBACK
 from ops.proving.bench.load.contender import Contender
 from ops.proving.bench.load.requests import SUBJECT, Signer, TransactionSupply
 from ops.proving.bench.platform.waiting import wait_until_delivered
-from ops.proving.place import reserved
+from ops.proving.place import refuse_named_servers, reserved
 from ops.proving.running_stack import running_stack
 from ops.stack.state import StackState
 from security.keys import check_secret
@@ -100,6 +100,7 @@ def own_stack(settings: Settings, name: str, *, score_workers: int = 1) -> Itera
     Raises:
         OpsError: it did not start; the message names the cause.
     """
+    refuse_named_servers(settings)
     say("Keys, history and model")
     settings = proving_settings(settings)
     source = Source.of_proving(settings)
