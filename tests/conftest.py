@@ -1,5 +1,6 @@
 """Fixtures every test may use: real servers, once per test process, and one small trained model, once per run."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileSchedule:
     """Shares the files out between the test processes of `-n`."""
     return FileSchedule(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _logs_are_heard() -> None:
+    """Takes back what earlier tests' commands and libraries did to this process's loggers."""
+    logging.disable(logging.NOTSET)
+    logging.root.setLevel(logging.WARNING)
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False
 
 
 @pytest.fixture(scope="session")

@@ -173,6 +173,26 @@ def test_queues_show_every_worker(admin: Client) -> None:
     assert set(workers) == {"score", "explain", "publish", "labels", "retrain"}
 
 
+def test_the_status_answer_names_every_worker(admin: Client) -> None:
+    status = admin.get("/admin/status").json()
+    assert status["level"] in {"ok", "warn", "bad"}
+    assert {"Queues", "Workers"} <= {section["title"] for section in status["sections"]}
+
+
+def test_a_link_opens_the_status_page_once(stack: Stack, admin: Client) -> None:
+    link = admin.send("POST", "/admin/status/links").json()["path"].partition("#")[2]
+    opened, again = (admin.send("POST", "/status/session", json.dumps({"link": link}).encode()) for _ in range(2))
+    assert (opened.status, again.status) == (200, 403)
+    cookie = opened.headers["set-cookie"].partition(";")[0]
+    connection = http.client.HTTPConnection(urlsplit(stack.api).netloc, timeout=10)
+    connection.request("GET", "/status", headers={"Cookie": cookie})
+    page = connection.getresponse()
+    assert page.status == 200
+    assert b"<html" in page.read()
+    connection.close()
+    assert plain_get(stack.api, "/status").status == 303
+
+
 def test_models_show_the_champion_that_scores(client: Client, admin: Client) -> None:
     models = admin.get("/admin/models").json()
     assert models["champion"] == scored(client)["model_version"]
@@ -298,5 +318,6 @@ def test_every_documented_route_was_asked_here(stack: Stack) -> None:
         "/predictions/score", "/predictions/score/batch", "/predictions/{transaction_id}",
         "/explanations/{transaction_id}", "/explanations", "/labels", "/admin/safe-mode", "/admin/safe-mode/enable",
         "/admin/safe-mode/disable", "/admin/models", "/admin/models/{version}/promote",
-        "/admin/models/{version}/rollback", "/admin/queues", "/metrics", "/health/live", "/health/ready",
+        "/admin/models/{version}/rollback", "/admin/queues", "/admin/status", "/admin/status/links", "/status/session",
+        "/metrics", "/health/live", "/health/ready",
     }  # fmt: skip
