@@ -61,11 +61,11 @@ def _count(scene: Scene, message: str) -> int:
 @contextmanager
 def _second_beat(scene: Scene) -> Iterator[int]:
     log = scene.stack.folder / "log" / "beat-2.log"
-    env = {**scene.stack.env, "LOG_LEVEL": "DEBUG"}
+    env = {**scene.stack.env, "LOG_LEVEL": "DEBUG", "METRICS_PORT": "0"}
     with log.open("wb") as output:
         process = spawn([sys.executable, "-m", "ops", "beat"], env=env, output=output, directory=scene.stack.directory)
     try:
-        wait_for(lambda: "Acquiring lock" in log.read_text(), 30, "the second beat")
+        wait_for(lambda: "Waking up" in log.read_text(), 30, "the second beat")  # it asks for the lock again and again
         yield process.pid
     finally:
         stop(process)
