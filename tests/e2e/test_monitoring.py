@@ -42,7 +42,14 @@ ONLY_AFTER_SOMETHING_HAPPENED = {
 """Panels that a healthy platform leaves empty, or whose exporter does not run here."""
 
 
-OF_A_SLOW_MACHINE = {"ScoreLatencyHigh", "ScoreLatencyBudgetBurn", "QueueWaitHigh", "ProbeSlow", "ScrapeFailing"}
+OF_A_SLOW_MACHINE = {
+    "MongoSlow",
+    "ScoreLatencyHigh",
+    "ScoreLatencyBudgetBurn",
+    "QueueWaitHigh",
+    "ProbeSlow",
+    "ScrapeFailing",
+}
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def test_readiness_tells_of_refused_writes_and_a_failover_behind_the_address_hea
 
             pair.old.config_set("min-replicas-to-write", 1)
             assert client.post(SCORE, transaction()).status == 503
-            assert broker_check(api) == (503, False)
+            wait_until(lambda: broker_check(api) == (503, False), what="readiness to look again")
             pair.old.config_set("min-replicas-to-write", 0)
             wait_until(lambda: broker_check(api) == (503, True), what="writes to be taken again")
 

@@ -114,9 +114,9 @@ def test_a_file_that_cannot_be_read_is_one_sentence(name: str, monkeypatch: pyte
     ("url", "said"),
     [
         (f"http://{NOBODY}", f"GET /x: no answer from http://{NOBODY} (Connection refused); is the API running there"),
-        ("nonsense", "nonsense is no address of an API"),
-        ("http://127.0.0.1:99999", "is no address of an API"),
-        ("ftp://127.0.0.1", "is no address of an API"),
+        ("nonsense", "--url is http://HOST:PORT or https://HOST:PORT"),
+        ("http://127.0.0.1:99999", "--url is http://HOST:PORT or https://HOST:PORT"),
+        ("ftp://127.0.0.1", "--url is http://HOST:PORT or https://HOST:PORT"),
     ],
 )
 @pytest.mark.usefixtures("installation")
