@@ -263,7 +263,7 @@ def captured_score(works: Works, item: Transaction) -> bytes:
     elsewhere.delete("score")
     publisher = MessagePublisher(works.app, MessageSigner.from_settings(works.settings), RedisMessageQueue(elsewhere))
     request = ScoringRequest(item, item.fingerprint(), "corr-captured")
-    deadline_ms = int(time.time() * 1000) + 15_000
+    deadline_ms = int(time.time() * 1000) + 120_000
     # Nobody reads the answers: in the tests' shared box they would be taken for those of the next test.
     reply_to = RedisReplyBox(elsewhere).address
     publisher.send(seal_batch(publisher, [request], batch_id=uuid4().hex, reply_to=reply_to, deadline_ms=deadline_ms))
