@@ -1,8 +1,6 @@
 """A real Prometheus, Debian's, that scrapes a platform with the repository's rules."""
 
 import json
-import os
-import shutil
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -11,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from ops.processes.health import answers_ok
 from ops.processes.ports import free_port, wait_until
 from ops.processes.spawn import spawn, stop
+from tests.debian_tools import debian_tool
 
 ROOT = Path(__file__).parents[1]
 RULES = ROOT / "observability" / "prometheus" / "rules.yml"
@@ -57,12 +55,7 @@ class Prometheus:
 @contextmanager
 def running_prometheus(folder: Path, jobs: Mapping[str, tuple[list[str], Path | None]]) -> Iterator[Prometheus]:
     """Runs a server that scrapes these targets every second, by job, with a token's file where one is given."""
-    server = shutil.which("prometheus")
-    if server is None:
-        missing = "prometheus is missing; `apt-get install prometheus` brings it, as .ci/run does."
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+    server = debian_tool("prometheus", package="prometheus")
     config, log, port = folder / "prometheus.yml", folder / "prometheus.log", free_port()
     config.write_text(yaml.safe_dump(_configuration(jobs)))
     command = [

@@ -1,8 +1,6 @@
 """A real Alertmanager, Debian's, with the generated configuration: who is told, with which secret, and who is not."""
 
 import json
-import os
-import shutil
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ from observability.configuration.site import Site
 from ops.processes.health import answers_ok
 from ops.processes.ports import free_port, wait_until
 from ops.processes.spawn import spawn, stop
+from tests.debian_tools import debian_tool
 
 BURN = "ScoreAvailabilityBudgetBurn"
 
@@ -71,12 +70,7 @@ def pager() -> Iterator[tuple[Pager, str]]:
 @pytest.fixture(scope="module")
 def alertmanager(pager: tuple[Pager, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a server that tells the pager; the secrets of all other receivers are missing."""
-    server = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-    if server is None:
-        missing = "Alertmanager is missing; `apt-get install prometheus-alertmanager` brings it, as .ci/run does."
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+    server = debian_tool("prometheus-alertmanager", "alertmanager", package="prometheus-alertmanager")
     folder, port = tmp_path_factory.mktemp("alertmanager"), free_port()
     secrets = folder / "secrets"
     secrets.mkdir(mode=0o700)

@@ -1,7 +1,6 @@
 """The platform on a Redis that speaks TLS and asks for client certificates: Debian's `redis-server`."""
 
 import os
-import shutil
 import ssl
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from ops.processes.spawn import spawn, stop
 from security.roles import Role
 from settings import Settings
 from tasks.wiring.clients_redis import Wait, connect_redis
+from tests.debian_tools import debian_tool
 from tests.integration.web.conftest import running_api
 from tests.integration.web.requests import SCORE, transaction
 from tests.integration.workers.conftest import Works
@@ -35,12 +35,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def secure_url(tls: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a Redis without a plain port."""
-    server = shutil.which("redis-server")
-    if server is None:
-        missing = "redis-server with TLS is missing; `apt-get install redis-server` brings it, as .ci/run does."
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+    server = debian_tool("redis-server", package="redis-server")
     port, folder = free_port(), tmp_path_factory.mktemp("redis-data")
     command = [
         server,

@@ -1,8 +1,6 @@
 """Each alert fires, keeps silent one step below, and is over again: Prometheus's own `promtool` evaluates the rules."""
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +13,7 @@ from observability.alerts.alert import RuleGroup
 from observability.alerts.catalogue import GROUPS, all_alerts
 from observability.alerts.scraping import WATCHDOG
 from tests.alert_cases import CASES, HEALTHY, Case
+from tests.debian_tools import debian_tool
 
 ROOT = Path(__file__).parents[4]
 RULES = ROOT / "observability" / "prometheus" / "rules.yml"
@@ -22,13 +21,7 @@ RULES = ROOT / "observability" / "prometheus" / "rules.yml"
 
 @pytest.fixture(scope="module")
 def promtool() -> str:
-    found = shutil.which("promtool")
-    if found is None:
-        missing = "promtool is missing; `apt-get install prometheus` brings it, as .ci/run does."
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
+    return debian_tool("promtool", package="prometheus")
 
 
 def test_every_rule_is_acceptable(promtool: str) -> None:

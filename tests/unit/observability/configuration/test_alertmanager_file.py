@@ -1,7 +1,5 @@
 """Alertmanager's own `amtool` accepts the configuration and routes alerts to the right people."""
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,19 +9,14 @@ import yaml
 from observability.alerts.alert import SAFE_MODE_ON
 from observability.configuration.alertmanager_file import alertmanager_file
 from observability.configuration.site import DEVELOPMENT
+from tests.debian_tools import debian_tool
 
 FILE = Path(__file__).parents[4] / "observability" / "alertmanager" / "alertmanager.yml"
 
 
 @pytest.fixture(scope="module")
 def amtool() -> str:
-    found = shutil.which("amtool")
-    if found is None:
-        missing = "amtool is missing; `apt-get install prometheus-alertmanager` brings it, as .ci/run does."
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
+    return debian_tool("amtool", package="prometheus-alertmanager")
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:

@@ -1,18 +1,16 @@
 """What `docs/alerts.md` tells people to write is what Prometheus reads, and where our processes listen."""
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 import yaml
 
 from observability.configuration.alerts_document import alerts_document
 from ops.stack.plan.roles import ROLES
 from settings import Settings
 from settings.metrics_ports import metrics_port
+from tests.debian_tools import debian_tool
 
 
 def example() -> str:
@@ -22,10 +20,7 @@ def example() -> str:
 
 
 def test_prometheus_accepts_the_example(tmp_path: Path) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        missing = "promtool is missing; `apt-get install prometheus` brings it, as .ci/run does."
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    promtool = debian_tool("promtool", package="prometheus")
     file = tmp_path / "prometheus.yml"
     file.write_text(example())
     command = [promtool, "check", "config", "--syntax-only", file]

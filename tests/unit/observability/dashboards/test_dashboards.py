@@ -1,8 +1,6 @@
 """The dashboards keep the rules of Grafana's public linter, ask only for what exists, and leave nothing out."""
 
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from observability.dashboards.catalogue import DASHBOARDS, FOREIGN_METRICS
 from observability.dashboards.grafana_file import grafana_file
 from observability.dashboards.panel import Kind, Panel
 from observability.metrics_document import defined_metrics
+from tests.debian_tools import debian_tool
 from tests.promql import filled, metrics_in
 
 RECORDED = {rule.name for group in GROUPS for rule in group.recordings}
@@ -97,10 +96,7 @@ def test_a_query_asks_for_what_exists_at_the_chosen_place(where: str, expression
 
 def test_every_query_parses(tmp_path: Path) -> None:
     """As a recording rule: promtool reads PromQL as Prometheus does."""
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        missing = "promtool is missing; `apt-get install prometheus` brings it, as .ci/run does."
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    promtool = debian_tool("promtool", package="prometheus")
     rules = [{"record": f"q:{place}", "expr": filled(query)} for place, (_, query) in enumerate(QUERIES)]
     file = tmp_path / "rules.json"
     file.write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
