@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ops.processes.health import answers_ok
-from ops.processes.ports import free_port, wait_until
-from ops.processes.spawn import spawn, stop
+from ops.processes.ports import LOOPBACK
+from ops.proving.scraping.prometheus import started
 from tests.debian_tools import debian_tool
 
 ROOT = Path(__file__).parents[1]
@@ -56,20 +53,8 @@ class Prometheus:
 def running_prometheus(folder: Path, jobs: Mapping[str, tuple[list[str], Path | None]]) -> Iterator[Prometheus]:
     """Runs a server that scrapes these targets every second, by job, with a token's file where one is given."""
     server = debian_tool("prometheus", package="prometheus")
-    config, log, port = folder / "prometheus.yml", folder / "prometheus.log", free_port()
-    config.write_text(yaml.safe_dump(_configuration(jobs)))
-    command = [
-        server,
-        *(f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"),
-        *(f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"),
-    ]
-    with log.open("wb") as output:
-        process = spawn(command, output=output)
-    try:
-        wait_until(lambda: answers_ok(port, "/-/ready"), process, name="prometheus", log=log)
-        yield Prometheus(f"http://127.0.0.1:{port}")
-    finally:
-        stop(process)
+    with started(server, folder, _configuration(jobs)) as port:
+        yield Prometheus(f"http://{LOOPBACK}:{port}")
 
 
 def _configuration(jobs: Mapping[str, tuple[list[str], Path | None]]) -> dict[str, Any]:

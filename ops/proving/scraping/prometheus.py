@@ -104,6 +104,17 @@ def running_prometheus(folder: Path, targets: Sequence[Target], *, interval_seco
         "global": {"scrape_interval": interval, "scrape_timeout": interval},
         "scrape_configs": [target.scrape_config() for target in targets],
     }
+    with started(binary, folder, config) as port:
+        yield Prometheus(port)
+
+
+@contextmanager
+def started(binary: str, folder: Path, config: Mapping[str, Any]) -> Iterator[int]:
+    """Starts a server with a configuration until the block ends; yields its port.
+
+    Raises:
+        ops.errors.ServerStartError: it does not start.
+    """
     # JSON is YAML.
     (folder / "prometheus.yml").write_text(json.dumps(config, indent=2))
     port, log = free_port(), folder / "prometheus.log"
@@ -118,6 +129,6 @@ def running_prometheus(folder: Path, targets: Sequence[Target], *, interval_seco
         process = spawn(command, output=output)
     try:
         wait_until(lambda: answers_ok(port, "/-/ready"), process, name="Prometheus", log=log)
-        yield Prometheus(port)
+        yield port
     finally:
         stop(process)
