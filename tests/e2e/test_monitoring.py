@@ -112,7 +112,8 @@ def test_every_rule_is_evaluated_without_an_error(prometheus: Prometheus) -> Non
 
 @pytest.mark.usefixtures("_traffic")
 def test_a_platform_that_is_well_raises_no_alert_but_those_of_a_slow_machine(prometheus: Prometheus) -> None:
-    assert prometheus.active() - OF_A_SLOW_MACHINE == {WATCHDOG}
+    # What a start or a busy moment raised goes away by itself; an alert that a healthy platform keeps does not.
+    wait_for(lambda: prometheus.active() - OF_A_SLOW_MACHINE == {WATCHDOG}, 180)
 
 
 def test_the_alert_of_safe_mode_fires_and_ends(stack: Stack, prometheus: Prometheus) -> None:
